@@ -1,0 +1,43 @@
+# Each target sets up what it needs; none needs another first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-all lint vendor clean
+
+help: ## Show what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/.run ## Serve the chat on 127.0.0.1:3000 (CHATAPP_BIND)
+	@exec $(BIN)/chatapp
+
+test: $(VENV)/.test ## Run all tests, servers and browser included (ARGS="-k name")
+	@tests/need.sh chromium node npm
+	@test tests/node_modules/.package-lock.json -nt tests/package.json || npm install --prefix tests --no-audit --no-fund --silent
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-all: ## Run the tests that need no server on each Python installed of 3.11 to 3.13
+	@PYTHON=$(PYTHON) tests/all-pythons.sh
+
+lint: $(VENV)/.lint ## Check style and types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+vendor: $(VENV)/.vendor ## Fetch again what comes from others: the socket.io client, the look-alikes
+	@$(BIN)/python tools/vendor.py
+
+clean: ## Remove what the targets above made
+	@rm -rf .venv .venv-* tests/node_modules build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Python 3.11 or later is needed as '$(PYTHON)'; install it, or say make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) >/dev/null || { echo "Python's venv module is missing; install it (Debian: apt install python3-venv)" >&2; rm -rf $(VENV); exit 1; }
+
+$(VENV)/.run: $(BIN)/pip setup.cfg pyproject.toml
+	@$(BIN)/python -m pip install --quiet --editable . && touch $@
+
+$(VENV)/.%: $(BIN)/pip setup.cfg pyproject.toml
+	@$(BIN)/python -m pip install --quiet --editable '.[$*]' && touch $@ $(VENV)/.run

@@ -1,0 +1,70 @@
+"""A chat over Socket.IO: `create_app` builds the whole of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+HERE = Path(__file__).parent
+
+
+def create_app(config: Mapping[str, Any] | None = None) -> Flask:
+    """A Flask application that is the chat; its SocketIO is `app.extensions["socketio"]`.
+
+    `config` holds settings by their names without CHATAPP_ (docs/operating.md), over those of the
+    environment, and Flask's own keys. Nothing is opened and nothing is shared with another app.
+
+    Raises:
+        config.SettingError: a setting is no good; one line that says what it should be.
+    """
+    # Imported here, as a server reads chatapp.serve before gevent has patched the process.
+    from flask import Flask
+    from gevent.monkey import is_module_patched
+
+    from chatapp import pages, security
+    from chatapp.chat import Bounds, Chat
+    from chatapp.config import read
+    from chatapp.namespace import ChatNamespace, SocketAudience
+    from chatapp.store.memory import MemoryLog
+    from chatapp.transport.engine import Packet, SocketIO
+    from chatapp.transport.engine import logger as transport_logger
+    from chatapp.usernames import UsernameSet
+
+    settings = read(config)
+    templates = next(path for path in (HERE / "templates", HERE.parent / "templates") if path.is_dir())
+    app = Flask(__name__, template_folder=str(templates))
+    app.config.from_mapping(config)
+
+    socketio = SocketIO(
+        app,
+        origin_allowed=security.origin_rule(settings.allowed_origins),
+        async_mode="gevent" if is_module_patched("socket") else "threading",
+        async_handlers=False,
+        always_connect=False,
+        serializer=Packet,
+        ping_interval=settings.ping_interval,
+        ping_timeout=settings.ping_timeout,
+        max_http_buffer_size=settings.max_frame_bytes,
+        logger=transport_logger,
+        engineio_logger=transport_logger,
+    )
+    log = MemoryLog(settings.retention_messages)
+    chat = Chat(
+        log,
+        UsernameSet(settings.max_name_chars),
+        SocketAudience(socketio.server),
+        Bounds(
+            settings.max_message_chars,
+            settings.message_limit,
+            settings.name_limit,
+            settings.event_limit,
+        ),
+    )
+    socketio.on_namespace(ChatNamespace("/", chat))
+    app.register_blueprint(pages.blueprint(log, settings.title, settings.max_message_chars))
+    security.init_app(app, settings.trusted_proxies)
+    return app

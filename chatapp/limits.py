@@ -1,0 +1,62 @@
+"""A token bucket on the monotonic clock: a step of the wall clock blocks nobody."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from time import monotonic
+from typing import NamedTuple
+
+from chatapp.errors import RateLimited
+
+
+class Rate(NamedTuple):
+    """`count` things in `seconds`."""
+
+    count: int
+    seconds: float
+
+
+class TokenBucket:
+    """At most `capacity` at once, refilled at `capacity` in `seconds`.
+
+    Not thread-safe: each belongs to one connection, whose events are handled in order.
+    """
+
+    __slots__ = ("_clock", "_level", "_stamp", "capacity", "rate")
+
+    def __init__(
+        self, capacity: float, seconds: float, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self.capacity = capacity
+        self.rate = capacity / seconds
+        self._clock = clock
+        self._level = capacity
+        self._stamp = clock()
+
+    def take(self) -> None:
+        """Take one token.
+
+        Raises:
+            RateLimited: there is none; `retry_after` says when there will be, in milliseconds.
+        """
+        now = self._clock()
+        level = min(self.capacity, self._level + (now - self._stamp) * self.rate)
+        self._stamp = now
+        self._level = level if level < 1 else level - 1
+        if level < 1:
+            raise RateLimited(math.ceil((1 - level) / self.rate * 1000))
+
+
+class Unlimited:
+    """A bucket that is never empty."""
+
+    def take(self) -> None:
+        pass
+
+
+def bucket(
+    rate: Rate | None, times: int = 1, clock: Callable[[], float] = monotonic
+) -> TokenBucket | Unlimited:
+    """A bucket for `times` as much as `rate` allows; None: it allows all."""
+    return TokenBucket(rate.count * times, rate.seconds, clock) if rate else Unlimited()

@@ -1,0 +1,121 @@
+"""ChatNamespace: the chat's events on the wire, one method each: parse, ask the chat, answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from flask_socketio import Namespace
+from msgspec import UNSET
+from socketio import Server
+
+from chatapp import wire
+from chatapp.chat import Chat, Client
+from chatapp.errors import ChatError, Internal, RateLimited, UnknownEvent
+
+logger = logging.getLogger(__name__)
+
+
+class SocketAudience:
+    """The chat's audience: the clients of a Socket.IO server (chat.Audience)."""
+
+    def __init__(self, server: Server, namespace: str = "/") -> None:
+        self._server = server
+        self._namespace = namespace
+
+    def send(self, client: str, event: str, *arguments: Any) -> None:
+        self._server.emit(event, arguments, to=client, namespace=self._namespace)
+
+    def tell(self, room: str, event: str, *arguments: Any, skip: str | None = None) -> None:
+        self._server.emit(event, arguments, to=room, skip_sid=skip, namespace=self._namespace)
+
+    def is_in(self, client: str, room: str) -> bool:
+        return room in self._server.rooms(client, self._namespace)
+
+    def later(self, seconds: float, call: Callable[[], Any]) -> None:
+        def wait() -> None:
+            self._server.sleep(seconds)
+            call()
+
+        self._server.start_background_task(wait)
+
+    def close(self, client: str) -> None:
+        self._server.eio.disconnect(
+            self._server.manager.eio_sid_from_sid(client, self._namespace)
+        )
+
+
+class ChatNamespace(Namespace):
+    """The chat's events. Rules are the chat's; every refusal becomes an answer here, in `_refuse`."""
+
+    def __init__(self, namespace: str, chat: Chat) -> None:
+        super().__init__(namespace)
+        self.chat = chat
+        self._clients: dict[str, Client] = {}
+        self._events: dict[str, tuple[type[wire.Request], Callable[[Client, Any], wire.Answer]]] = {
+            "setUsername": (wire.SetUsername, self.on_setUsername),
+            "msg": (wire.Msg, self.on_msg),
+            "join": (wire.Join, self.on_join),
+        }
+
+    def on_connect(self, sid: str) -> None:
+        self.server.enter_room(sid, wire.LOBBY, self.namespace)
+        self._clients[sid] = self.chat.connect(sid)
+
+    def on_disconnect(self, sid: str) -> None:
+        client = self._clients.pop(sid, None)
+        if client:
+            self.chat.disconnect(client)
+
+    def on_setUsername(self, client: Client, request: wire.SetUsername) -> wire.NameSet:
+        return self.chat.name(client, request)
+
+    def on_msg(self, client: Client, request: wire.Msg) -> wire.Said:
+        return self.chat.say(client, request)
+
+    def on_join(self, client: Client, request: wire.Join) -> wire.Joined:
+        return self.chat.join(client, request)
+
+    def trigger_event(self, event: str, sid: str, *arguments: Any) -> Any:
+        """Dispatch what the server tells: no Flask context, as no handler needs one."""
+        if event == "connect":
+            return self.on_connect(sid)
+        if event == "disconnect":
+            return self.on_disconnect(sid)
+        return self._answer(event, sid, arguments)
+
+    def reserved_event(self, event: str, sid: str, *arguments: Any) -> Any:
+        """A client sent one of Socket.IO's reserved names as an event: no event of ours."""
+        return self._answer(event, sid, arguments)
+
+    def _answer(self, event: str, sid: str, arguments: tuple[Any, ...]) -> Any:
+        client = self._clients.get(sid)
+        if client is None:  # it has gone meanwhile
+            return None
+        try:
+            with self.chat.turn(client):
+                known = self._events.get(event)
+                if known is None:
+                    raise UnknownEvent
+                request, handler = known
+                return handler(client, request.parse(arguments))
+        except ChatError as refusal:
+            return self._refuse(client, event, arguments, refusal)
+        except Exception:
+            logger.exception("the event %.40a failed", event)
+            return self._refuse(client, event, arguments, Internal())
+
+    def _refuse(
+        self, client: Client, event: str, arguments: tuple[Any, ...], refusal: ChatError
+    ) -> wire.Refusal:
+        code, message = refusal.code, str(refusal)
+        retry_after = refusal.retry_after if isinstance(refusal, RateLimited) else UNSET
+        if event == "setUsername":
+            self.chat.audience.send(client.id, "userExists", message)
+        self.chat.audience.send(
+            client.id,
+            "refused",
+            wire.Refused(event=event, code=code, message=message, retryAfter=retry_after),
+        )
+        return wire.Refusal(code=code, message=message, retryAfter=retry_after)

@@ -1,0 +1,69 @@
+"""What every answer over HTTP carries, which origins may connect, and which proxies are believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.wsgi import get_host
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+HEADERS = [
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "same-origin"),
+]
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+def init_app(app: Flask, trusted_proxies: int) -> None:
+    """Wrap all that `app` answers, Socket.IO included; call it once that is in place."""
+    wrapped: WSGIApplication = SecurityHeaders(app.wsgi_app)
+    if trusted_proxies:
+        count = trusted_proxies
+        wrapped = ProxyFix(wrapped, x_for=count, x_proto=count, x_host=count, x_prefix=count)
+    app.wsgi_app = wrapped  # type: ignore[method-assign]
+
+
+class SecurityHeaders:
+    """A WSGI middleware that adds HEADERS to every answer."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+            return start_response(status, headers + HEADERS, *exc_info)
+
+        return self._app(environ, start)
+
+
+def origin_rule(allowed: frozenset[str]) -> Callable[[str | None, WSGIEnvironment], bool]:
+    """Whether a page of an origin may connect: the server's own, and those in `allowed` (RFC 6454).
+
+    One without an origin is a program, and may. `*` in `allowed` is any. The server's own is what the request says, so behind a proxy only what
+    ProxyFix has believed.
+    """
+
+    def may_connect(origin: str | None, environ: WSGIEnvironment) -> bool:
+        if not origin:
+            return True
+        origin = origin.lower()
+        scheme = environ["wsgi.url_scheme"]
+        own = f"{scheme}://{get_host(environ)}".lower()
+        return (
+            "*" in allowed
+            or origin in allowed
+            or origin.removesuffix(DEFAULT_PORTS.get(origin.partition(":")[0], "\0")) == own
+        )
+
+    return may_connect

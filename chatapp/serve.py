@@ -1,0 +1,83 @@
+"""How the chat is served: gunicorn's settings and hooks (gunicorn's docs, "Settings").
+
+One process, gevent's worker. The master reads this module before it forks, so it imports nothing
+that gevent would have to patch.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import socket
+import sys
+from typing import Any
+
+from chatapp.config import SettingError, read
+
+try:
+    settings = read()
+except SettingError as error:
+    sys.exit(str(error))
+
+CONNECTIONS = 10000
+"""How many connections one process serves at once."""
+
+bind = str(settings.bind)
+worker_class = "gevent"
+workers = 1
+worker_connections = CONNECTIONS
+control_socket_disable = True
+graceful_timeout = 3
+forwarded_allow_ips = ""  # X-Forwarded-* is CHATAPP_TRUSTED_PROXIES' matter alone
+
+
+def on_starting(server: Any) -> None:
+    """Refuse in one line what can't work, before anything is listening."""
+    if server.cfg.workers != 1:
+        sys.exit(
+            f"--workers {server.cfg.workers}: the chat needs --workers 1, as a client that polls "
+            "must find its one process; see docs/operating.md"
+        )
+    if server.cfg.preload_app:
+        sys.exit("--preload: leave it out; it loads the chat before gevent has patched the process")
+    if not server.LISTENERS and not os.environ.keys() & {"GUNICORN_FD", "LISTEN_FDS"}:
+        for address in server.cfg.address:
+            check_free(address)
+    raise_open_files(server.log)
+
+
+def when_ready(server: Any) -> None:
+    for listener in server.LISTENERS:
+        server.log.info("The chat is at %s (Ctrl-C ends it)", listener)
+
+
+def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
+    """Forget what the master has read of us, so that a reload serves new code."""
+    for module in [name for name in sys.modules if name.partition(".")[0] == "chatapp"]:
+        del sys.modules[module]
+
+
+def check_free(address: Any) -> None:
+    """Exit with one line that says so where `address` can't be listened on."""
+    if not isinstance(address, tuple):
+        return  # the path of a Unix socket, or a descriptor
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            what = "is in use by another program" if error.errno == errno.EADDRINUSE else (
+                f"can't be listened on ({error.strerror or error})"
+            )
+            sys.exit(f"{address[0]}:{address[1]} {what}; set CHATAPP_BIND to another HOST:PORT")
+
+
+def raise_open_files(log: Any) -> None:
+    """Raise the soft limit of open files to the hard one, and say so where that is too few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard != resource.RLIM_INFINITY and hard < CONNECTIONS:
+        log.warning("Only %d files may be open, so fewer than %d connections", hard, CONNECTIONS)

@@ -1,0 +1,150 @@
+"""What may arrive and what leaves (docs/wire.md): events' arguments, answers and events as structs.
+
+`Request.parse` is the one place where what a client sent is checked for its shape.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Self
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from chatapp.errors import BadRequest
+
+LOBBY = "lobby"
+
+Key = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,64}\Z")]
+Limit = Annotated[int, Meta(ge=1, le=200)]
+
+EXPECTED = {
+    "name": "a string",
+    "message": "a string",
+    "room": "a string",
+    "key": "8 to 64 characters of A-Z, a-z, 0-9, _ and -",
+    "limit": "a whole number from 1 to 200",
+}
+
+
+class Request(Struct, frozen=True):
+    """What a client asks, by its event's name. `optional`: the argument may be left out."""
+
+    event: ClassVar[str]
+    optional: ClassVar[bool] = False
+
+    @classmethod
+    def parse(cls, arguments: Sequence[Any]) -> Self:
+        """The request that an event's arguments make.
+
+        Raises:
+            BadRequest: they are of the wrong number, type or shape; the sentence names the field.
+        """
+        if not arguments and cls.optional:
+            return cls._convert({})
+        if len(arguments) != 1:
+            raise BadRequest(f"{cls.event} takes one argument, not {len(arguments)}.")
+        _refuse_binary(arguments)
+        if not isinstance(arguments[0], dict):
+            raise BadRequest(f"The argument of {cls.event} should be an object.")
+        return cls._convert(arguments[0])
+
+    @classmethod
+    def _convert(cls, fields: dict[str, Any]) -> Self:
+        try:
+            request = msgspec.convert(fields, cls)
+            for field in cls.__struct_fields__:
+                if isinstance(value := getattr(request, field), str):
+                    value.encode()
+        except msgspec.ValidationError as error:
+            match = re.search(r"`\$?\.?(\w+)`$", str(error))
+            field = match[1] if match else "argument"
+            expected = EXPECTED.get(field, "what docs/wire.md says")
+            raise BadRequest(f"The {field} of {cls.event} should be {expected}.") from None
+        except UnicodeEncodeError:
+            raise BadRequest(f"The {field} of {cls.event} has an unpaired surrogate.") from None
+        return request
+
+
+class SetUsername(Request, frozen=True):
+    event = "setUsername"
+    name: str
+
+    @classmethod
+    def parse(cls, arguments: Sequence[Any]) -> Self:
+        if len(arguments) not in (1, 2):
+            raise BadRequest(f"{cls.event} takes one or two arguments, not {len(arguments)}.")
+        _refuse_binary(arguments)
+        if len(arguments) == 2 and not isinstance(arguments[1], dict):
+            raise BadRequest(f"The second argument of {cls.event} should be an object.")
+        return cls._convert({"name": arguments[0]})
+
+
+class Msg(Request, frozen=True):
+    event = "msg"
+    message: str
+    room: str = LOBBY
+    key: Key = ""
+
+
+class Join(Request, frozen=True):
+    event = "join"
+    optional = True
+    room: str = LOBBY
+    limit: Limit = 50
+
+
+def _refuse_binary(arguments: Sequence[Any]) -> None:
+    left: list[Any] = list(arguments)
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            left.extend(value.values())
+        elif isinstance(value, list):
+            left.extend(value)
+        elif isinstance(value, bytes | bytearray):
+            raise BadRequest("The arguments should be JSON, without binary data.")
+
+
+class Answer(Struct, kw_only=True):
+    """An acknowledgement of success."""
+
+    ok: bool = True
+
+
+class NameSet(Answer):
+    user: str
+
+
+class Said(Answer):
+    room: str
+    id: int
+    at: int
+
+
+class Joined(Answer):
+    room: str
+    epoch: str
+    count: int
+    users: list[str]
+    messages: list[tuple[dict[str, Any], dict[str, Any]]]
+    more: bool
+
+
+class Refusal(Struct, kw_only=True):
+    """An acknowledgement of failure. `retryAfter` is in milliseconds."""
+
+    ok: bool = False
+    code: str
+    message: str
+    retryAfter: int | UnsetType = UNSET  # noqa: N815
+
+
+class Refused(Struct, kw_only=True):
+    """The event that tells of a refusal, whether or not an acknowledgement was asked for."""
+
+    event: str
+    code: str
+    message: str
+    retryAfter: int | UnsetType = UNSET  # noqa: N815
