@@ -35,7 +35,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     from chatapp.usernames import UsernameSet
 
     settings = read(config)
-    templates = next(path for path in (HERE / "templates", HERE.parent / "templates") if path.is_dir())
+    places = (HERE / "templates", HERE.parent / "templates")  # in a wheel, and in this tree
+    templates = next(place for place in places if place.is_dir())
     app = Flask(__name__, template_folder=str(templates))
     app.config.from_mapping(config)
 

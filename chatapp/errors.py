@@ -1,18 +1,18 @@
 """The refusals of docs/wire.md, one class for each code.
 
-    ChatError
-    ├── BadRequest        bad_request
-    ├── UnknownEvent      unknown_event
-    ├── NameRequired      name_required
-    ├── NameTaken         name_taken
-    ├── NameInvalid       name_invalid
-    ├── RoomInvalid       room_invalid
-    ├── NotInRoom         not_in_room
-    ├── RateLimited       rate_limited
-    ├── MessageEmpty      message_empty
-    ├── MessageTooLong    message_too_long
-    ├── Unavailable       unavailable
-    └── Internal          internal
+ChatError
+├── BadRequest        bad_request
+├── UnknownEvent      unknown_event
+├── NameRequired      name_required
+├── NameTaken         name_taken
+├── NameInvalid       name_invalid
+├── RoomInvalid       room_invalid
+├── NotInRoom         not_in_room
+├── RateLimited       rate_limited
+├── MessageEmpty      message_empty
+├── MessageTooLong    message_too_long
+├── Unavailable       unavailable
+└── Internal          internal
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from chatapp.errors import RateLimited
 
 
 class Rate(NamedTuple):
-    """`count` things in `seconds`."""
+    """`tokens` things in `seconds`."""
 
-    count: int
+    tokens: int
     seconds: float
 
 
@@ -59,4 +59,4 @@ def bucket(
     rate: Rate | None, times: int = 1, clock: Callable[[], float] = monotonic
 ) -> TokenBucket | Unlimited:
     """A bucket for `times` as much as `rate` allows; None: it allows all."""
-    return TokenBucket(rate.count * times, rate.seconds, clock) if rate else Unlimited()
+    return TokenBucket(rate.tokens * times, rate.seconds, clock) if rate else Unlimited()

@@ -41,13 +41,11 @@ class SocketAudience:
         self._server.start_background_task(wait)
 
     def close(self, client: str) -> None:
-        self._server.eio.disconnect(
-            self._server.manager.eio_sid_from_sid(client, self._namespace)
-        )
+        self._server.eio.disconnect(self._server.manager.eio_sid_from_sid(client, self._namespace))
 
 
-class ChatNamespace(Namespace):
-    """The chat's events. Rules are the chat's; every refusal becomes an answer here, in `_refuse`."""
+class ChatNamespace(Namespace):  # type: ignore[misc]
+    """The chat's events. Every refusal becomes an answer here, in `_refuse`."""
 
     def __init__(self, namespace: str, chat: Chat) -> None:
         super().__init__(namespace)
@@ -101,14 +99,12 @@ class ChatNamespace(Namespace):
                 request, handler = known
                 return handler(client, request.parse(arguments))
         except ChatError as refusal:
-            return self._refuse(client, event, arguments, refusal)
+            return self._refuse(client, event, refusal)
         except Exception:
             logger.exception("the event %.40a failed", event)
-            return self._refuse(client, event, arguments, Internal())
+            return self._refuse(client, event, Internal())
 
-    def _refuse(
-        self, client: Client, event: str, arguments: tuple[Any, ...], refusal: ChatError
-    ) -> wire.Refusal:
+    def _refuse(self, client: Client, event: str, refusal: ChatError) -> wire.Refusal:
         code, message = refusal.code, str(refusal)
         retry_after = refusal.retry_after if isinstance(refusal, RateLimited) else UNSET
         if event == "setUsername":

@@ -1,4 +1,4 @@
-"""Who is in which room, by name, and how that is told: person by person, or in a crowd as a count."""
+"""Who is in which room, by name, and how that is told: one by one, or in a crowd as a count."""
 
 from __future__ import annotations
 

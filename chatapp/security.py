@@ -1,4 +1,4 @@
-"""What every answer over HTTP carries, which origins may connect, and which proxies are believed."""
+"""What every answer over HTTP carries, which origins may connect, which proxies are believed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def init_app(app: Flask, trusted_proxies: int) -> None:
     if trusted_proxies:
         count = trusted_proxies
         wrapped = ProxyFix(wrapped, x_for=count, x_proto=count, x_host=count, x_prefix=count)
-    app.wsgi_app = wrapped  # type: ignore[method-assign]
+    app.wsgi_app = wrapped  # type: ignore[assignment, method-assign]
 
 
 class SecurityHeaders:
@@ -50,8 +50,8 @@ class SecurityHeaders:
 def origin_rule(allowed: frozenset[str]) -> Callable[[str | None, WSGIEnvironment], bool]:
     """Whether a page of an origin may connect: the server's own, and those in `allowed` (RFC 6454).
 
-    One without an origin is a program, and may. `*` in `allowed` is any. The server's own is what the request says, so behind a proxy only what
-    ProxyFix has believed.
+    `*` in `allowed` is any; no origin is a program, and may. The server's own is what the request
+    says, so behind a proxy only what ProxyFix has believed.
     """
 
     def may_connect(origin: str | None, environ: WSGIEnvironment) -> bool:

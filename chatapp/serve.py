@@ -68,8 +68,10 @@ def check_free(address: Any) -> None:
         try:
             probe.bind(address)
         except OSError as error:
-            what = "is in use by another program" if error.errno == errno.EADDRINUSE else (
-                f"can't be listened on ({error.strerror or error})"
+            what = (
+                "is in use by another program"
+                if error.errno == errno.EADDRINUSE
+                else (f"can't be listened on ({error.strerror or error})")
             )
             sys.exit(f"{address[0]}:{address[1]} {what}; set CHATAPP_BIND to another HOST:PORT")
 

@@ -41,7 +41,7 @@ def present(text: str, max_chars: int = 32) -> str:
         shown: str = _shown_profile.enforce(text)
         fold(shown)
     except UnicodeEncodeError as error:
-        raise NameInvalid(f"The name has {_describe(text, error)}, which names can't have.") from None
+        raise NameInvalid(f"The name has {_describe(error)}, which names can't have.") from None
     if any(char in UNSEEN for char in shown):
         raise NameInvalid("The name has a character that can't be seen.")
     if not visible(shown):
@@ -57,7 +57,7 @@ def visible(text: str) -> bool:
     return any(unicodedata.category(char)[0] in "LNPS" and char not in UNSEEN for char in text)
 
 
-def _describe(text: str, error: UnicodeEncodeError) -> str:
+def _describe(error: UnicodeEncodeError) -> str:
     char = error.object[error.start : error.start + 1]
     if not char:
         return "an arrangement of characters"
@@ -87,7 +87,7 @@ def _prototypes() -> dict[int, str]:
 
 
 class Claim(NamedTuple):
-    """What a claim came to: the name as shown, and the one given up for it (None: there was none)."""
+    """What a claim came to: the name as shown, and the one given up for it, if any."""
 
     user: str
     previous: str | None

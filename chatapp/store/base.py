@@ -12,7 +12,7 @@ import msgspec
 logger = logging.getLogger(__name__)
 
 MAX_READ_BYTES = 65536
-"""What one read gives at most, as the JSON list that travels, in UTF-8 (docs/wire.md, Catching up)."""
+"""What one read gives at most, as the JSON list that travels, in UTF-8 (docs/wire.md)."""
 
 
 class Draft(msgspec.Struct, frozen=True):

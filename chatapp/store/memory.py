@@ -12,7 +12,7 @@ from chatapp.usernames import fold
 
 
 class MemoryLog(Log):
-    """Keeps the newest `retention` messages of each room; 0: all. `clock` gives seconds since 1970."""
+    """Keeps the newest `retention` messages of each room (0: all); `clock`: seconds since 1970."""
 
     def __init__(self, retention: int = 10000, clock: Callable[[], float] = time) -> None:
         super().__init__()

@@ -25,7 +25,7 @@ logger.setLevel(logging.ERROR)  # below that, the libraries log what clients sen
 RESERVED_EVENTS = frozenset(
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]
 )
-"""What no client may send as an event (Socket.IO protocol 5, "Packet encoding"; its emit cheat sheet)."""
+"""What no client may send as an event (socket.io-parser, RESERVED_EVENTS)."""
 
 
 class JSON:
@@ -48,9 +48,11 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
     `origin_allowed(origin, environ)` says whether a page of that origin may connect.
     """
 
-    def __init__(self, origin_allowed: Callable[[str | None, WSGIEnvironment], bool], **options: Any):
+    def __init__(
+        self, origin_allowed: Callable[[str | None, WSGIEnvironment], bool], **options: Any
+    ):
         super().__init__(cors_allowed_origins=origin_allowed, **options)
-        self._async = {**self._async, "websocket": self._websocket}
+        self._async: dict[str, Any] = {**self._async, "websocket": self._websocket}
 
     def _websocket(self, handler: Callable[[WebSocket], Any], _server: Any) -> WSGIApplication:
         return endpoint(handler, self.max_http_buffer_size)

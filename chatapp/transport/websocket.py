@@ -93,7 +93,7 @@ class WebSocket:
 
 
 def accept(environ: Mapping[str, Any]) -> Response:
-    """The answer to a request to open a WebSocket (RFC 6455, section 4.2): a 101, or what is wrong."""
+    """The answer to a request for a WebSocket (RFC 6455, section 4.2): a 101, or what is wrong."""
     headers = Headers(
         (name[5:].replace("_", "-").title(), value)
         for name, value in environ.items()
@@ -114,7 +114,7 @@ def endpoint(handler: Callable[[WebSocket], Any], max_bytes: int) -> WSGIApplica
         response = None if upgraded else accept(environ)
         if response is not None and response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             start_response(f"{response.status_code} {response.reason_phrase}", PLAIN_TEXT)
-            return [response.body]
+            return [bytes(response.body)]
         sock = upgraded.handler.socket if upgraded else _socket(environ)
         if response is not None:
             sock.sendall(response.serialize())

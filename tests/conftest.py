@@ -1,0 +1,54 @@
+"""What tests of several kinds start from."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from serving import KINDS, Server
+
+from chatapp import create_app
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(part in ("servers", "browser", "cluster") for part in item.path.parts):
+            item.add_marker(pytest.mark.server)
+
+
+@pytest.fixture
+def app():
+    return create_app({"TESTING": True})
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory) -> Iterator[Callable[..., Server]]:
+    """Start a server of a kind with settings; the same again is the one that runs already."""
+    running: dict[tuple, Server] = {}
+
+    def start(kind: str = "gunicorn", fresh: bool = False, **settings: str) -> Server:
+        key = (kind, *sorted(settings.items()), len(running) if fresh else "")
+        if key not in running or running[key].process.poll() is not None:
+            running[key] = Server(kind, tmp_path_factory.mktemp("server"), settings)
+        return running[key]
+
+    yield start
+    for server in running.values():
+        server.stop()
+
+
+@pytest.fixture(params=KINDS)
+def server(request, serve) -> Server:
+    """Each kind of server, without limits on rates."""
+    return serve(request.param, MESSAGE_LIMIT="", NAME_LIMIT="", EVENT_LIMIT="")
+
+
+@pytest.fixture
+def chromium() -> str:
+    path = shutil.which("chromium")
+    assert path, "chromium is missing; install the package chromium"
+    return path

@@ -1,0 +1,102 @@
+"""Real servers for tests: started on free ports, stopped by their process id."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = sys.executable
+
+COMMANDS = {
+    "gunicorn": [PYTHON, "-m", "gunicorn", "-b", "127.0.0.1:{port}", "-k", "gevent", "wsgi:app"],
+    "gevent-websocket": [
+        *[PYTHON, "-m", "gunicorn", "-b", "127.0.0.1:{port}"],
+        *["-k", "geventwebsocket.gunicorn.workers.GeventWebSocketWorker", "wsgi:app"],
+    ],
+    "flask": [PYTHON, "-m", "flask", "--app", "wsgi", "run", "--port", "{port}"],
+    "command": [str(Path(PYTHON).parent / "chatapp")],
+}
+KINDS = ["gunicorn", "gevent-websocket", "flask"]
+
+
+def free_port() -> int:
+    """A port that nobody listens on, below the ephemeral range, so that no client takes it."""
+    while True:
+        port = random.randint(10000, 30000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+class Server:
+    """A server of one of COMMANDS, with CHATAPP_… `settings`; ready once this returns."""
+
+    def __init__(self, kind: str, folder: Path, settings: dict[str, str]) -> None:
+        self.kind = kind
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "log"
+        self.process = launch(kind, self.log, self.port, settings)
+        deadline = time.monotonic() + 20
+        while not self.answers():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
+    def answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(self.url + "/healthz", timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def get(self, path: str, method: str = "GET", **headers: str) -> tuple[int, dict, bytes]:
+        """The status, headers (by lower-case name) and body that a request is answered with."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(self.url + path, method=method, headers=named)
+        try:
+            answer = urllib.request.urlopen(request, timeout=10)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            found = {name.lower(): value for name, value in answer.headers.items()}
+            return answer.status, found, answer.read()
+
+    def stop(self) -> int:
+        """End it as `kill` would; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT if self.kind == "flask" else signal.SIGTERM)
+        try:
+            return self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            raise
+
+
+def launch(
+    kind: str, log: Path, port: int, settings: dict[str, str], *arguments: str
+) -> subprocess.Popen:
+    """Start a server of `kind` without waiting for it, in a process group of its own."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("CHATAPP_")}
+    environ |= {"CHATAPP_" + name: value for name, value in settings.items()}
+    environ |= {"PYTHONUNBUFFERED": "1"}
+    if kind == "command":
+        environ.setdefault("CHATAPP_BIND", f"127.0.0.1:{port}")
+    command = [word.format(port=port) for word in COMMANDS[kind]] + list(arguments)
+    with log.open("wb") as out:
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environ, stdout=out, stderr=out, start_new_session=True
+        )

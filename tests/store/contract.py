@@ -1,0 +1,169 @@
+"""What every Log keeps; each back end's tests inherit it."""
+
+from __future__ import annotations
+
+import threading
+
+import msgspec
+import pytest
+
+from chatapp.store.base import MAX_READ_BYTES, Draft, Log
+
+
+class LogContract:
+    """Tests of the contract in store/base.py. A back end gives `make_log(retention, clock)`."""
+
+    def make_log(self, retention: int = 0, clock=lambda: 1000.0) -> Log:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def log(self) -> Log:
+        return self.make_log()
+
+    def fill(self, log: Log, count: int, room: str = "lobby", message: str = "{}") -> None:
+        for n in range(1, count + 1):
+            log.append(Draft(room, "Ann", message.format(n)))
+
+    def ids(self, page) -> tuple[list[int], bool]:
+        return [entry.id for entry in page.entries], page.more
+
+    def test_numbers_each_room_from_one(self, log):
+        assert [log.append(Draft("a", "Ann", "x")).id for _ in range(3)] == [1, 2, 3]
+        assert log.append(Draft("b", "Ann", "x")).id == 1
+
+    def test_an_entry_is_what_was_appended(self, log):
+        entry = log.append(Draft("lobby", "Ann", "<b>\n😀", "key-0001"))
+        assert (entry.room, entry.user, entry.message) == ("lobby", "Ann", "<b>\n😀")
+        assert (entry.key, entry.at) == ("key-0001", 1_000_000)
+        assert log.read("lobby").entries == [entry]
+
+    def test_the_same_key_returns_the_first_entry(self, log):
+        first = log.append(Draft("lobby", "Ann", "one", "key-0001"))
+        assert log.append(Draft("lobby", "ANN", "two", "key-0001")) == first
+        assert log.find("lobby", "ann", "key-0001") == first
+        assert self.ids(log.read("lobby")) == ([1], False)
+
+    def test_a_key_is_of_its_room_and_user(self, log):
+        log.append(Draft("a", "Ann", "x", "key-0001"))
+        assert log.append(Draft("a", "Bo", "x", "key-0001")).id == 2
+        assert log.append(Draft("b", "Ann", "x", "key-0001")).id == 1
+        assert log.find("c", "Ann", "key-0001") is None
+        assert log.find("a", "Ann", "key-0002") is None
+
+    def test_no_key_is_never_the_same(self, log):
+        self.fill(log, 2, message="same")
+        assert self.ids(log.read("lobby")) == ([1, 2], False)
+
+    def test_at_never_goes_backwards(self):
+        times = iter([5.0, 3.0, 6.0])
+        log = self.make_log(clock=lambda: next(times))
+        self.fill(log, 3)
+        assert [entry.at for entry in log.read("lobby").entries] == [5000, 5000, 6000]
+
+    @pytest.mark.parametrize(
+        ("asked", "ids", "more"),
+        [
+            ({}, range(1, 11), False),
+            ({"limit": 3}, [8, 9, 10], True),
+            ({"limit": 10}, range(1, 11), False),
+            ({"since": 0}, range(1, 11), False),
+            ({"since": 0, "limit": 3}, [1, 2, 3], True),
+            ({"since": 7}, [8, 9, 10], False),
+            ({"since": 7, "limit": 3}, [8, 9, 10], False),
+            ({"since": 7, "limit": 2}, [8, 9], True),
+            ({"since": 10}, [], False),
+            ({"since": 2**53 - 1}, [], False),
+            ({"before": 0}, [], False),
+            ({"before": 1}, [], False),
+            ({"before": 4}, [1, 2, 3], False),
+            ({"before": 4, "limit": 2}, [2, 3], True),
+            ({"before": 2**53 - 1, "limit": 2}, [9, 10], True),
+        ],
+    )
+    def test_read(self, log, asked, ids, more):
+        self.fill(log, 10)
+        assert self.ids(log.read("lobby", **asked)) == (list(ids), more)
+
+    def test_reading_an_empty_room(self, log):
+        for asked in ({}, {"since": 0}, {"before": 5}):
+            assert self.ids(log.read("nobody", **asked)) == ([], False)
+
+    def test_a_read_is_bounded_in_bytes(self, log):
+        self.fill(log, 30, message="😀" * 1000)
+        for page in (log.read("lobby"), log.read("lobby", since=0)):
+            size = len(msgspec.json.encode([entry.arguments() for entry in page.entries]))
+            assert page.more
+            assert MAX_READ_BYTES - 4200 < size <= MAX_READ_BYTES
+        assert log.read("lobby").entries[-1].id == 30
+        assert log.read("lobby", since=0).entries[0].id == 1
+
+    def test_one_entry_over_the_bound_is_given_alone(self, log):
+        self.fill(log, 2, message="x" * 70000)
+        assert self.ids(log.read("lobby", since=0)) == ([1], True)
+        assert self.ids(log.read("lobby")) == ([2], True)
+
+    def test_retention_keeps_the_newest_and_numbers_go_on(self):
+        log = self.make_log(retention=3)
+        log.append(Draft("lobby", "Ann", "x", "key-0001"))
+        self.fill(log, 4)
+        assert self.ids(log.read("lobby")) == ([3, 4, 5], False)
+        assert self.ids(log.read("lobby", since=0)) == ([3, 4, 5], False)
+        assert self.ids(log.read("lobby", before=3)) == ([], False)
+        assert log.find("lobby", "Ann", "key-0001") is None
+        assert log.append(Draft("lobby", "Ann", "x", "key-0001")).id == 6
+
+    def test_followers_hear_each_entry_once_and_in_order_before_append_returns(self, log):
+        heard: list[int] = []
+        log.follow(lambda batch: heard.extend(entry.id for entry in batch))
+        for n in range(1, 6):
+            log.append(Draft("lobby", "Ann", "x", f"key-{n:04}"))
+            assert heard == list(range(1, n + 1))
+        log.append(Draft("lobby", "Ann", "x", "key-0001"))
+        assert heard == [1, 2, 3, 4, 5]
+
+    def test_a_follower_that_raises_harms_nobody_else(self, log, caplog):
+        heard: list[int] = []
+
+        def fail(batch):
+            raise ValueError("broken")
+
+        log.follow(fail)
+        log.follow(lambda batch: heard.extend(entry.id for entry in batch))
+        assert log.append(Draft("lobby", "Ann", "x")).id == 1
+        assert heard == [1]
+        assert caplog.text.count("Traceback") == 1
+
+    def test_concurrent_writers_leave_no_gap_and_are_heard_in_order(self, log):
+        heard: list[int] = []
+        log.follow(lambda batch: heard.extend(entry.id for entry in batch))
+        barrier = threading.Barrier(8)
+
+        def write() -> None:
+            barrier.wait()
+            self.fill(log, 50)
+
+        writers = [threading.Thread(target=write) for _ in range(8)]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        assert heard == list(range(1, 401))
+
+    def test_one_key_from_many_writers_is_one_entry(self, log):
+        barrier = threading.Barrier(8)
+        entries = []
+
+        def write() -> None:
+            for n in range(20):
+                barrier.wait()
+                entries.append((n, log.append(Draft("lobby", "Ann", "x", f"key-{n:04}")).id))
+
+        writers = [threading.Thread(target=write) for _ in range(8)]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        assert len(set(entries)) == 20
+
+    def test_epochs_differ(self):
+        assert self.make_log().epoch != self.make_log().epoch

@@ -1,0 +1,265 @@
+"""The rules, without sockets."""
+
+from __future__ import annotations
+
+import pytest
+from audience import Audience
+
+from chatapp import wire
+from chatapp.chat import Bounds, Chat
+from chatapp.errors import (
+    MessageEmpty,
+    MessageTooLong,
+    NameRequired,
+    NameTaken,
+    NotInRoom,
+    RateLimited,
+    RoomInvalid,
+    Unavailable,
+)
+from chatapp.limits import Rate
+from chatapp.store.memory import MemoryLog
+from chatapp.usernames import UsernameSet
+
+
+class Room:
+    """A chat and the people in it."""
+
+    def __init__(self, **bounds) -> None:
+        self.audience = Audience()
+        self.log = MemoryLog()
+        self.usernames = UsernameSet()
+        self.chat = Chat(self.log, self.usernames, self.audience, Bounds(**bounds))
+
+    def connects(self) -> Person:
+        return Person(self)
+
+
+class Person:
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self.id = str(len(room.audience.heard))
+        self.heard = room.audience.heard[self.id] = []
+        self.client = room.chat.connect(self.id)
+
+    def sets(self, name: str) -> wire.NameSet:
+        return self.room.chat.name(self.client, wire.SetUsername(name))
+
+    def says(self, message: str, **fields) -> wire.Said:
+        return self.room.chat.say(self.client, wire.Msg(message, **fields))
+
+    def joins(self, **fields) -> wire.Joined:
+        return self.room.chat.join(self.client, wire.Join(**fields))
+
+    def leaves(self) -> None:
+        self.room.chat.disconnect(self.client)
+
+
+@pytest.fixture
+def room():
+    return Room()
+
+
+def test_a_name_is_given_and_the_others_hear_of_it(room):
+    watcher, ann = room.connects(), room.connects()
+    assert ann.sets(" Ann ") == wire.NameSet(user="Ann")
+    assert ann.heard == [("userSet", "Ann")]
+    assert watcher.heard == [("userJoined", {"room": "lobby", "user": "Ann"})]
+
+
+def test_user_set_is_the_first_that_its_caller_hears(room):
+    ann = room.connects()
+    ann.sets("Ann")
+    ann.sets("Anna")
+    assert ann.heard == [("userSet", "Ann"), ("userSet", "Anna")]
+
+
+def test_a_second_name_is_a_rename_and_frees_the_first(room):
+    ann, bo = room.connects(), room.connects()
+    ann.sets("Ann")
+    bo.heard.clear()
+    ann.sets("Anna")
+    assert bo.heard == [("userRenamed", {"room": "lobby", "from": "Ann", "to": "Anna"})]
+    bo.sets("Ann")
+
+
+def test_the_same_name_again_is_no_news_to_others(room):
+    ann, bo = room.connects(), room.connects()
+    ann.sets("Ann")
+    bo.heard.clear()
+    assert ann.sets("Ann").user == "Ann"
+    assert bo.heard == []
+
+
+def test_a_new_spelling_is_a_rename(room):
+    ann, bo = room.connects(), room.connects()
+    ann.sets("Ann")
+    bo.heard.clear()
+    assert ann.sets("ANN").user == "ANN"
+    assert bo.heard == [("userRenamed", {"room": "lobby", "from": "Ann", "to": "ANN"})]
+
+
+def test_a_taken_name_changes_nothing(room):
+    ann, bo = room.connects(), room.connects()
+    ann.sets("Ann")
+    bo.sets("Bo")
+    with pytest.raises(NameTaken):
+        bo.sets("ann")
+    assert room.usernames.snapshot() == ["Ann", "Bo"]
+    assert bo.says("still Bo").ok
+
+
+def test_everyone_hears_a_message_the_sender_too(room):
+    ann, watcher = room.connects(), room.connects()
+    ann.sets("Ann")
+    said = ann.says("hi", key="key-0001")
+    first, second = {"user": "Ann", "message": "hi"}, {"room": "lobby", "id": 1, "at": said.at}
+    assert ann.heard[-1] == watcher.heard[-1] == ("newmsg", first, second | {"key": "key-0001"})
+    assert (said.room, said.id) == ("lobby", 1)
+
+
+def test_speaking_needs_a_name(room):
+    with pytest.raises(NameRequired):
+        room.connects().says("hi", room="???")
+
+
+def test_speaking_needs_a_room_that_one_is_in(room):
+    ann = room.connects()
+    ann.sets("Ann")
+    for name in ("", "a b", "x" * 65, "ä", "a\n"):
+        with pytest.raises(RoomInvalid):
+            ann.says("hi", room=name)
+    with pytest.raises(NotInRoom):
+        ann.says("hi", room="Tea")
+    assert ann.says("hi", room="LOBBY").room == "lobby"
+
+
+def test_a_message_needs_something_to_see(room):
+    ann = room.connects()
+    ann.sets("Ann")
+    for message in ("", " ", "\n\t", "\u200b", "\u2800", "\u3164", "\u0301"):
+        with pytest.raises(MessageEmpty):
+            ann.says(message)
+    assert ann.says(" x\n").id == 1
+
+
+def test_the_length_of_a_message_is_in_code_points():
+    ann = Room(max_message_chars=3).connects()
+    ann.sets("Ann")
+    assert ann.says("😀😀😀").ok
+    with pytest.raises(MessageTooLong, match="4 characters; 3 are allowed"):
+        ann.says("abcd")
+
+
+def test_a_known_key_appends_nothing_whatever_its_text(room):
+    ann, bo = room.connects(), room.connects()
+    ann.sets("Ann")
+    first = ann.says("hi", key="key-0001")
+    bo.heard.clear()
+    assert ann.says("", key="key-0001") == first
+    assert bo.heard == []
+    ann.leaves()
+    bo.sets("ANN")
+    assert bo.says("other", key="key-0001") == first
+
+
+def test_another_name_has_keys_of_its_own(room):
+    ann, bo = room.connects(), room.connects()
+    ann.sets("Ann")
+    bo.sets("Bo")
+    assert ann.says("hi", key="key-0001").id == 1
+    assert bo.says("hi", key="key-0001").id == 2
+
+
+def test_leaving_frees_the_name_at_once_and_is_told(room):
+    ann, bo = room.connects(), room.connects()
+    ann.sets("Ann")
+    bo.heard.clear()
+    ann.leaves()
+    assert bo.heard == [("userLeft", {"room": "lobby", "user": "Ann"})]
+    bo.sets("ann")
+
+
+def test_leaving_during_a_turn_frees_the_name_when_it_ends(room):
+    ann = room.connects()
+    with room.chat.turn(ann.client):
+        ann.leaves()
+        ann.sets("Ann")
+    assert room.usernames.snapshot() == []
+    assert room.connects().joins().users == []
+
+
+def test_join_answers_with_the_room_as_it_is(room):
+    ann, watcher = room.connects(), room.connects()
+    ann.sets("Ann")
+    for n in range(3):
+        ann.says(str(n))
+    joined = watcher.joins(limit=2, room="Lobby")
+    assert (joined.room, joined.epoch) == ("lobby", room.log.epoch)
+    assert (joined.count, joined.users, joined.more) == (1, ["Ann"], True)
+    assert [(said["message"], number["id"]) for said, number in joined.messages] == [
+        ("1", 2),
+        ("2", 3),
+    ]
+
+
+def test_only_the_lobby_can_be_joined_so_far(room):
+    ann = room.connects()
+    with pytest.raises(NameRequired):
+        ann.joins(room="tea")
+    ann.sets("Ann")
+    with pytest.raises(RoomInvalid):
+        ann.joins(room="tea")
+
+
+def test_a_store_that_is_away_loses_nothing_and_tells_nobody(room, monkeypatch):
+    ann, bo = room.connects(), room.connects()
+    ann.sets("Ann")
+    bo.heard.clear()
+
+    def away(draft):
+        raise Unavailable
+
+    monkeypatch.setattr(room.log, "append", away)
+    with pytest.raises(Unavailable):
+        ann.says("hi")
+    assert bo.heard == []
+    monkeypatch.undo()
+    assert ann.says("hi").id == 1
+
+
+def test_messages_and_names_have_rates_of_their_own():
+    ann = Room(message_limit=Rate(1, 10), name_limit=Rate(2, 60)).connects()
+    ann.sets("Ann")
+    ann.says("one")
+    with pytest.raises(RateLimited):
+        ann.says("two")
+    ann.sets("Anna")
+    with pytest.raises(RateLimited):
+        ann.sets("Annie")
+
+
+def test_rate_is_checked_before_the_content_and_after_the_room():
+    ann = Room(message_limit=Rate(1, 10)).connects()
+    ann.sets("Ann")
+    ann.says("one")
+    with pytest.raises(RateLimited):
+        ann.says("")
+    with pytest.raises(NotInRoom):
+        ann.says("", room="tea")
+
+
+def test_who_goes_on_at_twice_the_rate_of_all_events_is_closed():
+    room = Room(event_limit=Rate(3, 60))
+    ann = room.connects()
+    taken = 0
+    for _ in range(6):
+        try:
+            with room.chat.turn(ann.client):
+                taken += 1
+        except RateLimited:
+            pass
+    assert (taken, room.audience.closed) == (3, [])
+    with pytest.raises(RateLimited), room.chat.turn(ann.client):
+        pass
+    assert room.audience.closed == [ann.id]

@@ -1,0 +1,94 @@
+"""Settings: read once, checked, and refused in one line."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatapp.config import SETTINGS, Address, SettingError, read
+from chatapp.limits import Rate
+
+BAD = {
+    "BIND": ["", "3000", "host:", ":80", "host:99999", "host:1x"],
+    "STORE": ["", "memory", "file:/x"],
+    "ALLOWED_ORIGINS": ["example.org", "https://a/path", "ftp://a", "https://a b"],
+    "PING_INTERVAL": ["", "0", "-1", "soon", "nan", "inf", "100000"],
+    "PING_TIMEOUT": ["", "0", "x"],
+    "MAX_FRAME_BYTES": ["", "0", "1023", "64k", "1.5", "-1"],
+    "MAX_MESSAGE_CHARS": ["", "0", "x"],
+    "MAX_NAME_CHARS": ["", "0", "257", "x"],
+    "MESSAGE_LIMIT": ["20", "0/10", "20/0", "a/b", "20/10/5", "-1/2"],
+    "NAME_LIMIT": ["x"],
+    "EVENT_LIMIT": ["x"],
+    "RETENTION_MESSAGES": ["", "-1", "many"],
+    "TRUSTED_PROXIES": ["", "-1", "yes"],
+    "TITLE": ["", "   ", "a\nb", "x" * 101],
+}
+
+
+def test_every_setting_has_a_bad_value_here():
+    assert set(BAD) == set(SETTINGS)
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in BAD.items() for v in vs])
+def test_bad_value_is_refused_in_one_line_that_names_it(name, value):
+    with pytest.raises(SettingError) as refusal:
+        read({}, {"CHATAPP_" + name: value})
+    line = str(refusal.value)
+    assert line.startswith(f"CHATAPP_{name}={value!r} should be ")
+    assert "\n" not in line
+
+
+def test_defaults():
+    settings = read({}, {})
+    assert settings.bind == Address("127.0.0.1", 3000)
+    assert (settings.ping_interval, settings.ping_timeout) == (20, 10)
+    assert settings.max_frame_bytes == 65536
+    assert (settings.max_message_chars, settings.max_name_chars) == (4000, 32)
+    assert settings.message_limit == Rate(20, 10)
+    assert settings.name_limit == Rate(20, 60)
+    assert settings.event_limit == Rate(200, 10)
+    assert settings.retention_messages == 10000
+    assert settings.trusted_proxies == 0
+    assert settings.title == "Chat"
+
+
+def test_environment_is_read():
+    assert read({}, {"CHATAPP_TITLE": "Pub"}).title == "Pub"
+
+
+def test_config_counts_for_more_than_the_environment():
+    assert read({"TITLE": "Inn"}, {"CHATAPP_TITLE": "Pub"}).title == "Inn"
+
+
+def test_bad_value_in_config_is_named_without_prefix():
+    with pytest.raises(SettingError, match="^MAX_NAME_CHARS=None should be "):
+        read({"MAX_NAME_CHARS": None}, {})
+
+
+def test_config_takes_numbers_and_rates():
+    settings = read({"PING_INTERVAL": 0.5, "MAX_NAME_CHARS": 8, "NAME_LIMIT": Rate(1, 2)}, {})
+    assert (settings.ping_interval, settings.max_name_chars) == (0.5, 8)
+    assert settings.name_limit == Rate(1, 2)
+
+
+def test_empty_rate_is_no_limit():
+    assert read({}, {"CHATAPP_MESSAGE_LIMIT": ""}).message_limit is None
+
+
+def test_testing_has_no_rates_unless_said():
+    settings = read({"TESTING": True}, {"CHATAPP_NAME_LIMIT": "1/2"})
+    assert settings.event_limit is None
+    assert settings.name_limit == Rate(1, 2)
+
+
+def test_ipv6_address():
+    assert str(read({}, {"CHATAPP_BIND": "[::1]:80"}).bind) == "[::1]:80"
+
+
+def test_origins():
+    given = "https://Example.org, null,http://localhost:8080/"
+    assert read({}, {"CHATAPP_ALLOWED_ORIGINS": given}).allowed_origins == {
+        "https://example.org",
+        "null",
+        "http://localhost:8080",
+    }

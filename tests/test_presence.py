@@ -1,0 +1,93 @@
+"""Who is in a room, and how a crowd is told."""
+
+from __future__ import annotations
+
+import pytest
+from audience import Audience
+
+from chatapp.presence import CROWD, Presence
+
+
+@pytest.fixture
+def audience():
+    audience = Audience()
+    audience.heard = {"watcher": []}
+    return audience
+
+
+@pytest.fixture
+def presence(audience):
+    return Presence(audience.tell, audience.later, interval=1.0, clock=audience.clock)
+
+
+def crowd(presence: Presence, count: int) -> None:
+    for n in range(count):
+        presence.enter("lobby", f"user{n:04}", f"c{n}")
+
+
+def test_names_come_sorted_without_case(presence):
+    for name in ("bo", "Ann", "Cy"):
+        presence.enter("lobby", name, name)
+    assert presence.users("lobby") == (3, ["Ann", "bo", "Cy"])
+    assert presence.users("empty") == (0, [])
+
+
+def test_others_hear_of_joining_renaming_and_leaving(presence, audience):
+    presence.enter("lobby", "Ann", "a")
+    presence.rename("Ann", "Anna", "a")
+    presence.depart("Anna", "a")
+    assert audience.heard["watcher"] == [
+        ("userJoined", {"room": "lobby", "user": "Ann"}),
+        ("userRenamed", {"room": "lobby", "from": "Ann", "to": "Anna"}),
+        ("userLeft", {"room": "lobby", "user": "Anna"}),
+    ]
+
+
+def test_one_does_not_hear_of_oneself(presence, audience):
+    presence.enter("lobby", "Ann", "watcher")
+    presence.rename("Ann", "Bo", "watcher")
+    presence.depart("Bo", "watcher")
+    assert audience.heard["watcher"] == []
+
+
+def test_leaving_leaves_all_rooms(presence):
+    presence.enter("lobby", "Ann", "a")
+    presence.enter("tea", "Ann", "a")
+    presence.depart("Ann", "a")
+    assert presence.users("lobby") == presence.users("tea") == (0, [])
+
+
+def test_departing_twice_is_nothing(presence, audience):
+    presence.enter("lobby", "Ann", "a")
+    presence.depart("Ann", "a")
+    presence.depart("Ann", "a")
+    assert len(audience.heard["watcher"]) == 2
+
+
+def test_the_200th_is_named_and_the_201st_is_counted(presence, audience):
+    crowd(presence, CROWD)
+    assert {event for event, _ in audience.heard["watcher"]} == {"userJoined"}
+    assert len(audience.heard["watcher"]) == CROWD
+    presence.enter("lobby", "one more", "x")
+    assert audience.heard["watcher"][CROWD:] == [("presence", {"room": "lobby", "count": 201})]
+    assert presence.users("lobby")[0] == 201
+    assert len(presence.users("lobby")[1]) == CROWD
+
+
+def test_a_crowd_is_told_at_most_once_a_second_and_ends_with_the_truth(presence, audience):
+    crowd(presence, CROWD + 50)
+    told = [change["count"] for event, change in audience.heard["watcher"] if event == "presence"]
+    assert told == [201]
+    audience.wait(0.9)
+    assert len(audience.heard["watcher"]) == CROWD + 1
+    audience.wait(0.1)
+    assert audience.heard["watcher"][-1] == ("presence", {"room": "lobby", "count": 250})
+    audience.wait(10)
+    assert len(audience.heard["watcher"]) == CROWD + 2
+
+
+def test_a_crowd_that_is_none_any_more_names_people_again(presence, audience):
+    crowd(presence, CROWD + 1)
+    audience.heard["watcher"].clear()
+    presence.depart("user0000", "c0")
+    assert audience.heard["watcher"] == [("userLeft", {"room": "lobby", "user": "user0000"})]

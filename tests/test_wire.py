@@ -1,0 +1,92 @@
+"""The parser of what clients send."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatapp import wire
+from chatapp.errors import BadRequest
+
+REQUESTS = [wire.SetUsername, wire.Msg, wire.Join]
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+fields = st.dictionaries(
+    st.sampled_from(["message", "user", "room", "key", "limit", "name"]), json_values
+)
+
+BAD = [
+    (wire.SetUsername, [], "one or two arguments, not 0"),
+    (wire.SetUsername, ["a", {}, "b"], "one or two arguments, not 3"),
+    (wire.SetUsername, [1], "name of setUsername should be a string"),
+    (wire.SetUsername, [None], "name of setUsername should be a string"),
+    (wire.SetUsername, [["a"]], "name of setUsername should be a string"),
+    (wire.SetUsername, [{"name": "a"}], "name of setUsername should be a string"),
+    (wire.SetUsername, ["a", "b"], "second argument of setUsername should be an object"),
+    (wire.SetUsername, ["\ud800"], "unpaired surrogate"),
+    (wire.SetUsername, [b"a"], "binary"),
+    (wire.Msg, [], "one argument, not 0"),
+    (wire.Msg, [{"message": "a"}, 1], "one argument, not 2"),
+    (wire.Msg, ["a"], "argument of msg should be an object"),
+    (wire.Msg, [None], "argument of msg should be an object"),
+    (wire.Msg, [[]], "argument of msg should be an object"),
+    (wire.Msg, [{}], "message of msg should be a string"),
+    (wire.Msg, [{"message": 1}], "message of msg should be a string"),
+    (wire.Msg, [{"message": {"a": 1}}], "message of msg should be a string"),
+    (wire.Msg, [{"message": "\udfff"}], "message of msg has an unpaired surrogate"),
+    (wire.Msg, [{"message": b"a"}], "binary"),
+    (wire.Msg, [{"message": "a", "user": [b"a"]}], "binary"),
+    (wire.Msg, [{"message": "a", "room": 1}], "room of msg should be a string"),
+    (wire.Msg, [{"message": "a", "room": None}], "room of msg should be a string"),
+    (wire.Msg, [{"message": "a", "key": "short"}], "key of msg should be 8 to 64"),
+    (wire.Msg, [{"message": "a", "key": "x" * 65}], "key of msg should be 8 to 64"),
+    (wire.Msg, [{"message": "a", "key": "with space"}], "key of msg should be 8 to 64"),
+    (wire.Msg, [{"message": "a", "key": "12345678\n"}], "key of msg should be 8 to 64"),
+    (wire.Msg, [{"message": "a", "key": None}], "key of msg should be 8 to 64"),
+    (wire.Join, ["lobby"], "argument of join should be an object"),
+    (wire.Join, [{}, {}], "one argument, not 2"),
+    (wire.Join, [{"room": []}], "room of join should be a string"),
+    (wire.Join, [{"limit": 0}], "limit of join should be a whole number from 1 to 200"),
+    (wire.Join, [{"limit": 201}], "limit of join should be a whole number from 1 to 200"),
+    (wire.Join, [{"limit": True}], "limit of join should be a whole number from 1 to 200"),
+    (wire.Join, [{"limit": "5"}], "limit of join should be a whole number from 1 to 200"),
+    (wire.Join, [{"limit": 1.5}], "limit of join should be a whole number from 1 to 200"),
+]
+
+
+@pytest.mark.parametrize(("request_class", "arguments", "sentence"), BAD)
+def test_bad_arguments_are_refused_by_name(request_class, arguments, sentence):
+    with pytest.raises(BadRequest, match=sentence):
+        request_class.parse(arguments)
+
+
+def test_fields_that_an_event_does_not_have_are_ignored():
+    assert wire.Msg.parse([{"message": "a", "user": 7, "x": None}]) == wire.Msg("a")
+    assert wire.Join.parse([{"since": "x", "hold": 1}]) == wire.Join()
+    assert wire.SetUsername.parse(["a", {"token": 5}]) == wire.SetUsername("a")
+
+
+def test_an_argument_of_optional_fields_may_be_left_out():
+    assert wire.Join.parse([]) == wire.Join(room="lobby", limit=50)
+
+
+@given(st.sampled_from(REQUESTS), st.lists(fields | json_values, max_size=3))
+def test_anything_parses_or_is_a_bad_request_in_one_sentence(request_class, arguments):
+    try:
+        request = request_class.parse(arguments)
+    except BadRequest as refusal:
+        assert str(refusal).endswith(".")
+        assert "\n" not in str(refusal)
+    else:
+        assert isinstance(request, request_class)
+        for field in request.__struct_fields__:
+            assert isinstance(getattr(request, field), str | int)
+
+
+@given(st.text(), st.text(max_size=64))
+def test_text_goes_through_as_it_came(message, room):
+    assert wire.Msg.parse([{"message": message, "room": room}]) == wire.Msg(message, room)
