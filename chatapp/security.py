@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from werkzeug.wsgi import get_host
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+logger = logging.getLogger(__name__)
 
 HEADERS = [
     (
@@ -53,6 +56,9 @@ def origin_rule(allowed: frozenset[str]) -> Callable[[str | None, WSGIEnvironmen
     `*` in `allowed` is any; no origin is a program, and may. The server's own is what the request
     says, so behind a proxy only what ProxyFix has believed.
     """
+
+    if "*" in allowed:
+        logger.warning("ALLOWED_ORIGINS has *: any page may connect in its visitors' names")
 
     def may_connect(origin: str | None, environ: WSGIEnvironment) -> bool:
         if not origin:

@@ -58,6 +58,18 @@ def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
         del sys.modules[module]
 
 
+def post_worker_init(worker: Any) -> None:
+    """Have gevent-websocket's worker leave handshakes to us, who check them before the 101."""
+    if "geventwebsocket" in type(worker).__module__:
+        worker.server_class.pre_start_hook = hand_over_socket
+
+
+def hand_over_socket(_server: Any, handler: Any) -> bool:
+    """gevent-websocket's pre_start_hook; true: the application does the rest."""
+    handler.environ["gunicorn.sock"] = handler.socket
+    return True
+
+
 def check_free(address: Any) -> None:
     """Exit with one line that says so where `address` can't be listened on."""
     if not isinstance(address, tuple):

@@ -17,6 +17,11 @@ class Person:
         self._news = threading.Condition()
         self.client = socketio.Client(reconnection=False, **options)
         self.client.on("*", self._hear)
+        # In the order they came: by itself each event is handled in a thread of its own.
+        trigger = self.client.eio._trigger_event
+        self.client.eio._trigger_event = lambda *event, **how: trigger(
+            *event, **how | {"run_async": False}
+        )
         self.client.connect(url, transports=list(transports) or None, wait_timeout=10)
 
     def _hear(self, event: str, *arguments: Any) -> None:

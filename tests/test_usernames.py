@@ -84,7 +84,9 @@ def test_the_same_name(same):
     assert len({fold(present(name)) for name in same}) == 1
 
 
-@pytest.mark.parametrize("pair", [("rn", "m"), ("1l", "ll"), ("O0", "OO"), ("I", "l"), ("a b", "ab")])
+@pytest.mark.parametrize(
+    "pair", [("rn", "m"), ("1l", "ll"), ("O0", "OO"), ("I", "l"), ("a b", "ab")]
+)
 def test_ascii_names_that_differ(pair):
     assert fold(pair[0]) != fold(pair[1])
 

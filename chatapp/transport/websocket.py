@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
@@ -127,7 +128,7 @@ def endpoint(handler: Callable[[WebSocket], Any], max_bytes: int) -> WSGIApplica
             raise StopIteration
         if upgraded:
             return []
-        raise ConnectionError
+        raise ConnectionResetError(errno.ECONNRESET, "the WebSocket has ended")
 
     return serve
 

@@ -1,0 +1,71 @@
+"""Two clients chat over each kind of server, over each transport."""
+
+from __future__ import annotations
+
+import pytest
+from person import Person
+
+TRANSPORTS = [("websocket",), ("polling",), ("polling", "websocket")]
+
+
+@pytest.mark.parametrize("transports", TRANSPORTS, ids="+".join)
+def test_two_people_chat(server, transports):
+    ann, bo = (Person(server.url, *transports) for _ in range(2))
+    try:
+        assert ann.sets("Ann")["ok"]
+        assert bo.sets("ann")["code"] == "name_taken"
+        assert bo.hears("userExists") == [("ann username is taken! Try some other username.",)]
+        assert bo.sets("Bo")["user"] == "Bo"
+        for n in range(20):
+            sender = (ann, bo)[n % 2]
+            assert sender.says("msg", {"message": f"{n} <b>😀</b>", "user": "?"})["ok"]
+        expected = [f"{n} <b>😀</b>" for n in range(20)]
+        assert ann.messages(20) == bo.messages(20) == expected
+        numbers = [number["id"] for _, number in ann.hears("newmsg", count=20)]
+        assert numbers == list(range(numbers[0], numbers[0] + 20))
+        assert ann.client.transport() == transports[-1]
+    finally:
+        ann.leaves()
+        bo.leaves()
+
+
+def test_a_disconnect_frees_the_name(server):
+    ann, bo = Person(server.url, "websocket"), Person(server.url, "polling")
+    ann.sets("Leaver")
+    bo.sets("Stayer")
+    ann.leaves()
+    bo.hears("userLeft")
+    assert bo.sets("leaver")["ok"]
+    bo.leaves()
+
+
+def test_the_page_and_its_parts_are_served(server):
+    status, _, page = server.get("/")
+    assert (status, b"main.js" in page) == (200, True)
+    for part in (
+        "main.js",
+        "chat.css",
+        "vendor/socket.io.esm.min.js",
+        "vendor/socket.io-client.LICENSE",
+    ):
+        assert server.get("/static/" + part)[0] == 200
+
+
+def test_a_foreign_origin_is_refused_over_either_transport(server):
+    evil = {"Origin": "http://evil.example"}
+    polling = "/socket.io/?EIO=4&transport=polling"
+    assert server.get(polling, **evil)[0] == 403
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec_WebSocket_Version": "13",
+        "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    websocket = "/socket.io/?EIO=4&transport=websocket"
+    assert server.get(websocket, **upgrade, **evil)[0] == 403
+    own = {"Origin": server.url}
+    assert server.get(polling, **own)[0] == 200
+
+
+def test_the_log_shows_no_error(server):
+    assert "Traceback" not in server.log.read_text()

@@ -1,0 +1,181 @@
+"""The factory, the pages, and what every answer carries."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from chatapp import create_app, security
+from chatapp.config import SettingError
+from chatapp.errors import ChatError
+
+
+def test_two_apps_share_nothing():
+    first, second = (create_app({"TESTING": True, "TITLE": title}) for title in ("One", "Two"))
+    clients = [app.extensions["socketio"].test_client(app) for app in (first, second)]
+    for client in clients:
+        assert client.emit("setUsername", "Ann", callback=True)["ok"]
+    clients[0].get_received()
+    clients[1].emit("msg", {"message": "hi"})
+    assert clients[0].get_received() == []
+    assert clients[0].emit("join", callback=True)["messages"] == []
+    assert "One" in first.test_client().get("/").text
+    assert "Two" in second.test_client().get("/").text
+
+
+def test_flask_keys_are_taken():
+    assert create_app({"TESTING": True, "SECRET_KEY": "x"}).secret_key == "x"
+
+
+def test_a_bad_setting_is_refused():
+    with pytest.raises(SettingError, match="^MAX_NAME_CHARS='x' should be"):
+        create_app({"MAX_NAME_CHARS": "x"})
+
+
+def test_the_title_is_text(app):
+    page = create_app({"TESTING": True, "TITLE": "<b>&"}).test_client().get("/").text
+    assert "<b>&" not in page
+    assert "&lt;b&gt;&amp;" in page
+
+
+def test_health(app):
+    client = app.test_client()
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").status_code == 200
+
+
+def test_not_ready_while_the_store_takes_nothing(app, monkeypatch):
+    monkeypatch.setattr("chatapp.store.memory.MemoryLog.available", lambda self: False)
+    client = app.test_client()
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz"])
+def test_methods(app, path):
+    client = app.test_client()
+    assert client.head(path).status_code == 200
+    assert client.options(path).status_code == 200
+    assert client.post(path).status_code == client.delete(path).status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/r/tea", "/socket.io", "/static/nothing.js"])
+def test_unknown_paths(app, path):
+    assert app.test_client().get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *["/", "/healthz", "/nothing", "/static/main.js"],
+        *["/socket.io/?EIO=4&transport=polling", "/socket.io/?EIO=9", "/socket.io/"],
+    ],
+)
+def test_every_answer_is_protected(app, path):
+    for method in ("GET", "POST"):
+        headers = app.test_client().open(path, method=method).headers
+        policy = headers.getlist("Content-Security-Policy")
+        assert len(policy) == 1
+        assert "unsafe-inline" not in policy[0]
+        assert "frame-ancestors 'none'" in policy[0]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"]
+
+
+def test_the_page_has_no_inline_script_or_style_and_nothing_from_elsewhere(app):
+    page = app.test_client().get("/").text
+    assert "<script>" not in page
+    assert "<style" not in page
+    assert " style=" not in page
+    assert not re.search(r"<[^>]*\son\w+=", page)
+    assert "http://" not in page
+    assert "https://" not in page
+
+
+def connect(app, **environ):
+    query = {"EIO": "4", "transport": "polling"}
+    return app.test_client().get("/socket.io/", query_string=query, environ_overrides=environ)
+
+
+OWN = {"HTTP_HOST": "chat.example", "HTTP_ORIGIN": "http://chat.example"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "status"),
+    [
+        ({}, 200),
+        (OWN, 200),
+        (OWN | {"HTTP_ORIGIN": "http://CHAT.example"}, 200),
+        (OWN | {"HTTP_ORIGIN": "http://chat.example:80"}, 200),
+        (OWN | {"HTTP_HOST": "chat.example:80"}, 200),
+        (OWN | {"HTTP_ORIGIN": "https://chat.example"}, 403),
+        (OWN | {"HTTP_ORIGIN": "http://chat.example:8080"}, 403),
+        (OWN | {"HTTP_ORIGIN": "http://evil.example"}, 403),
+        (OWN | {"HTTP_ORIGIN": "http://chat.example.evil.example"}, 403),
+        (OWN | {"HTTP_ORIGIN": "null"}, 403),
+        ({"HTTP_ORIGIN": "http://evil.example", "HTTP_X_FORWARDED_HOST": "evil.example"}, 403),
+    ],
+)
+def test_origins(app, environ, status):
+    assert connect(app, **environ).status_code == status
+
+
+def test_an_allowed_origin_gets_its_cors_headers():
+    app = create_app({"TESTING": True, "ALLOWED_ORIGINS": "https://other.example,null"})
+    for origin in ("https://other.example", "null"):
+        answer = connect(app, HTTP_ORIGIN=origin)
+        assert answer.status_code == 200
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
+        assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+    refused = connect(app, HTTP_ORIGIN="https://third.example")
+    assert refused.status_code == 403
+    assert "Access-Control-Allow-Origin" not in refused.headers
+
+
+def test_a_star_allows_any_origin_by_its_name_and_the_log_says_so(caplog):
+    app = create_app({"TESTING": True, "ALLOWED_ORIGINS": "*"})
+    answer = connect(app, HTTP_ORIGIN="https://any.example")
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://any.example"
+    assert "any page may connect" in caplog.text
+
+
+def test_forwarded_headers_count_only_from_trusted_proxies():
+    environ = {
+        "HTTP_HOST": "inner:3000",
+        "HTTP_X_FORWARDED_HOST": "chat.example",
+        "HTTP_X_FORWARDED_PROTO": "https",
+        "HTTP_ORIGIN": "https://chat.example",
+    }
+    assert connect(create_app({"TESTING": True}), **environ).status_code == 403
+    trusting = create_app({"TESTING": True, "TRUSTED_PROXIES": 1})
+    assert connect(trusting, **environ).status_code == 200
+    forged = environ | {"HTTP_X_FORWARDED_HOST": "chat.example, real.example"}
+    assert connect(trusting, **forged).status_code == 403
+
+
+def test_a_page_below_a_path_finds_its_server():
+    app = create_app({"TESTING": True, "TRUSTED_PROXIES": 1})
+    page = app.test_client().get("/", headers={"X-Forwarded-Prefix": "/chat"}).text
+    assert 'data-socket-path="/chat/socket.io/"' in page
+    assert 'src="/chat/static/main.js"' in page
+
+
+def test_a_server_reads_its_settings_without_loading_what_gevent_must_patch():
+    code = (
+        "import sys, chatapp.serve; print(sorted({'flask', 'socketio', 'ssl'} & set(sys.modules)))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert loaded.stdout.strip() == "[]", loaded.stderr
+
+
+def test_every_refusal_has_a_code_of_its_own():
+    codes = [kind.code for kind in ChatError.__subclasses__()]
+    assert len(set(codes)) == len(codes)
+
+
+def test_security_headers_are_not_doubled():
+    names = [name for name, _ in security.HEADERS]
+    assert len(set(names)) == len(names)

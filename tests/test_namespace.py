@@ -1,0 +1,123 @@
+"""The chat's events through Flask-SocketIO's test client."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from chatapp import create_app
+
+
+@pytest.fixture
+def connect(app):
+    socketio = app.extensions["socketio"]
+    return lambda: socketio.test_client(app)
+
+
+def heard(client) -> list[tuple]:
+    return [(event["name"], *event["args"]) for event in client.get_received()]
+
+
+def test_the_oldest_clients_contract(connect):
+    ann, bo = connect(), connect()
+    ann.emit("setUsername", "Ann")
+    assert heard(ann) == [("userSet", "Ann")]
+    bo.emit("setUsername", "ANN")
+    assert ("userExists", "ANN username is taken! Try some other username.") in heard(bo)
+    ann.emit("msg", {"message": "hi", "user": "somebody else"})
+    for client in (ann, bo):
+        assert heard(client)[-1][:2] == ("newmsg", {"user": "Ann", "message": "hi"})
+    ann.disconnect()
+    bo.emit("setUsername", "Ann")
+    assert heard(bo)[-1] == ("userSet", "Ann")
+
+
+def test_delivery_is_complete_when_emit_returns_and_the_acknowledgement_comes_last(connect):
+    ann = connect()
+    ann.emit("setUsername", "Ann")
+    heard(ann)
+    answer = ann.emit("msg", {"message": "hi"}, callback=True)
+    assert heard(ann) == [("newmsg", {"user": "Ann", "message": "hi"}, number(answer))]
+
+
+def number(answer: dict) -> dict:
+    return {name: answer[name] for name in ("room", "id", "at")}
+
+
+def test_refused_follows_user_exists_and_carries_the_same_sentence(connect):
+    ann = connect()
+    answer = ann.emit("setUsername", "", callback=True)
+    assert answer == {"ok": False, "code": "name_invalid", "message": "The name is empty."}
+    assert heard(ann) == [
+        ("userExists", "The name is empty."),
+        ("refused", {"event": "setUsername", "code": "name_invalid", "message": answer["message"]}),
+    ]
+
+
+@pytest.mark.parametrize("event", ["connect", "disconnect", "connect_error", "disconnecting"])
+def test_reserved_names_are_refused_and_do_nothing(connect, event):
+    ann, bo = connect(), connect()
+    ann.emit("setUsername", "Ann")
+    heard(bo)
+    assert ann.emit(event, "x", callback=True)["code"] == "unknown_event"
+    assert heard(bo) == []
+    assert ann.emit("msg", {"message": "still here"}, callback=True)["ok"]
+
+
+@pytest.mark.parametrize("event", ["leave", "history", "typing", "message", "on_msg", "", "*"])
+def test_unknown_events_are_refused(connect, event):
+    assert connect().emit(event, callback=True)["code"] == "unknown_event"
+
+
+def test_an_unforeseen_error_is_answered_and_logged_once(connect, app, caplog, monkeypatch):
+    ann, bo = connect(), connect()
+    ann.emit("setUsername", "Ann")
+    namespace = app.extensions["socketio"].server.namespace_handlers["/"]
+
+    def broken(*_):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(namespace.chat, "say", broken)
+    with caplog.at_level(logging.ERROR):
+        answer = ann.emit("msg", {"message": "hi"}, callback=True)
+    assert answer["code"] == "internal"
+    assert "a bug" not in answer["message"]
+    assert caplog.text.count("Traceback") == 1
+    monkeypatch.undo()
+    heard(bo)
+    assert ann.emit("msg", {"message": "hi"}, callback=True)["ok"]
+    assert [event[0] for event in heard(bo)] == ["newmsg"]
+
+
+def test_a_type_error_is_an_error_like_any_other(connect, app, caplog, monkeypatch):
+    ann = connect()
+    namespace = app.extensions["socketio"].server.namespace_handlers["/"]
+    monkeypatch.setattr(namespace.chat, "name", lambda: None)
+    with caplog.at_level(logging.ERROR):
+        assert ann.emit("setUsername", "Ann", callback=True)["code"] == "internal"
+    assert caplog.text.count("Traceback") == 1
+
+
+def test_rate_limits_say_when_to_try_again():
+    app = create_app({"TESTING": True, "MESSAGE_LIMIT": "1/100"})
+    ann = app.extensions["socketio"].test_client(app)
+    ann.emit("setUsername", "Ann")
+    ann.emit("msg", {"message": "one"})
+    heard(ann)
+    answer = ann.emit("msg", {"message": "two"}, callback=True)
+    assert answer["code"] == "rate_limited"
+    assert 99_000 < answer["retryAfter"] <= 100_000
+    event, refused = heard(ann)[0]
+    assert (event, refused) == (
+        "refused",
+        {"event": "msg"} | {k: answer[k] for k in refused if k != "event"},
+    )
+
+
+def test_logs_carry_nothing_of_a_client_raw(connect, caplog):
+    with caplog.at_level(logging.DEBUG):
+        connect().emit("evil\nevent", "evil\narg")
+    assert "evil\n" not in "".join(
+        record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING
+    )
