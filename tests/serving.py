@@ -94,7 +94,7 @@ def launch(
     environ |= {"CHATAPP_" + name: value for name, value in settings.items()}
     environ |= {"PYTHONUNBUFFERED": "1"}
     if kind == "command":
-        environ.setdefault("CHATAPP_BIND", f"127.0.0.1:{port}")
+        environ["CHATAPP_BIND"] = settings.get("BIND", f"127.0.0.1:{port}")
     command = [word.format(port=port) for word in COMMANDS[kind]] + list(arguments)
     with log.open("wb") as out:
         return subprocess.Popen(

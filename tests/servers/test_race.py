@@ -1,0 +1,34 @@
+"""Fifty real connections ask for one name at once."""
+
+from __future__ import annotations
+
+import threading
+
+from person import Person
+
+ROUNDS, CLIENTS = 20, 50
+
+
+def test_one_of_fifty_gets_the_name_each_time(serve):
+    server = serve("gunicorn", MESSAGE_LIMIT="", NAME_LIMIT="", EVENT_LIMIT="")
+    people = [Person(server.url, "websocket") for _ in range(CLIENTS)]
+    barrier = threading.Barrier(CLIENTS)
+    winners: list[list[int]] = [[] for _ in range(ROUNDS)]
+
+    def ask(index: int) -> None:
+        for turn in range(ROUNDS):
+            barrier.wait()
+            if people[index].sets("Prize")["ok"]:
+                winners[turn].append(index)
+            barrier.wait()
+            if index in winners[turn]:
+                people[index].sets(f"Winner {turn}")
+
+    asking = [threading.Thread(target=ask, args=(index,)) for index in range(CLIENTS)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join(60)
+    assert [len(won) for won in winners] == [1] * ROUNDS
+    for person in people:
+        person.leaves()

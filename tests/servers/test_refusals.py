@@ -1,0 +1,159 @@
+"""Every refusal of docs/wire.md that there is so far, through a real connection."""
+
+from __future__ import annotations
+
+import pytest
+from person import Person
+
+UNLIMITED = {"MESSAGE_LIMIT": "", "NAME_LIMIT": "", "EVENT_LIMIT": ""}
+NESTED: list = []
+for _ in range(50):
+    NESTED = [NESTED, {"a": NESTED}][:1]
+
+REFUSALS = [
+    # (event, arguments, code, a part of the sentence)
+    ("setUsername", (), "bad_request", "one or two arguments"),
+    ("setUsername", ("a", {}, 1), "bad_request", "one or two arguments"),
+    ("setUsername", (7,), "bad_request", "name of setUsername"),
+    ("setUsername", (None,), "bad_request", "name of setUsername"),
+    ("setUsername", (["Ann"],), "bad_request", "name of setUsername"),
+    ("setUsername", ({"name": "Ann"},), "bad_request", "name of setUsername"),
+    ("setUsername", (NESTED,), "bad_request", "name of setUsername"),
+    ("setUsername", (b"Ann",), "bad_request", "binary"),
+    ("setUsername", ("\ud83d",), "bad_request", "surrogate"),
+    ("setUsername", ("Ann", "token"), "bad_request", "second argument"),
+    ("setUsername", ("",), "name_invalid", "empty"),
+    ("setUsername", ("   ",), "name_invalid", "empty"),
+    ("setUsername", ("\u200b",), "name_invalid", "U+200B"),
+    ("setUsername", ("a\u202eb",), "name_invalid", "U+202E"),
+    ("setUsername", ("\u2800",), "name_invalid", "seen"),
+    ("setUsername", ("x" * 33,), "name_invalid", "too long"),
+    ("setUsername", ("x" * 5000,), "name_invalid", "too long"),
+    ("setUsername", ("bystander",), "name_taken", "bystander username is taken!"),
+    ("msg", (), "bad_request", "one argument"),
+    ("msg", ({"message": "a"}, {}), "bad_request", "one argument"),
+    ("msg", ("a",), "bad_request", "should be an object"),
+    ("msg", (3.5,), "bad_request", "should be an object"),
+    ("msg", (None,), "bad_request", "should be an object"),
+    ("msg", (["a"],), "bad_request", "should be an object"),
+    ("msg", ({},), "bad_request", "message of msg"),
+    ("msg", ({"message": 5},), "bad_request", "message of msg"),
+    ("msg", ({"message": NESTED},), "bad_request", "message of msg"),
+    ("msg", ({"message": b"a"},), "bad_request", "binary"),
+    ("msg", ({"message": "a", "user": b"a"},), "bad_request", "binary"),
+    ("msg", ({"message": "\udc00"},), "bad_request", "surrogate"),
+    ("msg", ({"message": "a", "key": "no"},), "bad_request", "key of msg"),
+    ("msg", ({"message": "a", "room": 1},), "bad_request", "room of msg"),
+    ("msg", ({"message": "a", "room": "no room"},), "room_invalid", "room's name"),
+    ("msg", ({"message": "a", "room": "tea"},), "not_in_room", "tea"),
+    ("msg", ({"message": ""},), "message_empty", "nothing in it"),
+    ("msg", ({"message": " \n\u200b"},), "message_empty", "nothing in it"),
+    ("msg", ({"message": "x" * 4001},), "message_too_long", "4001"),
+    ("join", ("lobby",), "bad_request", "should be an object"),
+    ("join", ({"limit": 0},), "bad_request", "limit of join"),
+    ("join", ({"limit": 201},), "bad_request", "limit of join"),
+    ("join", ({"limit": "10"},), "bad_request", "limit of join"),
+    ("join", ({"room": "tea"},), "room_invalid", "lobby"),
+    ("leave", (), "unknown_event", "no such event"),
+    ("history", ({},), "unknown_event", "no such event"),
+    ("typing", ({},), "unknown_event", "no such event"),
+    ("nonsense", (1, 2, 3), "unknown_event", "no such event"),
+]
+
+
+@pytest.fixture(scope="module")
+def people(serve):
+    server = serve("gunicorn", **UNLIMITED)
+    people = [Person(server.url, "websocket") for _ in range(2)]
+    people[0].sets("Speaker")
+    people[1].sets("Bystander")
+    yield people
+    for person in people:
+        person.leaves()
+
+
+@pytest.mark.parametrize(
+    ("event", "arguments", "code", "sentence"),
+    REFUSALS,
+    ids=lambda value: str(value)[:24] if isinstance(value, str | tuple) else "",
+)
+def test_refusal(people, event, arguments, code, sentence):
+    speaker, bystander = people
+    speaker.forgets()
+    bystander.forgets()
+    answer = speaker.says(event, *arguments)
+    assert (answer["ok"], answer["code"]) == (False, code)
+    assert sentence in answer["message"]
+    refused = {"event": event, "code": code, "message": answer["message"]}
+    assert speaker.hears("refused") == [(refused,)]
+    names = [heard[0] for heard in speaker.heard]
+    assert names == (["userExists"] if event == "setUsername" else []) + ["refused"]
+    if event == "setUsername":
+        assert speaker.hears("userExists") == [(answer["message"],)]
+    # Nothing has changed, for nobody; the connection goes on.
+    count = speaker.says("join", {})["count"]
+    assert count == 2
+    assert speaker.says("msg", {"message": "still here"})["ok"]
+    assert bystander.hears("newmsg")[0][0] == {"user": "Speaker", "message": "still here"}
+    assert [heard[0] for heard in bystander.heard] == ["newmsg"]
+
+
+def test_a_refusal_is_told_without_an_acknowledgement(people):
+    speaker, _ = people
+    speaker.forgets()
+    speaker.emits("msg", {"message": ""})
+    assert speaker.hears("refused")[0][0]["code"] == "message_empty"
+
+
+@pytest.mark.parametrize("arguments", [("msg", {"message": "a"}), ("join", {"room": "tea"})])
+def test_a_name_is_required(people, serve, arguments):
+    nobody = Person(serve("gunicorn", **UNLIMITED).url, "websocket")
+    assert nobody.says(*arguments)["code"] == "name_required"
+    assert nobody.says("join")["ok"]
+    nobody.leaves()
+
+
+@pytest.mark.parametrize("event", ["connect", "disconnect", "connect_error", "newListener"])
+def test_reserved_names_are_refused(people, event):
+    speaker, bystander = people
+    bystander.forgets()
+    speaker.forgets()
+    # python-socketio's client sends these as it would any other.
+    assert speaker.says(event, "x")["code"] == "unknown_event"
+    assert speaker.says("msg", {"message": "still here"})["ok"]
+    bystander.hears("newmsg")
+    assert [heard[0] for heard in bystander.heard] == ["newmsg"]
+
+
+def test_too_many_messages_and_names(serve):
+    server = serve("gunicorn", MESSAGE_LIMIT="2/60", NAME_LIMIT="2/60", EVENT_LIMIT="")
+    hasty, calm = Person(server.url, "websocket"), Person(server.url, "websocket")
+    assert hasty.sets("Hasty")["ok"]
+    assert hasty.sets("Hasty2")["ok"]
+    answer = hasty.sets("Hasty3")
+    assert (answer["code"], answer["retryAfter"] > 0) == ("rate_limited", True)
+    assert hasty.hears("userExists") == [(answer["message"],)]
+    assert [hasty.says("msg", {"message": "x"}).get("code") for _ in range(3)] == [
+        None,
+        None,
+        "rate_limited",
+    ]
+    assert calm.sets("Calm")["ok"]
+    assert calm.says("msg", {"message": "x"})["ok"]
+    hasty.leaves()
+    calm.leaves()
+
+
+def test_who_goes_on_at_twice_the_rate_of_all_events_is_closed(serve):
+    server = serve("gunicorn", EVENT_LIMIT="5/60")
+    flooder, calm = Person(server.url, "websocket"), Person(server.url, "websocket")
+    flooder.sets("Flooder")
+    calm.sets("Calm")
+    for _ in range(20):
+        flooder.emits("nonsense")
+    calm.hears("userLeft")
+    assert not flooder.client.connected or flooder.client.eio.state != "connected"
+    codes = [refused["code"] for (refused,) in flooder.hears("refused", count=9)]
+    assert codes == ["unknown_event"] * 4 + ["rate_limited"] * 5
+    assert calm.says("msg", {"message": "peace"})["ok"]
+    calm.leaves()

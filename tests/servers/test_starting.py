@@ -1,0 +1,62 @@
+"""Starting and stopping: what a person sees who gets it wrong is one line."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+
+import pytest
+from serving import ROOT, free_port, launch
+
+
+def refusal(tmp_path, kind: str, settings: dict, *arguments: str, port: int = 0) -> list[str]:
+    """The lines that a server says which must not start."""
+    process = launch(kind, tmp_path / "log", port or free_port(), settings, *arguments)
+    assert process.wait(timeout=20) != 0
+    lines = (tmp_path / "log").read_text().splitlines()
+    return [line for line in lines if "[INFO]" not in line]
+
+
+@pytest.mark.parametrize("kind", ["command", "gunicorn", "gevent-websocket", "flask"])
+def test_a_bad_setting_is_one_line(tmp_path, kind):
+    lines = refusal(tmp_path, kind, {"PING_INTERVAL": "soon"})
+    assert lines == ["CHATAPP_PING_INTERVAL='soon' should be seconds, from 0.01 to 86400"]
+
+
+def test_a_port_in_use_is_one_line(tmp_path):
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
+        for kind in ("command", "gunicorn"):
+            (line,) = refusal(tmp_path, kind, {}, port=port)
+            assert line == (
+                f"127.0.0.1:{port} is in use by another program; "
+                "set CHATAPP_BIND to another HOST:PORT"
+            )
+
+
+def test_a_host_that_is_none_is_one_line(tmp_path):
+    (line,) = refusal(tmp_path, "command", {"BIND": "nowhere.invalid:3000"})
+    assert line.startswith("nowhere.invalid:3000 can't be listened on")
+
+
+def test_more_than_one_worker_is_refused(tmp_path):
+    (line,) = refusal(tmp_path, "gunicorn", {}, "--workers", "2")
+    assert line.startswith("--workers 2: the chat needs --workers 1")
+
+
+def test_preload_is_refused(tmp_path):
+    (line,) = refusal(tmp_path, "gunicorn", {}, "--preload")
+    assert line.startswith("--preload: leave it out")
+
+
+def test_the_command_serves_and_stops_with_code_0(serve):
+    server = serve("command", fresh=True)
+    assert server.stop() == 0
+
+
+def test_flask_lists_its_routes_without_opening_anything():
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "routes"]
+    routes = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert routes.returncode == 0, routes.stderr
+    assert {"/", "/healthz", "/readyz"} <= set(routes.stdout.split())
