@@ -1,0 +1,59 @@
+"""What the documents tell people to do, done."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+from serving import ROOT
+
+WIRE = (ROOT / "docs" / "wire.md").read_text()
+
+
+def example(language: str) -> str:
+    return re.search(rf"```{language}\n(.*?)```", WIRE, re.DOTALL)[1]
+
+
+def run(language: str, folder, *arguments: str) -> subprocess.CompletedProcess:
+    if language == "js":
+        # Beside the packages that npm has installed for the tests.
+        command = ["node", "--input-type=module", "-", *arguments]
+        where = ROOT / "tests"
+    else:
+        command = [sys.executable, "-", *arguments]
+        where = folder
+    return subprocess.run(
+        command, cwd=where, input=example(language), capture_output=True, text=True, timeout=30
+    )
+
+
+@pytest.mark.parametrize("language", ["js", "python"])
+def test_the_whole_client_of_a_dozen_lines(serve, tmp_path, language):
+    server = serve("gunicorn", MESSAGE_LIMIT="", NAME_LIMIT="", EVENT_LIMIT="")
+    assert len(example(language).strip().splitlines()) <= 15
+    done = run(language, tmp_path, server.url, f"Writer {language}", "<hello>")
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(rf"\d+ Writer {language}: <hello>\n", done.stdout), done
+    refused = run(language, tmp_path, server.url, "\u200b", "hello")
+    assert "U+200B" in refused.stderr
+
+
+def test_every_setting_is_explained_and_none_besides():
+    sys.path.insert(0, str(ROOT))
+    from chatapp.config import SETTINGS
+
+    rows = re.findall(r"^\| (`[A-Z_`, ]+`) \|", (ROOT / "docs/operating.md").read_text(), re.M)
+    assert {name for row in rows for name in re.findall(r"[A-Z_]+", row)} == set(SETTINGS)
+
+
+def test_every_link_in_the_documents_leads_somewhere():
+    for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), (document.name, target)
+
+
+def test_the_readme_opens_with_the_two_commands():
+    commands = re.findall(r"^    (.+)$", (ROOT / "README.md").read_text(), re.M)
+    assert commands[:2] == ["make run", "make test"]

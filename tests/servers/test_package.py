@@ -1,0 +1,50 @@
+"""A wheel, installed into an empty environment, serves the page."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+
+import pytest
+import serving
+from serving import ROOT, Server
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    subprocess.run(["git", "clone", "-q", ROOT, source], check=True)
+    command = [sys.executable, "-m", "build", "-q", "--wheel", "--outdir", folder, source]
+    subprocess.run(command, check=True)
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+def test_the_wheel_holds_what_the_page_needs(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {
+        "chatapp/templates/chat.html",
+        "chatapp/confusables.txt",
+        "chatapp/static/main.js",
+        "chatapp/static/vendor/socket.io.esm.min.js",
+        "chatapp/static/vendor/socket.io-client.LICENSE",
+        "chatapp/store/memory.py",
+        "chatapp/transport/websocket.py",
+    } <= names
+    assert not [name for name in names if name.startswith(("tests", "tools", "templates"))]
+
+
+def test_the_installed_command_serves_the_page(wheel, tmp_path, monkeypatch):
+    environment = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    subprocess.run([environment / "bin" / "pip", "install", "-q", wheel], check=True)
+    monkeypatch.setitem(serving.COMMANDS, "command", [str(environment / "bin" / "chatapp")])
+    monkeypatch.setattr(serving, "ROOT", tmp_path)
+    server = Server("command", tmp_path, {})
+    try:
+        assert b"Let me chat!" in server.get("/")[2]
+        assert server.get("/static/vendor/socket.io.esm.min.js")[0] == 200
+    finally:
+        assert server.stop() == 0
