@@ -10,7 +10,7 @@ import socketio
 
 
 class Person:
-    """A client of the server at `url`, over "websocket" or "polling" alone, or both: the upgrade."""
+    """A client of the server at `url`, over "websocket", "polling" or both: the upgrade."""
 
     def __init__(self, url: str, *transports: str, **options: Any) -> None:
         self.heard: list[tuple[Any, ...]] = []

@@ -31,7 +31,7 @@ def test_flask_keys_are_taken():
 
 
 def test_a_bad_setting_is_refused():
-    with pytest.raises(SettingError, match="^MAX_NAME_CHARS='x' should be"):
+    with pytest.raises(SettingError, match=r"^MAX_NAME_CHARS='x' should be"):
         create_app({"MAX_NAME_CHARS": "x"})
 
 

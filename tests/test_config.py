@@ -61,7 +61,7 @@ def test_config_counts_for_more_than_the_environment():
 
 
 def test_bad_value_in_config_is_named_without_prefix():
-    with pytest.raises(SettingError, match="^MAX_NAME_CHARS=None should be "):
+    with pytest.raises(SettingError, match=r"^MAX_NAME_CHARS=None should be "):
         read({"MAX_NAME_CHARS": None}, {})
 
 
