@@ -30,8 +30,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     from chatapp.config import read
     from chatapp.namespace import ChatNamespace, SocketAudience
     from chatapp.store.memory import MemoryLog
-    from chatapp.transport.engine import Packet, SocketIO
-    from chatapp.transport.engine import logger as transport_logger
+    from chatapp.transport.server import SocketIO
     from chatapp.usernames import UsernameSet
 
     settings = read(config)
@@ -44,14 +43,9 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         app,
         origin_allowed=security.origin_rule(settings.allowed_origins),
         async_mode="gevent" if is_module_patched("socket") else "threading",
-        async_handlers=False,
-        always_connect=False,
-        serializer=Packet,
         ping_interval=settings.ping_interval,
         ping_timeout=settings.ping_timeout,
         max_http_buffer_size=settings.max_frame_bytes,
-        logger=transport_logger,
-        engineio_logger=transport_logger,
     )
     log = MemoryLog(settings.retention_messages)
     chat = Chat(

@@ -111,3 +111,7 @@ class Internal(ChatError):
 
     def __init__(self) -> None:
         super().__init__("Something went wrong on the server; nothing was sent.")
+
+
+class MalformedPacket(ValueError):
+    """What came isn't a packet, or none that a client may send (docs/wire.md, Bounds)."""

@@ -1,119 +1,284 @@
-"""python-engineio, python-socketio and Flask-SocketIO, with what is ours put under them."""
+"""An Engine.IO server (protocol 4) over transports of our own, as python-engineio's users know it."""
 
 from __future__ import annotations
 
+import ipaddress
+import json
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 import engineio
-import flask_socketio
-import msgspec
-import socketio
-from flask import Flask
-from socketio.packet import Packet as SocketIOPacket
+from engineio import packet as engineio_packet
+from engineio.packet import Packet
+from engineio.payload import Payload
 
-from chatapp.transport.websocket import WebSocket, endpoint
+from chatapp.transport import websocket
+from chatapp.transport.channel import Channel, leave, server_socket
+from chatapp.transport.clock import Clock
+from chatapp.transport.connection import Connection, Probe, encoded_frame
+from chatapp.transport.polling import poll, post
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.ERROR)  # below that, the libraries log what clients send as it comes
 
-RESERVED_EVENTS = frozenset(
-    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]
-)
-"""What no client may send as an event (socket.io-parser, RESERVED_EVENTS)."""
+UNKNOWN_TRANSPORT = (0, "Transport unknown")
+UNKNOWN_SID = (1, "Session ID unknown")
+BAD_HANDSHAKE_METHOD = (2, "Bad handshake method")
+BAD_REQUEST = (3, "Bad request")
+FORBIDDEN = (4, "Forbidden")
+UNSUPPORTED_PROTOCOL_VERSION = (5, "Unsupported protocol version")
+"""Errors as the reference server words them (engine.io, Server.errorMessages)."""
 
 
-class JSON:
-    """JSON as python-socketio wants it, by msgspec, which is faster and writes UTF-8 as it is."""
+class Refused(Exception):
+    """A request that is answered with an error."""
 
-    @staticmethod
-    def dumps(value: Any, **_: Any) -> str:
-        return msgspec.json.encode(value).decode()
-
-    loads = staticmethod(SocketIOPacket.json.loads)
-
-
-class Packet(SocketIOPacket):  # type: ignore[misc]
-    json = JSON
+    def __init__(
+        self, error: tuple[int, str], status: str = "400 Bad Request", *headers: tuple[str, str]
+    ) -> None:
+        self.error = error
+        self.status = status
+        self.headers = list(headers)
 
 
 class EngineServer(engineio.Server):  # type: ignore[misc]
-    """An Engine.IO server over our WebSocket, which refuses foreign origins with 403.
+    """An Engine.IO server, bounded and strict.
 
-    `origin_allowed(origin, environ)` says whether a page of that origin may connect.
+    `origin_allowed(origin, environ)` says whether a page of that origin (None: a program) may
+    connect. `max_connections` and `max_connections_per_address` bound sessions (0: no bound;
+    loopback addresses have none of their own); `outbox_bytes` and `stall` (seconds) bound what
+    waits for a client that doesn't read; `request_timeout` (seconds) a request's body, and an
+    upgrade. The other options are engineio.Server's.
     """
 
     def __init__(
-        self, origin_allowed: Callable[[str | None, WSGIEnvironment], bool], **options: Any
-    ):
-        super().__init__(cors_allowed_origins=origin_allowed, **options)
-        self._async: dict[str, Any] = {**self._async, "websocket": self._websocket}
-
-    def _websocket(self, handler: Callable[[WebSocket], Any], _server: Any) -> WSGIApplication:
-        return endpoint(handler, self.max_http_buffer_size)
+        self,
+        origin_allowed: Callable[[str | None, WSGIEnvironment], bool] = lambda *_: True,
+        max_connections: int = 0,
+        max_connections_per_address: int = 0,
+        outbox_bytes: int = 131072,
+        stall: float = 2.0,
+        request_timeout: float = 10.0,
+        **options: Any,
+    ) -> None:
+        super().__init__(**{"logger": logger, "monitor_clients": False, **options})
+        self.origin_allowed = origin_allowed
+        self.max_connections = max_connections
+        self.max_connections_per_address = max_connections_per_address
+        self.outbox_bytes = outbox_bytes
+        self.stall = stall
+        self.request_timeout = request_timeout
+        self.gevent = self.async_mode == "gevent"
+        self.spawn = self.start_background_task
+        self.event = self.create_event
+        self.clock = Clock(self.spawn, self.event)
+        self.stopping = False
+        self._addresses: Counter[str] = Counter()
+        self._last_words: dict[str, Connection] = {}
 
     def handle_request(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
+        """Answer a request, as a WSGI application (python-engineio's entry point)."""
         origin = environ.get("HTTP_ORIGIN")
-        if not self.cors_allowed_origins(origin, environ):
-            start_response("403 Forbidden", [("Content-Type", "text/plain")])
-            return [b"This origin may not connect."]
-        answer: Iterable[bytes] = super().handle_request(environ, start_response)
-        return answer
+        allowed = self.origin_allowed(origin, environ)
+        headers = _cors_headers(origin, environ) if allowed and origin else []
+        upgrade = _is_upgrade(environ)
+        try:
+            if not allowed:
+                raise Refused(FORBIDDEN, "403 Forbidden")
+            status, kind, body = self._answer(environ, upgrade)
+        except Refused as refused:
+            status = refused.status
+            code, message = refused.error
+            kind = "text/html" if upgrade else "application/json"
+            error = {"code": code, "message": message}
+            body = message if upgrade else json.dumps(error, separators=(",", ":"))
+            headers += refused.headers
+        if "wsgi.websocket" in environ:  # its 101 has gone before anybody asked us
+            environ["wsgi.websocket"].close(1008)
+            leave(environ)
+        content = [("Content-Type", kind)] if kind else []
+        start_response(status, [*content, ("Cache-Control", "no-store"), *headers])
+        return [body.encode()] if body else []
+
+    def _answer(self, environ: WSGIEnvironment, upgrade: bool) -> tuple[str, str, str]:
+        """The status, content type and body of the answer.
+
+        Raises:
+            Refused: it's an error.
+        """
+        method = environ["REQUEST_METHOD"]
+        if method == "OPTIONS":
+            return "204 No Content", "", ""
+        if method not in ("GET", "POST", "HEAD"):
+            allow = ("Allow", "GET, POST, OPTIONS")
+            raise Refused(BAD_REQUEST, "405 Method Not Allowed", allow)
+        query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+        transport = query.get("transport")
+        if transport not in (["polling"], ["websocket"]) or transport[0] not in self.transports:
+            raise Refused(UNKNOWN_TRANSPORT)
+        websocket_asked = transport == ["websocket"]
+        version_4 = query.get("EIO") == ["4"]
+        sid = query.get("sid", [""])
+        if sid == [""]:
+            if method != "GET":
+                raise Refused(BAD_HANDSHAKE_METHOD)
+            if websocket_asked != upgrade or "j" in query:
+                raise Refused(BAD_REQUEST)
+            if not version_4:
+                raise Refused(UNSUPPORTED_PROTOCOL_VERSION)
+            return self._handshake(environ, upgrade)
+        connection = self.sockets.get(sid[0]) if len(sid) == 1 else None
+        if connection is None:
+            return self._answer_last_words(sid[0], method)
+        if not version_4 or websocket_asked != upgrade or (connection.channel and not upgrade):
+            raise Refused(BAD_REQUEST)
+        if upgrade:
+            self._upgrade(environ, connection)
+        if method == "GET":
+            return poll(connection, environ)
+        if method == "POST":
+            return post(connection, environ)
+        raise Refused(BAD_REQUEST)
+
+    def _handshake(self, environ: WSGIEnvironment, upgrade: bool) -> tuple[str, str, str]:
+        address = environ.get("REMOTE_ADDR", "")
+        self._refuse_crowd(address)
+        channel, response = self._channel(environ) if upgrade else (None, b"")
+        connection = Connection(self, self.generate_id(), address)
+        self.sockets[connection.sid] = connection
+        self._addresses[address] += 1
+        opening = Packet(
+            engineio_packet.OPEN,
+            {
+                "sid": connection.sid,
+                "upgrades": ["websocket"] if not upgrade and self.allow_upgrades else [],
+                "pingInterval": round(self.ping_interval * 1000),
+                "pingTimeout": round(self.ping_timeout * 1000),
+                "maxPayload": self.max_http_buffer_size,
+            },
+        )
+        if channel is None:
+            connection.send(opening)
+        verdict = self._trigger_event("connect", connection.sid, environ, run_async=False)
+        if verdict is not None and verdict is not True:
+            self._drop(connection)
+            raise Refused((FORBIDDEN[0], str(verdict or "Unauthorized")), "401 Unauthorized")
+        connection.connected = True
+        if channel is None:
+            return poll(connection, environ)
+        connection.attach(channel)
+        channel.open(connection, response + encoded_frame(opening))
+        if not channel.detached:
+            channel.run()
+        leave(environ)
+
+    def _upgrade(self, environ: WSGIEnvironment, connection: Connection) -> None:
+        if connection.channel or connection.upgrading or not self.allow_upgrades:
+            raise Refused(BAD_REQUEST)
+        channel, response = self._channel(environ)
+        probe = Probe(connection, channel)
+        self.clock.call_later(self.request_timeout, probe.give_up)
+        channel.open(probe, response)
+        if not channel.detached:
+            channel.run()
+        leave(environ)
+
+    def _channel(self, environ: WSGIEnvironment) -> tuple[Channel, bytes]:
+        """A channel on the request's socket, and the 101 that is to be written first."""
+        response = b""
+        if "wsgi.websocket" not in environ:
+            accepted = websocket.accept(environ)
+            if accepted.status_code != 101:
+                status = f"{accepted.status_code} {accepted.reason_phrase}"
+                raise Refused(BAD_REQUEST, status, ("Sec-WebSocket-Version", "13"))
+            response = accepted.serialize()
+        protocol = websocket.WebSocket(self.max_http_buffer_size)
+        sock = server_socket(environ)
+        return Channel(sock, protocol, self, self.outbox_bytes, self.stall), response
+
+    def _refuse_crowd(self, address: str) -> None:
+        if self.stopping:
+            raise Refused((3, "The server is stopping"), "503 Service Unavailable", RETRY)
+        over = self.max_connections and len(self.sockets) >= self.max_connections
+        if self.max_connections_per_address and not _is_loopback(address):
+            over = over or self._addresses[address] >= self.max_connections_per_address
+        if over:
+            raise Refused((3, "Too many connections"), "429 Too Many Requests", RETRY)
+
+    def handle_message(self, sid: str, message: Any) -> None:
+        """Hand a message to the application; what it raises is the caller's."""
+        handler = self.handlers.get("message")
+        if handler:
+            handler(sid, message)
+
+    def forget(self, connection: Connection, last_words: bool) -> None:
+        """A connection has closed; with `last_words`, the next poll still gets what waits for it."""
+        self._drop(connection)
+        if last_words:
+            self._last_words[connection.sid] = connection
+            patience = self.ping_interval + self.ping_timeout
+            self.clock.call_later(patience, lambda: self._last_words.pop(connection.sid, None))
+        self._trigger_event("disconnect", connection.sid, connection.reason, run_async=False)
+
+    def _drop(self, connection: Connection) -> None:
+        self.sockets.pop(connection.sid, None)
+        self._addresses[connection.address] -= 1
+        if not self._addresses[connection.address]:
+            del self._addresses[connection.address]
+
+    def _answer_last_words(self, sid: str, method: str) -> tuple[str, str, str]:
+        connection = self._last_words.pop(sid, None) if method == "GET" else None
+        if connection is None:
+            raise Refused(UNKNOWN_SID)
+        return "200 OK", "text/plain; charset=UTF-8", Payload(list(connection.outgoing)).encode()
 
     def disconnect(self, sid: str | None = None) -> None:
-        """End a client's connection, or all, without waiting for what is still to be sent."""
+        """End a client's session, or all, without waiting for what is still to be sent."""
         for client in [sid] if sid else list(self.sockets):
             if client in self.sockets:
-                self.sockets[client].close(wait=False, reason=self.reason.SERVER_DISCONNECT)
+                self.sockets[client].close(reason=self.reason.SERVER_DISCONNECT)
 
-    def _log_error_once(self, _message: str, message_key: str) -> None:
-        logger.info("refused a request: %s", message_key)
-
-
-class SocketIOServer(socketio.Server):  # type: ignore[misc]
-    """A Socket.IO server over EngineServer, which lets no client call `connect` or `disconnect`."""
-
-    def _engineio_server_class(self) -> type[EngineServer]:
-        return EngineServer
-
-    def _handle_event_internal(
-        self,
-        server: SocketIOServer,
-        sid: str,
-        eio_sid: str,
-        data: list[Any],
-        namespace: str,
-        id: int | None,  # noqa: A002
-    ) -> None:
-        if data[0] not in RESERVED_EVENTS:
-            super()._handle_event_internal(server, sid, eio_sid, data, namespace, id)
-            return
-        handler = self.namespace_handlers.get(namespace)
-        refuse = getattr(handler, "reserved_event", None)
-        answer = refuse(data[0], sid, *data[1:]) if refuse else None
-        if answer is not None and id is not None:
-            packet = self.packet_class(socketio.packet.ACK, [answer], namespace, id)
-            self._send_packet(eio_sid, packet)
+    def stop(self) -> None:
+        """Take no more sessions and close all at the transport, so that clients come back."""
+        self.stopping = True
+        self.disconnect()
 
 
-class SocketIO(flask_socketio.SocketIO):  # type: ignore[misc]
-    """Flask-SocketIO's SocketIO over SocketIOServer; what users of it see stays the same."""
+RETRY = ("Retry-After", "5")
 
-    def init_app(self, app: Flask, **options: Any) -> None:
-        """Serve `app`'s Socket.IO at /socket.io/, with the options of SocketIOServer."""
-        self.server = SocketIOServer(**{**self.server_options, **options})
-        self.async_mode = self.server.async_mode
-        for event, handler, namespace in self.handlers:
-            self.server.on(event, handler, namespace=namespace)
-        for namespace_handler in self.namespace_handlers:
-            self.server.register_namespace(namespace_handler)
-        app.extensions["socketio"] = self
-        self.sockio_mw = flask_socketio._SocketIOMiddleware(self.server, app)
-        app.wsgi_app = self.sockio_mw  # type: ignore[method-assign]
+
+def _is_upgrade(environ: WSGIEnvironment) -> bool:
+    connection = environ.get("HTTP_CONNECTION", "").lower()
+    asked = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+    return asked and "upgrade" in [option.strip() for option in connection.split(",")]
+
+
+def _is_loopback(address: str) -> bool:
+    """Whether a bound for each address makes no sense for it: loopback, or a Unix socket's."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return True
+
+
+def _cors_headers(origin: str, environ: WSGIEnvironment) -> list[tuple[str, str]]:
+    """What a browser asks for that lets a page of `origin` in (Fetch, "CORS protocol")."""
+    headers = [
+        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Allow-Credentials", "true"),
+        ("Vary", "Origin"),
+    ]
+    if environ["REQUEST_METHOD"] == "OPTIONS":
+        headers.append(("Access-Control-Allow-Methods", "GET, POST"))
+        headers.append(("Access-Control-Max-Age", "600"))
+        if asked := environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS"):
+            headers.append(("Access-Control-Allow-Headers", asked))
+    return headers

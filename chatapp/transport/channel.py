@@ -1,0 +1,212 @@
+"""A WebSocket on a real socket, of whichever server took the request."""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import os
+import select
+import socket
+import ssl
+from collections.abc import Callable
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from chatapp.transport.clock import Clock
+from chatapp.transport.outbox import WOULD_BLOCK, Outbox
+from chatapp.transport.websocket import NORMAL, WebSocket
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
+RECEIVE_BYTES = 65536
+LINGER_SECONDS = 2.0
+"""How long a closed WebSocket reads on, so that the peer sees the close frame and not a reset."""
+
+
+class Receiver(Protocol):
+    """What lives on a channel. It is called on gevent's loop, or in the reading thread."""
+
+    def received(self, message: str | bytes) -> None:
+        """A message has come; must not block under gevent."""
+
+    def ended(self) -> None:
+        """Nothing more will come."""
+
+
+class Tasks(Protocol):
+    """How things run side by side: greenlets where `gevent`, else threads."""
+
+    gevent: bool
+    clock: Clock
+
+    def spawn(self, call: Callable[..., Any], *arguments: Any) -> Any: ...
+    def event(self) -> Any: ...
+
+
+class Channel:
+    """Reads a WebSocket for its `receiver`, and writes to it without ever waiting.
+
+    Under gevent a watcher on the loop reads, and no greenlet is needed; the server's own hold on
+    the socket isn't either, so that its handler may return. In threads, `run` reads.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        websocket: WebSocket,
+        tasks: Tasks,
+        outbox_bytes: int,
+        stall: float,
+    ) -> None:
+        self.receiver: Receiver | None = None
+        self._tasks = tasks
+        self._websocket = websocket
+        self._tls = isinstance(sock, ssl.SSLSocket)
+        self._sock: Any = sock if self._tls else _socket.socket(fileno=os.dup(sock.fileno()))
+        self._sock.settimeout(0)
+        self._outbox = Outbox(self._sock, tasks.spawn, self._cut, outbox_bytes, stall)
+        self._watcher: Any = None
+        self._over = tasks.event()
+        self._closing = False
+        self._lock = Lock()
+
+    @property
+    def detached(self) -> bool:
+        """Whether it lives on without the handler that made it."""
+        return self._tasks.gevent and not self._tls
+
+    def open(self, receiver: Receiver, first: bytes) -> None:
+        """Write `first`, and give what comes in to `receiver`."""
+        self.receiver = receiver
+        self._outbox.write(first)
+        if self._tasks.gevent:
+            from gevent import get_hub  # noqa: PLC0415 (threads need none)
+
+            self._watcher = get_hub().loop.io(self._sock.fileno(), 1)
+            self._watcher.start(self._readable)
+
+    def run(self) -> None:
+        """Stay until the channel has ended; in threads, read it meanwhile."""
+        if self._tasks.gevent:
+            self._over.wait()
+            return
+        readable = select.poll()
+        readable.register(self._sock.fileno(), select.POLLIN)
+        while not self._over.is_set():
+            readable.poll()
+            self._readable()
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        if self._watcher:
+            self._watcher.stop()
+
+    def resume(self) -> None:
+        if self._watcher and not self._over.is_set():
+            self._watcher.start(self._readable)
+
+    def write(self, data: bytes) -> None:
+        """Write a finished frame."""
+        self._outbox.write(data)
+
+    def close(self, code: int = NORMAL) -> None:
+        """Send a close frame; the rest goes as RFC 6455, section 7, has it."""
+        if self._closing:
+            return
+        with self._lock:
+            self._websocket.close(code)
+        self._finish()
+
+    def abort(self) -> None:
+        """End it without a word."""
+        self._closing = True
+        if self._tasks.gevent:
+            self._end()
+        else:
+            self._shutdown()
+
+    def _readable(self) -> None:
+        while True:
+            try:
+                received = self._sock.recv(RECEIVE_BYTES)
+            except WOULD_BLOCK:
+                return
+            except OSError:
+                received = b""
+            if not self._closing:
+                self._take(received)
+            if not received:
+                self._end()
+            if self._over.is_set() or not (self._tls and self._sock.pending()):
+                return
+
+    def _take(self, received: bytes) -> None:
+        assert self.receiver
+        with self._lock:
+            messages = self._websocket.receive(received)
+            answer = self._websocket.to_send()
+        if answer:
+            self._outbox.write(answer)
+        for message in messages:
+            self.receiver.received(message)
+        if self._websocket.ended and not self._closing:
+            self._finish()
+            self.receiver.ended()
+
+    def _finish(self) -> None:
+        self._closing = True
+        with self._lock:
+            answer = self._websocket.to_send()
+        if answer:
+            self._outbox.write(answer)
+        self._outbox.finish()
+        self._tasks.clock.call_later(LINGER_SECONDS, self.abort)
+        self.resume()
+
+    def _cut(self) -> None:
+        if self.receiver and not self._closing:
+            self._closing = True
+            self.receiver.ended()
+        self.abort()
+
+    def _end(self) -> None:
+        if self._over.is_set():
+            return
+        self._over.set()
+        if self._watcher:
+            self._watcher.stop()
+            self._watcher.close()
+        self._shutdown()
+        self._outbox.release()
+
+    def _shutdown(self) -> None:
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
+def server_socket(environ: WSGIEnvironment) -> socket.socket:
+    """The socket that a request came over.
+
+    Raises:
+        RuntimeError: the server gives no access to it.
+    """
+    if "wsgi.websocket" in environ:
+        sock: socket.socket = environ["wsgi.websocket"].handler.socket
+        return sock
+    for name in ("gunicorn.socket", "gunicorn.sock", "werkzeug.socket"):
+        if name in environ:
+            sock = environ[name]
+            return sock
+    raise RuntimeError("this server gives no access to its sockets; use gunicorn or flask run")
+
+
+def leave(environ: WSGIEnvironment) -> NoReturn:
+    """End a request that a WebSocket has answered, as the server at hand takes it quietly."""
+    if "wsgi.websocket" in environ:
+        environ["wsgi.websocket"].closed = True  # else it sends a close frame of its own
+    if "gunicorn.socket" in environ:
+        raise StopIteration
+    raise ConnectionResetError(errno.ECONNRESET, "the WebSocket has ended")

@@ -1,0 +1,254 @@
+"""One Engine.IO session (protocol 4): what it is owed, what it sent, and whether it lives.
+
+polling ── GET, "2probe" ──▶ probing ── "5" ──▶ websocket ──▶ closed
+   │  ◀── fails, or 10 s ──────┘                                ▲
+   └────────────────────────────────────────────────────────────┘
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from threading import Lock
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from engineio import packet as engineio_packet
+from engineio.packet import Packet
+
+from chatapp.errors import MalformedPacket
+from chatapp.transport.channel import Channel
+from chatapp.transport.packet import decode_engineio
+from chatapp.transport.websocket import INVALID_DATA, NORMAL, frame
+
+if TYPE_CHECKING:
+    from chatapp.transport.engine import EngineServer
+
+logger = logging.getLogger(__name__)
+
+PACKETS_PER_POLL = 16
+"""How many packets an answer carries: more, and Python clients drop them all."""
+WAITING_EVENTS = 64
+"""How many messages of one connection may wait to be handled before it isn't read."""
+
+END = object()
+
+
+class Connection:
+    """A session as python-engineio's server knows it (engineio.Socket), with a transport of ours.
+
+    Messages are handled one at a time, in the order they came. `close` may be called from anywhere.
+    """
+
+    def __init__(self, server: EngineServer, sid: str, address: str) -> None:
+        self.server = server
+        self.sid = sid
+        self.address = address
+        self.session: dict[str, Any] = {}
+        self.connected = False
+        self.upgrading = False
+        self.closed = False
+        self.reason: str | None = None
+        self.channel: Channel | None = None
+        self.outgoing: deque[Packet] = deque()
+        self.outgoing_bytes = 0
+        self.news: Any = None  # the event that a waiting poll waits for
+        self.posting = False
+        self.last_poll = monotonic()
+        self._inbox: deque[Any] = deque()
+        self._busy = False
+        self._lock = Lock()
+        self._awaiting_pong = False
+        self._timer = server.clock.call_later(server.ping_interval, self._beat)
+
+    @property
+    def upgraded(self) -> bool:
+        """Whether it's over WebSocket (as python-engineio names it)."""
+        return self.channel is not None
+
+    # What goes out
+
+    def send(self, packet: Packet) -> None:
+        """Send a packet, or keep it for the next poll. Over the bound, the connection is cut."""
+        if self.closed:
+            return
+        if self.channel is None:
+            with self._lock:
+                if self.channel is None:
+                    self._keep(packet)
+                    return
+        self.channel.write(encoded_frame(packet))
+
+    def _keep(self, packet: Packet) -> None:
+        self.outgoing.append(packet)
+        self.outgoing_bytes += len(packet.encode(b64=True))
+        if self.outgoing_bytes > self.server.outbox_bytes:
+            self.server.spawn(self.close, False, True, self.server.reason.TRANSPORT_ERROR)
+        if self.news:
+            self.news.set()
+
+    def take(self) -> list[Packet]:
+        """What the next poll's answer carries."""
+        with self._lock:
+            count = min(len(self.outgoing), PACKETS_PER_POLL)
+            packets = [self.outgoing.popleft() for _ in range(count)]
+            self.outgoing_bytes -= sum(len(packet.encode(b64=True)) for packet in packets)
+        return packets
+
+    def attach(self, channel: Channel) -> None:
+        """Go on over `channel`; what waits goes first."""
+        with self._lock:
+            for packet in self.outgoing:
+                channel.write(encoded_frame(packet))
+            self.outgoing.clear()
+            self.outgoing_bytes = 0
+            self.upgrading = False
+            self.channel = channel
+
+    # What comes in
+
+    def received(self, message: str | bytes) -> None:
+        """A packet has come, over either transport. Messages wait for their turn."""
+        try:
+            packet = decode_engineio(message)
+        except MalformedPacket:
+            self._inbox.append(END)
+        else:
+            if packet.packet_type == engineio_packet.MESSAGE:
+                self._inbox.append(packet.data)
+            elif packet.packet_type == engineio_packet.PONG:
+                self._beat_answered()
+            elif packet.packet_type in (engineio_packet.CLOSE, engineio_packet.PING):
+                self._leave(packet.packet_type)
+        if self.channel and len(self._inbox) >= WAITING_EVENTS:
+            self.channel.pause()
+        self._get_to_work()
+
+    def ended(self) -> None:
+        """Its channel has ended."""
+        self.reason = self.reason or self.server.reason.TRANSPORT_CLOSE
+        self._inbox.append(END)
+        self._get_to_work()
+
+    def _leave(self, packet_type: int) -> None:
+        # A client's ping is an error in protocol 4 ("Heartbeat": the server pings).
+        if packet_type == engineio_packet.CLOSE:
+            self.reason = self.reason or self.server.reason.CLIENT_DISCONNECT
+        self._inbox.append(END)
+
+    def _get_to_work(self) -> None:
+        with self._lock:
+            if self._busy or not self._inbox:
+                return
+            self._busy = True
+        if self.channel and self.server.gevent:
+            self.server.spawn(self._work)
+        else:
+            self._work()
+
+    def _work(self) -> None:
+        """Handle what has come, one at a time, until there's no more."""
+        while True:
+            with self._lock:
+                if self.closed:
+                    self._inbox.clear()
+                if not self._inbox:
+                    self._busy = False
+                    return
+                message = self._inbox.popleft()
+            self._handle(message)
+            if self.channel and len(self._inbox) == WAITING_EVENTS - 1:
+                self.channel.resume()
+
+    def _handle(self, message: Any) -> None:
+        if message is END:
+            self.close(False, True, self.reason or self.server.reason.TRANSPORT_ERROR)
+            return
+        try:
+            self.server.handle_message(self.sid, message)
+        except MalformedPacket:
+            self.close(False, True, self.server.reason.TRANSPORT_ERROR)
+        except Exception:
+            logger.exception("a message's handler failed")
+
+    # Whether it lives
+
+    def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:  # noqa: ARG002
+        """End the session, once; its `disconnect` handler has run when this returns.
+
+        `abort`: what waits to be sent is dropped. `wait` is python-engineio's, and of no use here.
+        """
+        with self._lock:
+            if self.closed:
+                return
+            self.closed = True
+        self.reason = reason or self.server.reason.SERVER_DISCONNECT
+        self._timer.cancel()
+        if self.channel:
+            self.channel.close(NORMAL)
+        elif not abort:
+            self.outgoing.append(Packet(engineio_packet.CLOSE))
+        if self.news:
+            self.news.set()
+        self.server.forget(self, last_words=not abort and not self.channel)
+
+    def _beat(self) -> None:
+        """Ping it, or end it where the last ping had no answer (protocol 4, "Heartbeat")."""
+        patience = self.server.ping_interval + self.server.ping_timeout
+        unpolled = not self.channel and not self.news and monotonic() - self.last_poll >= patience
+        if self._awaiting_pong or unpolled:
+            self.server.spawn(self.close, False, False, self.server.reason.PING_TIMEOUT)
+            return
+        self._awaiting_pong = True
+        self._timer = self.server.clock.call_later(self.server.ping_timeout, self._beat)
+        self.send(Packet(engineio_packet.PING))
+
+    def _beat_answered(self) -> None:
+        if self._awaiting_pong and not self.closed:
+            self._awaiting_pong = False
+            self._timer.cancel()
+            self._timer = self.server.clock.call_later(self.server.ping_interval, self._beat)
+
+
+class Probe:
+    """A WebSocket that a polling session may go on over (protocol 4, "Upgrade")."""
+
+    def __init__(self, connection: Connection, channel: Channel) -> None:
+        self._connection = connection
+        self._channel = channel
+        self._probed = False
+
+    def received(self, message: str | bytes) -> None:
+        connection = self._connection
+        if self._channel.receiver is not self:
+            connection.received(message)
+        elif connection.closed:
+            self._channel.close()
+        elif not self._probed and message == "2probe":
+            self._probed = connection.upgrading = True
+            self._channel.write(frame("3probe"))
+            if connection.news:
+                connection.news.set()
+        elif self._probed and message == "5":
+            self._channel.receiver = connection
+            connection.attach(self._channel)
+        else:
+            self.give_up(INVALID_DATA)
+
+    def ended(self) -> None:
+        if self._channel.receiver is self:
+            self._connection.upgrading = False
+
+    def give_up(self, code: int = NORMAL) -> None:
+        """Leave the session to polling, unless it has moved on."""
+        if self._channel.receiver is self:
+            self._connection.upgrading = False
+            self._channel.close(code)
+
+
+def encoded_frame(packet: Packet) -> bytes:
+    """The packet as a finished WebSocket frame, made once for however many hear it."""
+    finished: bytes | None = getattr(packet, "frame", None)
+    if finished is None:
+        finished = packet.frame = frame(packet.encode())
+    return finished

@@ -1,0 +1,127 @@
+"""python-socketio's server and Flask-SocketIO over EngineServer: strict in what it takes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import flask_socketio
+import socketio
+from flask import Flask
+from socketio import packet as socketio_packet
+
+from chatapp.errors import MalformedPacket
+from chatapp.transport.engine import EngineServer, logger
+from chatapp.transport.packet import RESERVED_EVENTS, Packet
+
+
+class SocketIOServer(socketio.Server):  # type: ignore[misc]
+    """A Socket.IO server (protocol 5). What a client may not send ends its connection.
+
+    `connect_timeout`: seconds that a session may be in no namespace. A namespace handler with a
+    method `reserved_event(event, sid, *arguments)` is told where a client sends an event of a
+    reserved name, which others never hear of.
+    """
+
+    def __init__(self, connect_timeout: float = 10.0, **options: Any) -> None:
+        self._connect_timeout = connect_timeout
+        defaults = {"logger": logger, "serializer": Packet, "async_handlers": False}
+        super().__init__(**{**defaults, **options})
+
+    def _engineio_server_class(self) -> type[EngineServer]:
+        return EngineServer
+
+    def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
+        super()._handle_eio_connect(eio_sid, environ)
+        self._expect_connect(eio_sid)
+
+    def _expect_connect(self, eio_sid: str) -> None:
+        if eio_sid in self.eio.sockets:
+            self.eio.clock.call_later(self._connect_timeout, partial(self._end_idle, eio_sid))
+
+    def _end_idle(self, eio_sid: str) -> None:
+        if not self._is_in_a_namespace(eio_sid):
+            self.eio.spawn(self.eio.disconnect, eio_sid)
+
+    def _is_in_a_namespace(self, eio_sid: str) -> bool:
+        namespaces = list(self.manager.get_namespaces())
+        return any(self.manager.sid_from_eio_sid(eio_sid, name) for name in namespaces)
+
+    def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
+        """Take a packet of a client's (protocol 5, "Exchange protocol").
+
+        Raises:
+            MalformedPacket: it is none, or there should be none now.
+        """
+        packet = self._binary_packet.pop(eio_sid, None)
+        if packet is not None:
+            if not isinstance(data, bytes):
+                raise MalformedPacket("text where an attachment was promised")
+            if sum(map(len, [*packet.attachments, data])) > self.eio.max_http_buffer_size:
+                raise MalformedPacket("attachments over the bound")
+            complete = packet.add_attachment(data)
+        else:
+            packet = self.packet_class(encoded_packet=data)
+            complete = not packet.attachment_count
+        if packet.packet_type == socketio_packet.CONNECT:
+            self._handle_connect(eio_sid, packet.namespace, packet.data)
+        elif not self.manager.sid_from_eio_sid(eio_sid, packet.namespace or "/"):
+            raise MalformedPacket("not connected to this namespace")
+        elif not complete:
+            self._binary_packet[eio_sid] = packet
+        elif packet.packet_type == socketio_packet.DISCONNECT:
+            self._handle_disconnect(eio_sid, packet.namespace, self.reason.CLIENT_DISCONNECT)
+            self._expect_connect(eio_sid)
+        elif packet.packet_type in (socketio_packet.EVENT, socketio_packet.BINARY_EVENT):
+            self._handle_event(eio_sid, packet.namespace, packet.id, packet.data)
+        else:
+            self._handle_ack(eio_sid, packet.namespace, packet.id, packet.data)
+
+    def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+        name = namespace or "/"
+        error = None
+        if name not in self.namespace_handlers and name not in self.handlers:
+            error = "Invalid namespace"
+        elif self.manager.sid_from_eio_sid(eio_sid, name):
+            error = "Already connected"
+        if error is None:
+            super()._handle_connect(eio_sid, namespace, data)
+            return
+        refusal = {"message": error}
+        packet = self.packet_class(socketio_packet.CONNECT_ERROR, refusal, namespace=name)
+        self._send_packet(eio_sid, packet)
+
+    def _handle_event_internal(
+        self,
+        server: SocketIOServer,
+        sid: str,
+        eio_sid: str,
+        data: list[Any],
+        namespace: str,
+        id: int | None,  # noqa: A002
+    ) -> None:
+        if isinstance(data[0], str) and data[0] not in RESERVED_EVENTS:
+            super()._handle_event_internal(server, sid, eio_sid, data, namespace, id)
+            return
+        handler = self.namespace_handlers.get(namespace)
+        refuse = getattr(handler, "reserved_event", None)
+        answer = refuse(data[0], sid, *data[1:]) if refuse else None
+        if answer is not None and id is not None:
+            packet = self.packet_class(socketio_packet.ACK, [answer], namespace, id)
+            self._send_packet(eio_sid, packet)
+
+
+class SocketIO(flask_socketio.SocketIO):  # type: ignore[misc]
+    """Flask-SocketIO's SocketIO over SocketIOServer; what users of it see stays the same."""
+
+    def init_app(self, app: Flask, **options: Any) -> None:
+        """Serve `app`'s Socket.IO at /socket.io/, with the options of SocketIOServer."""
+        self.server = SocketIOServer(**{**self.server_options, **options})
+        self.async_mode = self.server.async_mode
+        for event, handler, namespace in self.handlers:
+            self.server.on(event, handler, namespace=namespace)
+        for namespace_handler in self.namespace_handlers:
+            self.server.register_namespace(namespace_handler)
+        app.extensions["socketio"] = self
+        self.sockio_mw = flask_socketio._SocketIOMiddleware(self.server, app)
+        app.wsgi_app = self.sockio_mw  # type: ignore[method-assign]
