@@ -110,6 +110,12 @@ SETTINGS = {
     "MESSAGE_LIMIT": Setting(rate, "20/10", RATE),
     "NAME_LIMIT": Setting(rate, "20/60", RATE),
     "EVENT_LIMIT": Setting(rate, "200/10", RATE),
+    "MAX_CONNECTIONS": Setting(
+        whole(0, 10**7), "10000", "connections open at once, or 0 for no bound"
+    ),
+    "MAX_CONNECTIONS_PER_ADDRESS": Setting(
+        whole(0, 10**7), "256", "connections open at once from one address, or 0 for no bound"
+    ),
     "RETENTION_MESSAGES": Setting(
         whole(0, 10**9), "10000", "messages for each room, or 0 for no limit"
     ),
@@ -134,6 +140,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     message_limit: Rate | None
     name_limit: Rate | None
     event_limit: Rate | None
+    max_connections: int
+    max_connections_per_address: int
     retention_messages: int
     trusted_proxies: int
     title: str

@@ -13,6 +13,8 @@ ChatError
 ├── MessageTooLong    message_too_long
 ├── Unavailable       unavailable
 └── Internal          internal
+
+MalformedPacket: what breaks the transport's rules; no answer, the connection ends.
 """
 
 from __future__ import annotations

@@ -20,15 +20,16 @@ try:
 except SettingError as error:
     sys.exit(str(error))
 
-CONNECTIONS = 10000
-"""How many connections one process serves at once."""
+# What is refused with 429, and a poll and a post for each session, are connections too.
+CONNECTIONS = 2 * (settings.max_connections or 10**6) + 1000
 
 bind = str(settings.bind)
 worker_class = "gevent"
 workers = 1
 worker_connections = CONNECTIONS
 control_socket_disable = True
-graceful_timeout = 3
+keepalive = 10  # seconds; a request's headers have no longer, either
+graceful_timeout = 4
 forwarded_allow_ips = ""  # X-Forwarded-* is CHATAPP_TRUSTED_PROXIES' matter alone
 
 
@@ -59,9 +60,33 @@ def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
 
 
 def post_worker_init(worker: Any) -> None:
-    """Have gevent-websocket's worker leave handshakes to us, who check them before the 101."""
+    """Have clients closed when the worker is told to stop: gunicorn would wait for them to leave.
+
+    gevent-websocket's worker leaves handshakes to us, who check them before the 101.
+    """
+    import gevent  # noqa: PLC0415 (patched by now)
+
+    gevent.spawn(close_clients, worker)
     if "geventwebsocket" in type(worker).__module__:
         worker.server_class.pre_start_hook = hand_over_socket
+
+
+def close_clients(worker: Any) -> None:
+    """Once `worker` is told to stop and takes no more connections, close those that there are."""
+    from gevent import sleep  # noqa: PLC0415
+
+    while worker.alive:
+        sleep(0.05)
+    for _ in range(40):
+        if all(listener.fileno() < 0 for listener in worker.sockets):
+            break
+        sleep(0.05)
+    worker_int(worker)
+
+
+def worker_int(worker: Any) -> None:
+    """Close all clients at the transport, so that they come back by themselves."""
+    worker.wsgi.extensions["socketio"].server.eio.stop()
 
 
 def hand_over_socket(_server: Any, handler: Any) -> bool:
@@ -93,5 +118,11 @@ def raise_open_files(log: Any) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if hard != resource.RLIM_INFINITY and hard < CONNECTIONS:
-        log.warning("Only %d files may be open, so fewer than %d connections", hard, CONNECTIONS)
+    wanted = settings.max_connections
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        log.warning(
+            "Only %d files may be open, too few for %d connections; raise the limit (ulimit -n) "
+            "or lower CHATAPP_MAX_CONNECTIONS",
+            hard,
+            wanted,
+        )

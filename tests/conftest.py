@@ -38,6 +38,8 @@ def serve(tmp_path_factory) -> Iterator[Callable[..., Server]]:
 
     yield start
     for server in running.values():
+        server.signal()
+    for server in running.values():
         server.stop()
 
 

@@ -75,10 +75,14 @@ class Server:
             found = {name.lower(): value for name, value in answer.headers.items()}
             return answer.status, found, answer.read()
 
-    def stop(self) -> int:
-        """End it as `kill` would; its exit code."""
+    def signal(self) -> None:
+        """Tell it to end, as `kill` would."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT if self.kind == "flask" else signal.SIGTERM)
+
+    def stop(self) -> int:
+        """End it; its exit code."""
+        self.signal()
         try:
             return self.process.wait(timeout=10)
         except subprocess.TimeoutExpired:

@@ -19,6 +19,8 @@ BAD = {
     "MESSAGE_LIMIT": ["20", "0/10", "20/0", "a/b", "20/10/5", "-1/2"],
     "NAME_LIMIT": ["x"],
     "EVENT_LIMIT": ["x"],
+    "MAX_CONNECTIONS": ["", "-1", "all"],
+    "MAX_CONNECTIONS_PER_ADDRESS": ["", "-1", "all"],
     "RETENTION_MESSAGES": ["", "-1", "many"],
     "TRUSTED_PROXIES": ["", "-1", "yes"],
     "TITLE": ["", "   ", "a\nb", "x" * 101],
@@ -47,6 +49,7 @@ def test_defaults():
     assert settings.message_limit == Rate(20, 10)
     assert settings.name_limit == Rate(20, 60)
     assert settings.event_limit == Rate(200, 10)
+    assert (settings.max_connections, settings.max_connections_per_address) == (10000, 256)
     assert settings.retention_messages == 10000
     assert settings.trusted_proxies == 0
     assert settings.title == "Chat"

@@ -9,8 +9,9 @@ import select
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from chatapp.transport.clock import Clock
 from chatapp.transport.outbox import WOULD_BLOCK, Outbox
@@ -71,10 +72,10 @@ class Channel:
         self._closing = False
         self._lock = Lock()
 
-    @property
-    def detached(self) -> bool:
-        """Whether it lives on without the handler that made it."""
-        return self._tasks.gevent and not self._tls
+    def lives_on(self, environ: WSGIEnvironment) -> bool:
+        """Whether the handler of the request that made it may return: the server then lets go of
+        the socket without shutting it down, and TLS isn't the server's."""
+        return self._tasks.gevent and not self._tls and "gunicorn.socket" in environ
 
     def open(self, receiver: Receiver, first: bytes) -> None:
         """Write `first`, and give what comes in to `receiver`."""
@@ -181,10 +182,8 @@ class Channel:
         self._outbox.release()
 
     def _shutdown(self) -> None:
-        try:
+        with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
 
 
 def server_socket(environ: WSGIEnvironment) -> socket.socket:
@@ -193,20 +192,20 @@ def server_socket(environ: WSGIEnvironment) -> socket.socket:
     Raises:
         RuntimeError: the server gives no access to it.
     """
+    sock: socket.socket | None = None
     if "wsgi.websocket" in environ:
-        sock: socket.socket = environ["wsgi.websocket"].handler.socket
-        return sock
+        sock = environ["wsgi.websocket"].handler.socket
     for name in ("gunicorn.socket", "gunicorn.sock", "werkzeug.socket"):
-        if name in environ:
-            sock = environ[name]
-            return sock
-    raise RuntimeError("this server gives no access to its sockets; use gunicorn or flask run")
+        sock = sock or environ.get(name)
+    if sock is None:
+        raise RuntimeError("this server gives no access to its sockets; use gunicorn or flask run")
+    return sock
 
 
-def leave(environ: WSGIEnvironment) -> NoReturn:
-    """End a request that a WebSocket has answered, as the server at hand takes it quietly."""
+def leaving(environ: WSGIEnvironment) -> Exception:
+    """What to raise so that the server at hand quietly leaves a request that we have answered."""
     if "wsgi.websocket" in environ:
         environ["wsgi.websocket"].closed = True  # else it sends a close frame of its own
     if "gunicorn.socket" in environ:
-        raise StopIteration
-    raise ConnectionResetError(errno.ECONNRESET, "the WebSocket has ended")
+        return StopIteration()
+    return ConnectionResetError(errno.ECONNRESET, "the WebSocket has ended")

@@ -1,4 +1,4 @@
-"""An Engine.IO server (protocol 4) over transports of our own, as python-engineio's users know it."""
+"""An Engine.IO server (protocol 4) over our transports, as python-engineio's users know it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qs
 
 import engineio
@@ -16,7 +16,7 @@ from engineio.packet import Packet
 from engineio.payload import Payload
 
 from chatapp.transport import websocket
-from chatapp.transport.channel import Channel, leave, server_socket
+from chatapp.transport.channel import Channel, leaving, server_socket
 from chatapp.transport.clock import Clock
 from chatapp.transport.connection import Connection, Probe, encoded_frame
 from chatapp.transport.polling import poll, post
@@ -103,7 +103,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             headers += refused.headers
         if "wsgi.websocket" in environ:  # its 101 has gone before anybody asked us
             environ["wsgi.websocket"].close(1008)
-            leave(environ)
+            raise leaving(environ)
         content = [("Content-Type", kind)] if kind else []
         start_response(status, [*content, ("Cache-Control", "no-store"), *headers])
         return [body.encode()] if body else []
@@ -141,7 +141,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         if not version_4 or websocket_asked != upgrade or (connection.channel and not upgrade):
             raise Refused(BAD_REQUEST)
         if upgrade:
-            self._upgrade(environ, connection)
+            return self._upgrade(environ, connection)
         if method == "GET":
             return poll(connection, environ)
         if method == "POST":
@@ -174,22 +174,22 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         connection.connected = True
         if channel is None:
             return poll(connection, environ)
-        connection.attach(channel)
         channel.open(connection, response + encoded_frame(opening))
-        if not channel.detached:
+        connection.attach(channel)
+        if not channel.lives_on(environ):
             channel.run()
-        leave(environ)
+        raise leaving(environ)
 
-    def _upgrade(self, environ: WSGIEnvironment, connection: Connection) -> None:
+    def _upgrade(self, environ: WSGIEnvironment, connection: Connection) -> NoReturn:
         if connection.channel or connection.upgrading or not self.allow_upgrades:
             raise Refused(BAD_REQUEST)
         channel, response = self._channel(environ)
         probe = Probe(connection, channel)
         self.clock.call_later(self.request_timeout, probe.give_up)
         channel.open(probe, response)
-        if not channel.detached:
+        if not channel.lives_on(environ):
             channel.run()
-        leave(environ)
+        raise leaving(environ)
 
     def _channel(self, environ: WSGIEnvironment) -> tuple[Channel, bytes]:
         """A channel on the request's socket, and the 101 that is to be written first."""
@@ -220,7 +220,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             handler(sid, message)
 
     def forget(self, connection: Connection, last_words: bool) -> None:
-        """A connection has closed; with `last_words`, the next poll still gets what waits for it."""
+        """A connection has closed; with `last_words`, the next poll still gets what waits."""
         self._drop(connection)
         if last_words:
             self._last_words[connection.sid] = connection

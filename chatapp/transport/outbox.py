@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock
 from typing import Any
 
@@ -23,7 +24,7 @@ class Outbox:
 
     def __init__(
         self,
-        sock: socket.socket,
+        sock: Any,
         spawn: Callable[..., Any],
         on_cut: Callable[[], Any],
         bound: int = 131072,
@@ -43,7 +44,7 @@ class Outbox:
         self._released = False
 
     def write(self, data: bytes) -> None:
-        """Write `data`, now or as soon as the kernel takes it. Once finished or cut, it's dropped."""
+        """Write `data`, now or as soon as the kernel takes it; nothing once finished or cut."""
         with self._lock:
             if self._stopped or self._finishing:
                 return
@@ -111,16 +112,13 @@ class Outbox:
 
     def _send(self, data: bytes | memoryview) -> int:
         try:
-            return self._sock.send(data)
+            sent: int = self._sock.send(data)
         except WOULD_BLOCK:
             return 0
         except OSError:  # the reader will see that it's gone
-            self._waiting.clear()
-            self._size = 0
             return len(data)
+        return sent
 
     def _shut(self) -> None:
-        try:
+        with suppress(OSError):
             self._sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass

@@ -1,9 +1,10 @@
-"""HTTP long polling (Engine.IO protocol 4, "HTTP long-polling"): GET takes packets, POST brings them."""
+"""HTTP long polling (Engine.IO protocol 4): GET takes packets, POST brings them."""
 
 from __future__ import annotations
 
 import select
 import socket
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ Answer = tuple[str, str, str]
 """Status, content type and body."""
 
 BROKEN: Answer = ("400 Bad Request", "text/plain", "")
+TOO_LARGE: Answer = ("413 Content Too Large", "text/plain", "")
+TIMED_OUT: Answer = ("408 Request Timeout", "text/plain", "")
 native_poll = get_original("select", "poll")
 
 
@@ -77,13 +80,15 @@ def _take_body(connection: Connection, environ: WSGIEnvironment) -> Answer:
     if not length.isdecimal() or "octet-stream" in environ.get("CONTENT_TYPE", ""):
         return BROKEN
     if int(length) > bound:
-        return "413 Content Too Large", "text/plain", ""
-    chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
-    body = _read(connection, environ, bound + 1 if chunked else int(length))
-    if len(body) > bound:
-        return "413 Content Too Large", "text/plain", ""
-    if not chunked and len(body) < int(length):
-        return "408 Request Timeout", "text/plain", ""
+        return TOO_LARGE
+    if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
+        body = _read(connection, environ, bound + 1)
+        if len(body) > bound:
+            return TOO_LARGE
+    else:
+        body = _read(connection, environ, int(length))
+        if len(body) < int(length):
+            return TIMED_OUT
     try:
         packets = body.decode().split(SEPARATOR)
     except UnicodeDecodeError:
@@ -110,10 +115,8 @@ def _read(connection: Connection, environ: WSGIEnvironment, length: int) -> byte
 
 
 def _stop_reading(sock: socket.socket) -> None:
-    try:
+    with suppress(OSError):
         sock.shutdown(socket.SHUT_RD)
-    except OSError:
-        pass
 
 
 def _has_hung_up(environ: WSGIEnvironment) -> bool:

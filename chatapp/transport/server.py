@@ -60,6 +60,8 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
             if sum(map(len, [*packet.attachments, data])) > self.eio.max_http_buffer_size:
                 raise MalformedPacket("attachments over the bound")
             complete = packet.add_attachment(data)
+        elif not data:
+            raise MalformedPacket("an empty message")
         else:
             packet = self.packet_class(encoded_packet=data)
             complete = not packet.attachment_count
