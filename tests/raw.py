@@ -55,7 +55,7 @@ class Polling:
 
 
 class RawWebSocket:
-    """A WebSocket frame by frame. `connect`: Engine.IO's open packet and Socket.IO's CONNECT too."""
+    """A WebSocket, frame by frame; with `connect`, in the default namespace."""
 
     def __init__(
         self, server, connect: bool = True, path: str = "/socket.io/?EIO=4&transport=websocket"

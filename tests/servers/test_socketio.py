@@ -1,0 +1,196 @@
+"""Socket.IO, protocol 5, rule by rule, over a real connection.
+
+Sections are those of the protocol's document (socketio/socket.io-protocol, v5); where it is silent,
+docs/wire.md and then the reference server (socket.io 4.8) decide.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from raw import BINARY, Polling, RawWebSocket, frame, request
+
+
+@pytest.fixture
+def client(server):
+    client = RawWebSocket(server)
+    yield client
+    client.close()
+
+
+def bare(server) -> RawWebSocket:
+    """A session that has sent no CONNECT."""
+    client = RawWebSocket(server, connect=False)
+    assert client.text().startswith("0{")
+    return client
+
+
+@pytest.mark.parametrize("packet", ["40", "40/,", '40{"token":"x"}', "40{}"])
+def test_connect(server, packet):
+    """Connection to a namespace: answered with the sid, which isn't Engine.IO's."""
+    client = RawWebSocket(server, connect=False)
+    opening = json.loads(client.text()[1:])
+    client.send(packet)
+    answer = client.text()
+    assert answer[:2] == "40"
+    assert json.loads(answer[2:])["sid"] != opening["sid"]
+    client.close()
+
+
+@pytest.mark.parametrize("namespace", ["/unknown", "/admin", "/socket", "/é"])
+def test_connect_to_an_unknown_namespace(server, namespace):
+    """Connection to a namespace: CONNECT_ERROR with a message; the connection stays."""
+    client = bare(server)
+    client.send(f"40{namespace},")
+    assert client.text() == f'44{namespace},{{"message":"Invalid namespace"}}'
+    client.send("40")
+    assert client.text().startswith('40{"sid"')
+    client.close()
+
+
+@pytest.mark.parametrize("packet", ['42["join"]', '421["join"]', "41", "431[]", '451-["join"]'])
+def test_anything_before_connect_ends_the_connection(server, packet):
+    """Reference: Client.ondecoded closes where there's no such namespace."""
+    client = bare(server)
+    client.send(packet)
+    assert client.close_code() == 1000
+    session = Polling(server, connect=False)
+    assert session.post(packet)[0] == 400
+
+
+def test_an_event_for_another_namespace_ends_the_connection(client):
+    client.send('42/other,["join"]')
+    assert client.close_code() == 1000
+
+
+def test_a_second_connect_is_an_error_and_changes_nothing(client):
+    """Silent in the document; see docs/architecture.md."""
+    client.send("40")
+    assert client.text() == '44{"message":"Already connected"}'
+    client.send('421["join"]')
+    assert client.text().startswith('431[{"')
+
+
+@pytest.mark.parametrize("number", ["0", "1", "12", "9007199254740991"])
+def test_an_acknowledgement_carries_the_events_number(client, number):
+    """Acknowledgement."""
+    client.send(f'42{number}["join"]')
+    assert client.text().startswith(f'43{number}[{{"')
+
+
+def test_no_number_no_acknowledgement(client):
+    client.send('42["setUsername","Quiet"]')
+    assert client.text() == '42["userSet","Quiet"]'
+    client.send('427["join"]')
+    assert client.text().startswith("437[")
+
+
+def test_an_acknowledgement_that_nobody_waits_for_is_ignored(client):
+    client.send('437["x"]')
+    client.send('421["join"]')
+    assert client.text().startswith("431[")
+
+
+def test_disconnect_leaves_the_namespace_and_frees_the_name(server, client):
+    """Disconnection from a namespace: the connection stays, and may enter again."""
+    client.send('421["setUsername","Goodbye"]')
+    client.texts("431")
+    client.send("41")
+    other = RawWebSocket(server)
+    other.send('421["setUsername","Goodbye"]')
+    assert '"ok":true' in other.texts("431")[-1]
+    client.send("40")
+    assert client.text().startswith('40{"sid"')
+    other.close()
+
+
+def test_an_event_after_disconnect_ends_the_connection(client):
+    client.send("41")
+    client.send('42["join"]')
+    assert client.close_code() == 1000
+
+
+@pytest.mark.parametrize(
+    "event", ["1", "1.5", '""', '"constructor"', '"on_msg"', '"trigger_event"']
+)
+def test_any_name_of_an_event_is_answered(client, event):
+    """Reference: a name is a string or a number."""
+    client.send(f"421[{event}]")
+    texts = client.texts("431")
+    assert json.loads(texts[0][2:])[1]["event"] == json.loads(event)
+    assert "unknown_event" in texts[1]
+
+
+def test_a_binary_event_with_its_attachment(client):
+    """Packet encoding: binary; docs/wire.md: bad_request."""
+    client.send('451-1["msg",{"message":{"_placeholder":true,"num":0}}]')
+    client.send(b"\x00\x01")
+    assert "bad_request" in client.texts("431")[-1]
+
+
+def test_text_where_an_attachment_was_promised_ends_the_connection(client):
+    """Reference: "got plaintext data when reconstructing a packet"."""
+    client.send('452-["msg",{"_placeholder":true,"num":0}]')
+    client.send(b"\x00")
+    client.send('421["join"]')
+    assert client.close_code() == 1000
+
+
+def test_an_attachment_that_nobody_promised_ends_the_connection(client):
+    """Reference: "got binary data when not reconstructing a packet"."""
+    client.send_raw(frame(b"\x00", BINARY))
+    assert client.close_code() == 1000
+
+
+def test_a_promise_of_too_many_attachments_ends_the_connection(client):
+    client.send('4511-["msg"]')
+    assert client.close_code() == 1000
+
+
+def test_attachments_over_the_bound_together_end_the_connection(client):
+    client.send('453-["msg"]')
+    for _ in range(2):
+        client.send(b"x" * 40000)
+    assert client.close_code() == 1000
+
+
+def test_promised_and_never_sent_keeps_nobody_from_leaving(server, client):
+    client.send('421["setUsername","Promiser"]')
+    client.texts("431")
+    client.send('451-["msg",{"_placeholder":true,"num":0}]')
+    client.close()
+    other = RawWebSocket(server)
+    answer = ""
+    while '"ok":true' not in answer:
+        other.send('421["setUsername","Promiser"]')
+        answer = other.texts("431")[-1]
+    other.close()
+
+
+def test_unpaired_surrogates_are_answered(client):
+    client.send('421["setUsername","\\ud800"]')
+    assert "bad_request" in client.texts("431")[-1]
+
+
+def test_events_are_handled_in_order(client):
+    client.send('420["setUsername","Orderly"]')
+    client.texts("430")
+    for n in range(1, 200):
+        client.send(f'42{n}["msg",{{"message":"{n}"}}]')
+    ids = []
+    for n in range(1, 200):
+        ids.append(json.loads(client.texts(f"43{n}[")[-1].removeprefix(f"43{n}"))[0]["id"])
+    assert ids == list(range(ids[0], ids[0] + 199))
+
+
+def test_a_session_in_no_namespace_is_closed_in_time(serve, request):
+    """docs/wire.md, Bounds: a handshake without CONNECT after 10 s."""
+    client = bare(serve("gunicorn", MESSAGE_LIMIT="", NAME_LIMIT="", EVENT_LIMIT=""))
+    client.sock.settimeout(14)
+    assert client.close_code() == 1000
+
+
+def test_the_log_shows_no_error(server):
+    assert "Traceback" not in server.log.read_text()
+    assert request(server, "GET", "/healthz")[0] == 200

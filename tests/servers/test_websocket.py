@@ -1,0 +1,144 @@
+"""RFC 6455, and the bounds of docs/wire.md, over each kind of server: one table of attacks."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from raw import BINARY, CLOSE, CONT, PING, PONG, TEXT, RawWebSocket, frame
+
+LIMIT = 65536
+EVENT = b'421["join"]'
+
+ATTACKS = {
+    # name: (bytes, close code); the section says why
+    "unmasked (5.1)": (frame(EVENT, mask=False), 1002),
+    "reserved bit 1 (5.2)": (frame(EVENT, rsv=4), 1002),
+    "reserved bit 2 (5.2)": (frame(EVENT, rsv=2), 1002),
+    "reserved bit 3 (5.2)": (frame(EVENT, rsv=1), 1002),
+    **{f"opcode {n} (5.2)": (frame(b"", n), 1002) for n in (3, 4, 5, 6, 7, 11, 12, 13, 14, 15)},
+    "continuation of nothing (5.4)": (frame(EVENT, CONT), 1002),
+    "text inside a message (5.4)": (frame(b"4", fin=False) + frame(EVENT), 1002),
+    "binary inside a message (5.4)": (frame(b"4", fin=False) + frame(b"x", BINARY), 1002),
+    "fragmented ping (5.5)": (frame(b"", PING, fin=False), 1002),
+    "long ping (5.5)": (frame(b"x" * 126, PING), 1002),
+    "close of one byte (5.5.1)": (frame(b"x", CLOSE), 1002),
+    "close with a bad code (7.4)": (frame(struct.pack("!H", 1005), CLOSE), 1002),
+    "over the limit by one": (frame(b"4" * (LIMIT + 1)), 1009),
+    "over the limit, header alone": (b"\x81\xff" + struct.pack("!Q", 2**40) + b"mask", 1009),
+    "length with its highest bit (5.2)": (b"\x81\xff" + b"\xff" * 8 + b"mask", None),
+    "fragments over the limit together": (
+        frame(b"4" * 40000, fin=False) + frame(b"4" * 40000, CONT),
+        1009,
+    ),
+    "invalid UTF-8 (8.1)": (frame(b"4\xff"), 1007),
+    "a surrogate in UTF-8 (8.1)": (frame(b"4\xed\xa0\x80"), 1007),
+    "UTF-8 cut short (8.1)": (frame(b"4\xe2\x82"), 1007),
+    "invalid UTF-8 in fragments (8.1)": (frame(b"4\xe2", fin=False) + frame(b"x", CONT), 1007),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_attack_is_closed_and_its_name_free(server, attack):
+    data, code = ATTACKS[attack]
+    client, bystander = RawWebSocket(server), RawWebSocket(server)
+    client.send('421["setUsername","Attacker"]')
+    client.texts("431")
+    client.send_raw(data)
+    closed = client.close_code()
+    assert closed == code if code else closed in (1002, 1009)
+    bystander.send('421["setUsername","Attacker"]')
+    assert '"ok":true' in bystander.texts("431")[-1]
+    bystander.close()
+
+
+@pytest.fixture
+def client(server):
+    client = RawWebSocket(server)
+    yield client
+    client.close()
+
+
+def test_a_message_at_the_limit(client):
+    message = '421["nonsense","' + "x" * (LIMIT - 18) + '"]'
+    assert len(message) == LIMIT
+    client.send(message)
+    assert "unknown_event" in client.texts("431")[-1]
+
+
+def test_fragments_make_one_message(client):
+    """Section 5.4; control frames may come between."""
+    client.send_raw(
+        frame(EVENT[:3], fin=False)
+        + frame(b"between", PING)
+        + frame(b"", CONT, fin=False)
+        + frame(EVENT[3:], CONT)
+    )
+    assert client.frame() == (PONG, b"between")
+    assert client.text().startswith("431")
+
+
+def test_a_frame_byte_by_byte(client):
+    for byte in frame(EVENT):
+        client.send_raw(bytes([byte]))
+    assert client.text().startswith("431")
+
+
+def test_several_frames_at_once(client):
+    client.send_raw(frame(EVENT) * 5)
+    assert [client.text()[:3] for _ in range(5)] == ["431"] * 5
+
+
+def test_utf8_across_fragments(client):
+    """Section 5.6: only the whole message need be UTF-8."""
+    body = '421["setUsername","é"]'.encode()
+    cut = body.index(b"\xc3") + 1
+    client.send_raw(frame(body[:cut], TEXT, fin=False) + frame(body[cut:], CONT))
+    assert client.text() == '42["userSet","é"]'
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", bytes(range(125))])
+def test_ping_is_answered_with_its_data(client, data):
+    """Section 5.5.2."""
+    client.send_raw(frame(data, PING))
+    assert client.frame() == (PONG, data)
+
+
+def test_an_unasked_pong_is_ignored(client):
+    """Section 5.5.3."""
+    client.send_raw(frame(b"x", PONG) + frame(EVENT))
+    assert client.text().startswith("431")
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 3000, 4999])
+def test_close_is_answered_with_its_code(client, code):
+    """Section 5.5.1."""
+    client.send_raw(frame(struct.pack("!H", code) + b"bye", CLOSE))
+    assert client.close_code() == code
+
+
+def test_close_without_a_code(client):
+    client.send_raw(frame(b"", CLOSE))
+    assert client.close_code() == 1005
+
+
+def test_events_before_a_close_are_handled(server, client):
+    watcher = RawWebSocket(server)
+    client.send('421["setUsername","Last words"]')
+    client.texts("431")
+    client.send_raw(
+        b"".join(frame(b'42["msg",{"message":"%d"}]' % n) for n in range(10)) + frame(b"", CLOSE)
+    )
+    texts = watcher.texts('42["userLeft"')
+    assert sum('"newmsg"' in text for text in texts) == 10
+    watcher.close()
+
+
+def test_the_answer_to_the_handshake(client):
+    """Section 4.2.2; the key's answer is the document's own example."""
+    assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in client.head
+    assert b"Sec-WebSocket-Extensions" not in client.head
+
+
+def test_the_log_shows_no_error(server):
+    assert "Traceback" not in server.log.read_text()
