@@ -1,0 +1,132 @@
+"""Bounds in time and number (docs/wire.md, Bounds and HTTP), over each kind of server."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+
+import pytest
+from raw import Polling, RawWebSocket, eventually, frame, handshake, request
+from serving import KINDS
+
+BASE = "/socket.io/?EIO=4&transport=polling"
+WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
+UNLIMITED = {"MESSAGE_LIMIT": "", "NAME_LIMIT": "", "EVENT_LIMIT": ""}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_over_the_bound_on_connections(serve, kind):
+    server = serve(kind, MAX_CONNECTIONS="2", **UNLIMITED)
+    first, second = RawWebSocket(server), Polling(server)
+    status, headers, _ = request(server, "GET", BASE)
+    assert status == 429
+    assert int(headers["retry-after"]) > 0
+    with socket.create_connection(("127.0.0.1", server.port), timeout=15) as link:
+        link.sendall(handshake(server, WEBSOCKET))
+        assert link.recv(4096).startswith(b"HTTP/1.1 429")
+    assert server.get("/")[0] == 200
+    second.post("1")
+    third = RawWebSocket(server)
+    first.close()
+    third.close()
+    eventually(lambda: request(server, "GET", BASE)[0] == 200)
+
+
+@pytest.mark.parametrize("forwarded", ["203.0.113.7", "2001:db8::1"])
+def test_the_bound_for_each_address(serve, forwarded):
+    server = serve("gunicorn", MAX_CONNECTIONS_PER_ADDRESS="2", TRUSTED_PROXIES="1", **UNLIMITED)
+    statuses = [
+        request(server, "GET", BASE, X_Forwarded_For=address)[0]
+        for address in [forwarded] * 3 + ["198.51.100." + forwarded[-1]] + ["127.0.0.1"] * 4
+    ]
+    assert statuses == [200, 200, 429, 200] + [200] * 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_hearer_that_does_not_read_is_cut_and_nobody_waits(serve, kind):
+    """docs/wire.md, Bounds: 128 KiB, or nothing has moved for 2 s."""
+    server = serve(kind, **UNLIMITED)
+    deaf, speaker, watcher = (RawWebSocket(server) for _ in range(3))
+    deaf.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf.send('421["setUsername","Deaf"]')
+    speaker.send('421["setUsername","Speaker"]')
+    deaf.texts("431")
+    speaker.texts("431")
+    slowest, left = 0.0, False
+    for n in range(4000):
+        begun = time.monotonic()
+        speaker.send(f'42{n + 2}["msg",{{"message":"{"x" * 3900}"}}]')
+        texts = speaker.texts(f"43{n + 2}[")
+        slowest = max(slowest, time.monotonic() - begun)
+        watcher.texts('42["newmsg"')
+        if left := any('"userLeft"' in text for text in texts):
+            break
+    if not left:  # the kernel's buffers have taken all that; it's cut for standing still
+        speaker.texts('42["userLeft"')
+    assert slowest < 1.5
+    for client in (deaf, speaker, watcher):
+        client.close()
+
+
+def test_a_polling_hearer_that_does_not_poll_is_cut(serve):
+    server = serve("gunicorn", **UNLIMITED)
+    deaf, speaker = Polling(server), RawWebSocket(server)
+    speaker.send('421["setUsername","Loud"]')
+    speaker.texts("431")
+    for n in range(40):
+        speaker.send(f'42{n + 2}["msg",{{"message":"{"x" * 3900}"}}]')
+        speaker.texts(f"43{n + 2}[")
+    assert not deaf.is_alive()
+    speaker.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_poll_carries_at_most_16_packets(serve, kind):
+    server = serve(kind, **UNLIMITED)
+    hearer, speaker = Polling(server), RawWebSocket(server)
+    speaker.send('421["setUsername","Many"]')
+    speaker.texts("431")
+    for n in range(50):
+        speaker.send(f'42{n + 2}["msg",{{"message":"{n}"}}]')
+        speaker.texts(f"43{n + 2}[")
+    heard: list[str] = []
+    while sum("newmsg" in packet for packet in heard) < 50:
+        packets = hearer.poll()[1].split("\x1e")
+        assert len(packets) <= 16
+        heard += packets
+    said = [json.loads(packet[2:])[1]["message"] for packet in heard if "newmsg" in packet]
+    assert said == [str(n) for n in range(50)]
+    speaker.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_body_that_does_not_come_in_time(serve, kind):
+    """docs/wire.md, Bounds: a request not wholly received 10 s after its first byte."""
+    server = serve(kind, **UNLIMITED)
+    session = Polling(server)
+    begun = time.monotonic()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as link:
+        head = f"POST {session.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n4"
+        link.sendall(head.encode())
+        assert link.recv(4096).startswith(b"HTTP/1.1 408")
+    assert 9 < time.monotonic() - begun < 14
+    assert not session.is_alive()
+
+
+def test_headers_that_do_not_come_in_time(serve):
+    server = serve("gunicorn", **UNLIMITED)
+    begun = time.monotonic()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as link:
+        link.sendall(b"GET / HTTP/1.1\r\nHost:")
+        assert link.recv(4096) == b""
+    assert 5 < time.monotonic() - begun < 14
+
+
+def test_a_connection_that_sends_much_at_once_is_handled_in_order(serve):
+    """docs/wire.md, Bounds: with 64 events waiting, a connection isn't read; nothing is lost."""
+    server = serve("gunicorn", **UNLIMITED)
+    client = RawWebSocket(server)
+    client.send_raw(b"".join(frame(b'42%d["join",{"limit":1}]' % n) for n in range(3000)))
+    assert [client.text().split("[")[0] for _ in range(3000)] == [f"43{n}" for n in range(3000)]
+    client.close()

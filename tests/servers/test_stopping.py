@@ -1,0 +1,67 @@
+"""Stopping and reloading: clients are closed at the transport, and come back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+import time
+
+import pytest
+import serving
+from raw import Polling, RawWebSocket, eventually
+from serving import ROOT, Server
+
+UNLIMITED = {"MESSAGE_LIMIT": "", "NAME_LIMIT": "", "EVENT_LIMIT": ""}
+
+
+@pytest.mark.parametrize("kind", ["gunicorn", "gevent-websocket", "command"])
+def test_sigterm_closes_all_and_ends_with_code_0_within_5_seconds(tmp_path, kind):
+    server = Server(kind, tmp_path, UNLIMITED)
+    client, session = RawWebSocket(server), Polling(server)
+    answers: list = []
+    waiting = threading.Thread(target=lambda: answers.append(session.poll()))
+    waiting.start()
+    time.sleep(0.2)
+    begun = time.monotonic()
+    server.signal()
+    assert client.close_code() == 1000  # a close frame, and no DISCONNECT before it
+    waiting.join(5)
+    assert answers == [(200, "1")]
+    assert server.stop() == 0
+    assert time.monotonic() - begun < 5
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_ctrl_c_closes_clients_too(tmp_path):
+    server = Server("command", tmp_path, UNLIMITED)
+    client = RawWebSocket(server)
+    os.killpg(server.process.pid, signal.SIGINT)
+    assert client.close_code() == 1000
+    assert server.process.wait(5) == 0
+
+
+def test_sighup_serves_new_code_and_takes_clients_back(tmp_path, monkeypatch):
+    tree = tmp_path / "tree"
+    for part in ("chatapp", "templates"):
+        shutil.copytree(ROOT / part, tree / part)
+    for part in ("wsgi.py", "gunicorn.conf.py"):
+        shutil.copy(ROOT / part, tree / part)
+    monkeypatch.setattr(serving, "ROOT", tree)
+    server = Server("gunicorn", tmp_path, UNLIMITED)
+    try:
+        client = RawWebSocket(server)
+        client.send('421["setUsername","Ann"]')
+        client.texts("431")
+        pages = tree / "chatapp" / "pages.py"
+        pages.write_text(pages.read_text().replace('"ok\\n"', '"new\\n"'))
+        os.kill(server.process.pid, signal.SIGHUP)
+        assert client.close_code() == 1000
+        eventually(lambda: server.answers() and server.get("/healthz")[2] == b"new\n")
+        again = RawWebSocket(server)
+        again.send('421["setUsername","Ann"]')
+        assert '"ok":true' in again.texts("431")[-1]
+    finally:
+        assert server.stop() == 0
+    assert "Traceback" not in server.log.read_text()
