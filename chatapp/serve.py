@@ -84,6 +84,12 @@ def close_clients(worker: Any) -> None:
     worker_int(worker)
 
 
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Where nothing but WebSockets was open, gunicorn has waited for nobody."""
+    if hasattr(worker, "wsgi"):  # else it never came to serving
+        worker_int(worker)
+
+
 def worker_int(worker: Any) -> None:
     """Close all clients at the transport, so that they come back by themselves."""
     worker.wsgi.extensions["socketio"].server.eio.stop()
