@@ -194,6 +194,10 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
     def _channel(self, environ: WSGIEnvironment) -> tuple[Channel, bytes]:
         """A channel on the request's socket, and the 101 that is to be written first."""
         response = b""
+        sock = server_socket(environ)
+        if sock is None:
+            error = (3, "This server gives no access to its sockets; use gunicorn or flask run")
+            raise Refused(error, "501 Not Implemented")
         if "wsgi.websocket" not in environ:
             accepted = websocket.accept(environ)
             if accepted.status_code != 101:
@@ -201,7 +205,6 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
                 raise Refused(BAD_REQUEST, status, ("Sec-WebSocket-Version", "13"))
             response = accepted.serialize()
         protocol = websocket.WebSocket(self.max_http_buffer_size)
-        sock = server_socket(environ)
         return Channel(sock, protocol, self, self.outbox_bytes, self.stall), response
 
     def _refuse_crowd(self, address: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -104,7 +105,7 @@ def _read(connection: Connection, environ: WSGIEnvironment, length: int) -> byte
     """The body, or what has come of it in the time that a request has."""
     sock = server_socket(environ)
     server = connection.server
-    deadline = server.clock.call_later(server.request_timeout, lambda: _stop_reading(sock))
+    deadline = server.clock.call_later(server.request_timeout, partial(_stop_reading, sock))
     try:
         body: bytes = environ["wsgi.input"].read(length)
     except OSError:
@@ -114,15 +115,16 @@ def _read(connection: Connection, environ: WSGIEnvironment, length: int) -> byte
     return body
 
 
-def _stop_reading(sock: socket.socket) -> None:
-    with suppress(OSError):
-        sock.shutdown(socket.SHUT_RD)
+def _stop_reading(sock: socket.socket | None) -> None:
+    if sock is not None:
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RD)
 
 
 def _has_hung_up(environ: WSGIEnvironment) -> bool:
-    try:
-        watched = native_poll()
-        watched.register(server_socket(environ).fileno(), select.POLLRDHUP)
-        return bool(watched.poll(0))
-    except (RuntimeError, ValueError):  # no socket to look at, or a closed one
+    sock = server_socket(environ)
+    if sock is None or sock.fileno() < 0:
         return False
+    watched = native_poll()
+    watched.register(sock.fileno(), select.POLLRDHUP)
+    return bool(watched.poll(0))

@@ -1,0 +1,147 @@
+"""The transport serves another application as well, and says so when a library changes under it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from importlib.metadata import requires, version
+
+import engineio
+import flask_socketio
+import pytest
+import socketio
+from flask import Flask
+from gevent import pywsgi
+from websockets.protocol import OPEN, Protocol, Side
+
+from chatapp.transport.engine import EngineServer
+from chatapp.transport.server import SocketIO
+
+PINNED = ["flask-socketio", "python-socketio", "python-engineio", "websockets", "gevent-websocket"]
+
+
+class Echo(flask_socketio.Namespace):
+    def on_connect(self):
+        flask_socketio.join_room("all")
+
+    def on_echo(self, *arguments):
+        flask_socketio.emit("echoed", arguments, to="all")
+        return len(arguments)
+
+    def on_disconnect(self, reason):
+        self.emit("left", reason, room="all")
+
+
+@pytest.fixture
+def echo():
+    app = Flask(__name__)
+    socketio = SocketIO(app, async_mode="threading")
+    socketio.on_namespace(Echo("/"))
+    return lambda: socketio.test_client(app)
+
+
+def test_an_echo_namespace_in_a_few_lines(echo):
+    first, second = echo(), echo()
+    assert first.emit("echo", "a", {"b": [1]}, callback=True) == 2
+    for client in (first, second):
+        assert client.get_received()[-1]["args"] == ["a", {"b": [1]}]
+    first.disconnect()
+    assert second.get_received()[-1]["name"] == "left"
+
+
+def test_a_reserved_event_runs_no_handler_of_a_namespace_that_knows_nothing_of_them(echo):
+    first, second = echo(), echo()
+    first.emit("disconnect", "x")
+    first.emit("connect")
+    assert second.get_received() == []
+    assert first.emit("echo", "still here", callback=True) == 1
+
+
+def test_decorated_handlers_work_as_in_flask_socketio():
+    app = Flask(__name__)
+    socketio = SocketIO(async_mode="threading")
+
+    @socketio.on("double")
+    def double(number):
+        return number * 2
+
+    socketio.init_app(app)
+    assert socketio.test_client(app).emit("double", 21, callback=True) == 42
+
+
+def test_its_engineio_server_alone():
+    server = EngineServer(async_mode="threading")
+    heard: list = []
+    server.on("connect", lambda sid, environ: heard.append("connect"))
+    server.on("message", lambda sid, data: heard.append(data))
+    server.on("disconnect", lambda sid, reason: heard.append(reason))
+    app = engineio.WSGIApp(server)
+    client = Flask(__name__)
+    client.wsgi_app = app
+    web = client.test_client()
+    opening = web.get("/engine.io/?EIO=4&transport=polling").text
+    (sid,) = re.findall(r'"sid":"([^"]+)"', opening)
+    path = f"/engine.io/?EIO=4&transport=polling&sid={sid}"
+    assert web.post(path, data='4hello\x1e4{"a":1}\x1ebAAE=').text == "ok"
+    server.send(sid, "to you")
+    assert web.get(path).text == "4to you"
+    assert web.post(path, data="1").text == "ok"
+    assert heard == ["connect", "hello", {"a": 1}, b"\x00\x01", "client disconnect"]
+
+
+@pytest.mark.parametrize("library", PINNED)
+def test_the_libraries_are_held_to_the_minor_version_tested(library):
+    (requirement,) = [
+        line
+        for line in requires("chatapp")
+        if re.match(rf"{library}\s*~=", line) and ";" not in line
+    ]
+    pinned = re.search(r"~=\s*(\d+\.\d+)", requirement)[1]
+    assert version(library).startswith(pinned + ".") or version(library) == pinned
+
+
+RELIED_ON = {
+    engineio.Server: ["_trigger_event", "generate_id", "start_background_task", "create_event"],
+    socketio.Server: [
+        *["_engineio_server_class", "_handle_eio_connect", "_handle_eio_message"],
+        *["_handle_event", "_handle_ack", "_handle_connect", "_handle_disconnect"],
+        *["_handle_event_internal", "_send_packet", "_send_eio_packet"],
+    ],
+    flask_socketio.SocketIO: ["init_app", "on_namespace", "test_client"],
+    flask_socketio: ["_SocketIOMiddleware"],
+    socketio.packet.Packet: ["decode", "add_attachment", "encode"],
+    Protocol: ["receive_data", "receive_eof", "data_to_send", "events_received", "fail"],
+    pywsgi.WSGIHandler: ["get_environ"],
+}
+
+
+@pytest.mark.parametrize("owner", RELIED_ON, ids=lambda owner: owner.__name__)
+def test_what_is_relied_on_is_there(owner):
+    missing = [name for name in RELIED_ON[owner] if not hasattr(owner, name)]
+    assert missing == [], f"{owner} has changed; see what overrides or calls these"
+
+
+def test_the_signatures_that_are_overridden_are_as_they_were():
+    parameters = {
+        method: list(inspect.signature(method).parameters)[1:]
+        for method in (
+            socketio.Server._handle_event_internal,
+            socketio.Server._handle_eio_connect,
+            socketio.Server._handle_eio_message,
+            socketio.Server._handle_connect,
+            engineio.Server.handle_request,
+        )
+    }
+    assert list(parameters.values()) == [
+        ["server", "sid", "eio_sid", "data", "namespace", "id"],
+        ["eio_sid", "environ"],
+        ["eio_sid", "data"],
+        ["eio_sid", "namespace", "data"],
+        ["environ", "start_response"],
+    ]
+
+
+def test_websockets_reads_a_frames_size_from_its_header_alone():
+    protocol = Protocol(Side.SERVER, state=OPEN, max_size=10)
+    protocol.receive_data(b"\x81\xff" + (11).to_bytes(8, "big"))
+    assert b"\x03\xf1" in b"".join(protocol.data_to_send())  # 1009
