@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint vendor clean
+.PHONY: help run test test-all fuzz lint vendor clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,9 @@ test: $(VENV)/.test ## Run all tests, servers and browser included (ARGS="-k nam
 
 test-all: ## Run the tests that need no server on each Python installed of 3.11 to 3.13
 	@PYTHON=$(PYTHON) tests/all-pythons.sh
+
+fuzz: $(VENV)/.test ## Fuzz the transport under each kind of server (ARGS="--seconds 1200")
+	@PYTHONPATH=tests $(BIN)/python tests/fuzz.py $(ARGS)
 
 lint: $(VENV)/.lint ## Check style and types
 	@$(BIN)/ruff check

@@ -105,6 +105,8 @@ class ChatNamespace(Namespace):  # type: ignore[misc]
             return self._refuse(client, event, Internal())
 
     def _refuse(self, client: Client, event: str, refusal: ChatError) -> wire.Refusal:
+        if isinstance(event, str):  # of a client's own making, so perhaps no Unicode
+            event = event.encode(errors="replace").decode()
         code, message = refusal.code, str(refusal)
         retry_after = refusal.retry_after if isinstance(refusal, RateLimited) else UNSET
         if event == "setUsername":

@@ -144,7 +144,7 @@ class Refusal(Struct, kw_only=True):
 class Refused(Struct, kw_only=True):
     """The event that tells of a refusal, whether or not an acknowledgement was asked for."""
 
-    event: str
+    event: Any  # as it was sent: a string or, as Socket.IO allows, a number
     code: str
     message: str
     retryAfter: int | UnsetType = UNSET  # noqa: N815

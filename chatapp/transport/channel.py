@@ -117,7 +117,8 @@ class Channel:
             return
         with self._lock:
             self._websocket.close(code)
-        self._finish()
+            answer = self._websocket.to_send()
+        self._finish(answer)
 
     def abort(self) -> None:
         """End it without a word."""
@@ -147,20 +148,18 @@ class Channel:
         with self._lock:
             messages = self._websocket.receive(received)
             answer = self._websocket.to_send()
-        if answer:
+        if answer and not self._websocket.ended:
             self._outbox.write(answer)
         for message in messages:
             self.receiver.received(message)
         if self._websocket.ended and not self._closing:
-            self._finish()
-            self.receiver.ended()
+            self._closing = True
+            self.receiver.ended()  # first, so that who sees the close frame finds it gone
+            self._finish(answer)
 
-    def _finish(self) -> None:
+    def _finish(self, answer: bytes) -> None:
         self._closing = True
-        with self._lock:
-            answer = self._websocket.to_send()
-        if answer:
-            self._outbox.write(answer)
+        self._outbox.write(answer)
         self._outbox.finish()
         self._tasks.clock.call_later(LINGER_SECONDS, self.abort)
         self.resume()

@@ -184,13 +184,14 @@ class Connection:
             self.closed = True
         self.reason = reason or self.server.reason.SERVER_DISCONNECT
         self._timer.cancel()
+        if not abort and not self.channel:
+            self.outgoing.append(Packet(engineio_packet.CLOSE))
+        # First of all, so that who sees the end of it finds its name free.
+        self.server.forget(self, last_words=not abort and not self.channel)
         if self.channel:
             self.channel.close(NORMAL)
-        elif not abort:
-            self.outgoing.append(Packet(engineio_packet.CLOSE))
         if self.news:
             self.news.set()
-        self.server.forget(self, last_words=not abort and not self.channel)
 
     def _beat(self) -> None:
         """Ping it, or end it where the last ping had no answer (protocol 4, "Heartbeat")."""

@@ -14,6 +14,7 @@ from websockets.server import ServerProtocol
 NORMAL = 1000
 GOING_AWAY = 1001
 INVALID_DATA = 1007
+HANDSHAKE_HEADERS = ("Connection", "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version")
 DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
@@ -88,11 +89,11 @@ def frame(message: str | bytes) -> bytes:
 
 def accept(environ: Mapping[str, Any]) -> Response:
     """The answer to a request for a WebSocket (section 4.2): a 101, or what is wrong."""
-    headers = Headers(
-        (name[5:].replace("_", "-").title(), value)
-        for name, value in environ.items()
-        if name.startswith("HTTP_")
-    )
+    headers = Headers()
+    for name in HANDSHAKE_HEADERS:
+        value = environ.get("HTTP_" + name.upper().replace("-", "_"), "")
+        if value and value.isprintable():
+            headers[name] = value
     protocol = environ.get("SERVER_PROTOCOL", "HTTP/1.1")
     method = environ["REQUEST_METHOD"]
     return ServerProtocol().accept(Request(environ["PATH_INFO"], headers, method, protocol))

@@ -111,6 +111,11 @@ def test_an_event_after_disconnect_ends_the_connection(client):
     assert client.close_code() == 1000
 
 
+def test_a_name_of_an_event_that_is_no_unicode_is_answered(client):
+    client.send('421["\\ud800"]')
+    assert '"event":"?"' in client.texts("431")[0]
+
+
 @pytest.mark.parametrize(
     "event", ["1", "1.5", '""', '"constructor"', '"on_msg"', '"trigger_event"']
 )

@@ -1,0 +1,235 @@
+"""The transport's fuzzer: mutated bytes at a live server, while two bystanders chat (make fuzz).
+
+Bounded in time and in number; talks to this machine alone. It fails if a bystander loses a message,
+a traceback is logged, or connections, greenlets, timers or names are left over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import random
+import socket
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from person import Person
+from raw import Polling, RawWebSocket, frame, handshake, request
+from serving import KINDS, Server
+
+SETTINGS = {
+    "MESSAGE_LIMIT": "",
+    "NAME_LIMIT": "",
+    "EVENT_LIMIT": "",
+    "PING_INTERVAL": "3",
+    "PING_TIMEOUT": "2",
+}
+PACKETS = [
+    *["0", "1", "2", "2probe", "3", "3probe", "4", "5", "6", "40", "41", "42[]", '42["msg"]'],
+    *['42["msg",{"message":"hi"}]', '421["setUsername","Fuzz"]', '42["join",{"limit":5}]'],
+    *['451-["msg",{"_placeholder":true,"num":0}]', "bAAEC", "44", "430[]", "40/admin,", "x", ""],
+    *['42["disconnect","x"]', '42["connect"]', "421[" * 20, '42["\\ud800"]', "42/é,[]"],
+]
+"""What mutations start from: packets whole, broken and out of place."""
+
+
+class Fuzzer:
+    """Attacks of all kinds, from one seed."""
+
+    def __init__(self, server: Server, seed: int) -> None:
+        self.server = server
+        self.random = random.Random(seed)
+        self.attacks = [self.frames, self.packets, self.bodies, self.handshakes, self.requests]
+
+    def attack(self) -> None:
+        """One attack. That the server ends the connection is its right."""
+        with contextlib.suppress(OSError, AssertionError, ValueError, EOFError):
+            self.random.choice(self.attacks)()
+
+    def mutated(self, data: bytes) -> bytes:
+        """`data` with some of its bytes changed, dropped, doubled or added."""
+        changed = bytearray(data)
+        for _ in range(self.random.choice([0, 1, 1, 2, 5])):
+            place = self.random.randrange(len(changed) + 1)
+            how = self.random.randrange(4)
+            if how == 0 and place < len(changed):
+                changed[place] = self.random.randrange(256)
+            elif how == 1:
+                del changed[place : place + self.random.randrange(1, 4)]
+            elif how == 2:
+                changed[place:place] = changed[place : place + 8]
+            else:
+                changed[place:place] = self.random.randbytes(self.random.randrange(1, 6))
+        return bytes(changed)
+
+    def packet(self) -> bytes:
+        return self.mutated(self.random.choice(PACKETS).encode())
+
+    def frames(self) -> None:
+        client = self.websocket()
+        for _ in range(self.random.randrange(1, 10)):
+            opcode = self.random.choice([0, 1, 1, 1, 2, 8, 9, 10, self.random.randrange(16)])
+            fin, rsv = self.random.random() < 0.8, self.random.choice([0, 0, 0, 0, 1, 4])
+            whole = frame(self.packet(), opcode, fin, rsv, mask=self.random.random() < 0.95)
+            client.send_raw(self.mutated(whole) if self.random.random() < 0.5 else whole)
+        self.leave(client)
+
+    def packets(self) -> None:
+        client = self.websocket()
+        for _ in range(self.random.randrange(1, 30)):
+            client.send_raw(frame(self.packet(), self.random.choice([1, 1, 1, 2])))
+        self.leave(client)
+
+    def websocket(self) -> RawWebSocket:
+        client = RawWebSocket(self.server, connect=self.random.random() < 0.8)
+        client.sock.settimeout(0.05)
+        return client
+
+    def leave(self, client: RawWebSocket) -> None:
+        if self.random.random() < 0.5:
+            with contextlib.suppress(OSError):
+                client.sock.recv(65536)
+        client.close()
+
+    def bodies(self) -> None:
+        session = Polling(self.server, connect=self.random.random() < 0.8)
+        for _ in range(self.random.randrange(1, 5)):
+            count = self.random.choice([1, 1, 3, 20, 200])
+            session.post(b"\x1e".join(self.packet() for _ in range(count)))
+        if self.random.random() < 0.7:
+            session.post("1")
+
+    def handshakes(self) -> None:
+        path = self.random.choice(
+            ["/socket.io/?EIO=4&transport=websocket", "/socket.io/?EIO=4&transport=polling"]
+        )
+        self.send(self.mutated(handshake(self.server, path)))
+
+    def requests(self) -> None:
+        method = self.random.choice([b"GET", b"POST", b"OPTIONS", b"PUT"])
+        sid = self.random.choice(
+            [b"", b"&sid=unknown", b"&sid=" + self.random.randbytes(4).hex().encode()]
+        )
+        line = method + b" /socket.io/?EIO=4&transport=polling" + sid + b" HTTP/1.1\r\n"
+        self.send(self.mutated(line + b"Host: x\r\nContent-Length: 2\r\n\r\n40"))
+
+    def send(self, data: bytes) -> None:
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=0.2) as link:
+            link.sendall(data)
+            link.recv(4096)
+
+
+class Bystanders:
+    """Two who chat throughout, and lose nothing."""
+
+    def __init__(self, server: Server) -> None:
+        self.people = [Person(server.url, "websocket"), Person(server.url, "polling")]
+        self.said: list[str] = []
+        self.going = True
+        self.chatting = threading.Thread(target=self.chat)
+
+    def __enter__(self) -> Bystanders:
+        for person, name in zip(self.people, ("Bystander 1", "Bystander 2"), strict=True):
+            assert person.sets(name)["ok"]
+        self.chatting.start()
+        return self
+
+    def chat(self) -> None:
+        while self.going:
+            text = f"message {len(self.said)}"
+            assert self.people[len(self.said) % 2].says("msg", {"message": text})["ok"]
+            self.said.append(text)
+            time.sleep(0.02)
+
+    def __exit__(self, *_: object) -> None:
+        self.going = False
+        self.chatting.join(30)
+
+    def check(self) -> None:
+        for person in self.people:
+            deadline = time.monotonic() + 20
+            while self.heard(person) != self.said and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert self.heard(person) == self.said, "a bystander lost a message"
+
+    def heard(self, person: Person) -> list[str]:
+        users = ("Bystander 1", "Bystander 2")
+        events = [event for event in person.heard if event[0] == "newmsg"]
+        return [said["message"] for _, said, _ in events if said["user"] in users]
+
+
+def tracebacks(server: Server) -> list[str]:
+    """Those in the log; of gevent's own HTTP server, which logs what it can't parse, only ours."""
+    found = server.log.read_text(errors="replace").split("Traceback (most recent call last)")[1:]
+    if server.kind == "gevent-websocket":
+        return [text for text in found if "/chatapp/" in text]
+    return found
+
+
+def resident_kib(server: Server) -> int:
+    """The resident memory of the process that serves, in KiB."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
+    pid = children.split()[0] if children.split() else server.process.pid
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0])
+
+
+def people_left(server: Server) -> int:
+    """How many names there are, once the bystanders' are the only ones or 12 s have gone by."""
+    deadline = time.monotonic() + 12
+    while True:
+        session = Polling(server)
+        session.post('421["join"]')
+        count = int(session.poll()[1].split('"count":')[1].split(",")[0])
+        session.post("1")
+        if count == 2 or time.monotonic() > deadline:
+            return count
+        time.sleep(0.5)
+
+
+def fuzz(server: Server, seed: int, seconds: float, attacks: int) -> str:
+    """Fuzz `server` until either bound is reached; a line on what was seen."""
+    fuzzer, done, begun = Fuzzer(server, seed), 0, time.monotonic()
+    with Bystanders(server) as bystanders:
+        while done < 200 or (done < attacks and time.monotonic() - begun < seconds):
+            fuzzer.attack()
+            done += 1
+            if done == 200:
+                before = resident_kib(server)
+        names = people_left(server)
+        after = resident_kib(server)
+    bystanders.check()
+    for person in bystanders.people:
+        person.leaves()
+    assert not (found := tracebacks(server)), found[0][:3000]
+    assert names == 2, f"{names - 2} names are left over"
+    assert request(server, "GET", "/healthz")[0] == 200
+    assert after - before < 20_000, f"resident memory grew by {after - before} KiB"
+    return (
+        f"{server.kind}: {done} attacks, {len(bystanders.said)} messages of bystanders, none lost; "
+        f"resident memory {before} KiB, then {after} KiB"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60, help="for each kind of server")
+    parser.add_argument("--attacks", type=int, default=10**9, help="at most")
+    parser.add_argument("--seed", type=int, default=random.randrange(2**32))
+    parser.add_argument("--kind", choices=KINDS, action="append", help="one kind of server only")
+    options = parser.parse_args()
+    print(f"seed {options.seed}", flush=True)
+    for kind in options.kind or KINDS:
+        with tempfile.TemporaryDirectory() as folder:
+            server = Server(kind, Path(folder), SETTINGS)
+            try:
+                print(fuzz(server, options.seed, options.seconds, options.attacks), flush=True)
+            finally:
+                server.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

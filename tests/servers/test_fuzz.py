@@ -1,0 +1,16 @@
+"""A short run of the fuzzer, from a fixed seed."""
+
+from __future__ import annotations
+
+import pytest
+from fuzz import SETTINGS, fuzz
+from serving import KINDS, Server
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_mutated_bytes_harm_nobody(tmp_path, kind):
+    server = Server(kind, tmp_path, SETTINGS)
+    try:
+        print(fuzz(server, seed=20260, seconds=5, attacks=600))
+    finally:
+        server.stop()
