@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 from collections import Counter
@@ -18,33 +17,28 @@ from engineio.payload import Payload
 from chatapp.transport import websocket
 from chatapp.transport.channel import Channel, leaving, server_socket
 from chatapp.transport.clock import Clock
-from chatapp.transport.connection import Connection, Probe, encoded_frame
+from chatapp.transport.connection import Connection, encoded_frame
 from chatapp.transport.polling import poll, post
+from chatapp.transport.probe import Probe
+from chatapp.transport.refusal import (
+    BAD_HANDSHAKE_METHOD,
+    BAD_REQUEST,
+    FORBIDDEN,
+    RETRY,
+    UNKNOWN_SID,
+    UNKNOWN_TRANSPORT,
+    UNSUPPORTED_PROTOCOL_VERSION,
+    Refused,
+    cors_headers,
+    is_loopback,
+    is_upgrade,
+)
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.ERROR)  # below that, the libraries log what clients send as it comes
-
-UNKNOWN_TRANSPORT = (0, "Transport unknown")
-UNKNOWN_SID = (1, "Session ID unknown")
-BAD_HANDSHAKE_METHOD = (2, "Bad handshake method")
-BAD_REQUEST = (3, "Bad request")
-FORBIDDEN = (4, "Forbidden")
-UNSUPPORTED_PROTOCOL_VERSION = (5, "Unsupported protocol version")
-"""Errors as the reference server words them (engine.io, Server.errorMessages)."""
-
-
-class Refused(Exception):
-    """A request that is answered with an error."""
-
-    def __init__(
-        self, error: tuple[int, str], status: str = "400 Bad Request", *headers: tuple[str, str]
-    ) -> None:
-        self.error = error
-        self.status = status
-        self.headers = list(headers)
 
 
 class EngineServer(engineio.Server):  # type: ignore[misc]
@@ -88,8 +82,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         """Answer a request, as a WSGI application (python-engineio's entry point)."""
         origin = environ.get("HTTP_ORIGIN")
         allowed = self.origin_allowed(origin, environ)
-        headers = _cors_headers(origin, environ) if allowed and origin else []
-        upgrade = _is_upgrade(environ)
+        headers = cors_headers(origin, environ) if allowed and origin else []
+        upgrade = is_upgrade(environ)
         try:
             if not allowed:
                 raise Refused(FORBIDDEN, "403 Forbidden")
@@ -211,7 +205,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         if self.stopping:
             raise Refused((3, "The server is stopping"), "503 Service Unavailable", RETRY)
         over = self.max_connections and len(self.sockets) >= self.max_connections
-        if self.max_connections_per_address and not _is_loopback(address):
+        if self.max_connections_per_address and not is_loopback(address):
             over = over or self._addresses[address] >= self.max_connections_per_address
         if over:
             raise Refused((3, "Too many connections"), "429 Too Many Requests", RETRY)
@@ -253,35 +247,3 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         """Take no more sessions and close all at the transport, so that clients come back."""
         self.stopping = True
         self.disconnect()
-
-
-RETRY = ("Retry-After", "5")
-
-
-def _is_upgrade(environ: WSGIEnvironment) -> bool:
-    connection = environ.get("HTTP_CONNECTION", "").lower()
-    asked = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
-    return asked and "upgrade" in [option.strip() for option in connection.split(",")]
-
-
-def _is_loopback(address: str) -> bool:
-    """Whether a bound for each address makes no sense for it: loopback, or a Unix socket's."""
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return True
-
-
-def _cors_headers(origin: str, environ: WSGIEnvironment) -> list[tuple[str, str]]:
-    """What a browser asks for that lets a page of `origin` in (Fetch, "CORS protocol")."""
-    headers = [
-        ("Access-Control-Allow-Origin", origin),
-        ("Access-Control-Allow-Credentials", "true"),
-        ("Vary", "Origin"),
-    ]
-    if environ["REQUEST_METHOD"] == "OPTIONS":
-        headers.append(("Access-Control-Allow-Methods", "GET, POST"))
-        headers.append(("Access-Control-Max-Age", "600"))
-        if asked := environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS"):
-            headers.append(("Access-Control-Allow-Headers", asked))
-    return headers

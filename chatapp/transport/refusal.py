@@ -1,0 +1,60 @@
+"""What is refused, in the reference server's words; what a request's head says of it."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
+UNKNOWN_TRANSPORT = (0, "Transport unknown")
+UNKNOWN_SID = (1, "Session ID unknown")
+BAD_HANDSHAKE_METHOD = (2, "Bad handshake method")
+BAD_REQUEST = (3, "Bad request")
+FORBIDDEN = (4, "Forbidden")
+UNSUPPORTED_PROTOCOL_VERSION = (5, "Unsupported protocol version")
+"""Errors as the reference server words them (engine.io, Server.errorMessages)."""
+
+
+class Refused(Exception):
+    """A request that is answered with an error."""
+
+    def __init__(
+        self, error: tuple[int, str], status: str = "400 Bad Request", *headers: tuple[str, str]
+    ) -> None:
+        self.error = error
+        self.status = status
+        self.headers = list(headers)
+
+
+RETRY = ("Retry-After", "5")
+
+
+def is_upgrade(environ: WSGIEnvironment) -> bool:
+    connection = environ.get("HTTP_CONNECTION", "").lower()
+    asked = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+    return asked and "upgrade" in [option.strip() for option in connection.split(",")]
+
+
+def is_loopback(address: str) -> bool:
+    """Whether a bound for each address makes no sense for it: loopback, or a Unix socket's."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return True
+
+
+def cors_headers(origin: str, environ: WSGIEnvironment) -> list[tuple[str, str]]:
+    """What a browser asks for that lets a page of `origin` in (Fetch, "CORS protocol")."""
+    headers = [
+        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Allow-Credentials", "true"),
+        ("Vary", "Origin"),
+    ]
+    if environ["REQUEST_METHOD"] == "OPTIONS":
+        headers.append(("Access-Control-Allow-Methods", "GET, POST"))
+        headers.append(("Access-Control-Max-Age", "600"))
+        if asked := environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS"):
+            headers.append(("Access-Control-Allow-Headers", asked))
+    return headers
