@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import struct
+import threading
 import time
 
 TEXT, BINARY, CONT, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
@@ -44,6 +45,14 @@ class Polling:
     def poll(self) -> tuple[int, str]:
         status, _, body = request(self.server, "GET", self.path)
         return status, body
+
+    def starts_polling(self) -> tuple[threading.Thread, list[tuple[int, str]]]:
+        """A poll that waits, and the list that its answer will be in."""
+        answers: list[tuple[int, str]] = []
+        waiting = threading.Thread(target=lambda: answers.append(self.poll()))
+        waiting.start()
+        time.sleep(0.3)
+        return waiting, answers
 
     def post(self, body: str | bytes, **headers: str) -> tuple[int, str]:
         data = body.encode() if isinstance(body, str) else body

@@ -15,6 +15,15 @@ WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
 UNLIMITED = {"MESSAGE_LIMIT": "", "NAME_LIMIT": "", "EVENT_LIMIT": ""}
 
 
+def says(speaker: RawWebSocket, messages: list[str]) -> None:
+    """Have `speaker` take a name and say `messages`, each once the one before is acknowledged."""
+    speaker.send('421["setUsername","Speaker"]')
+    speaker.texts("431")
+    for number, message in enumerate(messages, 2):
+        speaker.send(f'42{number}["msg",{{"message":"{message}"}}]')
+        speaker.texts(f"43{number}[")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_over_the_bound_on_connections(serve, kind):
     server = serve(kind, MAX_CONNECTIONS="2", **UNLIMITED)
@@ -72,11 +81,7 @@ def test_a_hearer_that_does_not_read_is_cut_and_nobody_waits(serve, kind):
 def test_a_polling_hearer_that_does_not_poll_is_cut(serve):
     server = serve("gunicorn", **UNLIMITED)
     deaf, speaker = Polling(server), RawWebSocket(server)
-    speaker.send('421["setUsername","Loud"]')
-    speaker.texts("431")
-    for n in range(40):
-        speaker.send(f'42{n + 2}["msg",{{"message":"{"x" * 3900}"}}]')
-        speaker.texts(f"43{n + 2}[")
+    says(speaker, ["x" * 3900] * 40)
     assert not deaf.is_alive()
     speaker.close()
 
@@ -85,11 +90,7 @@ def test_a_polling_hearer_that_does_not_poll_is_cut(serve):
 def test_a_poll_carries_at_most_16_packets(serve, kind):
     server = serve(kind, **UNLIMITED)
     hearer, speaker = Polling(server), RawWebSocket(server)
-    speaker.send('421["setUsername","Many"]')
-    speaker.texts("431")
-    for n in range(50):
-        speaker.send(f'42{n + 2}["msg",{{"message":"{n}"}}]')
-        speaker.texts(f"43{n + 2}[")
+    says(speaker, [str(n) for n in range(50)])
     heard: list[str] = []
     while sum("newmsg" in packet for packet in heard) < 50:
         packets = hearer.poll()[1].split("\x1e")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import threading
 import time
 
 import pytest
@@ -248,10 +247,7 @@ def test_a_chunked_body(server):
 def test_a_second_poll_at_once(server):
     """Reference: "overlap from client", the session ends; so do both polls."""
     session = Polling(server)
-    first: list = []
-    waiting = threading.Thread(target=lambda: first.append(session.poll()))
-    waiting.start()
-    time.sleep(0.3)
+    waiting, first = session.starts_polling()
     assert session.poll()[0] == 400
     waiting.join(10)
     assert len(first) == 1
@@ -261,10 +257,7 @@ def test_a_second_poll_at_once(server):
 def test_the_client_closes(server):
     """Packet type close: the waiting poll is answered, the session is gone."""
     session = Polling(server)
-    answers: list = []
-    waiting = threading.Thread(target=lambda: answers.append(session.poll()))
-    waiting.start()
-    time.sleep(0.3)
+    waiting, answers = session.starts_polling()
     assert session.post("1") == (200, "ok")
     waiting.join(10)
     assert answers == [(200, "6")]
@@ -368,10 +361,7 @@ def upgrade_path(session: Polling) -> str:
 def test_upgrade(server):
     """Upgrade: probe, pong, noop to the waiting poll, upgrade; what waited comes first."""
     session = Polling(server)
-    answers: list = []
-    waiting = threading.Thread(target=lambda: answers.append(session.poll()))
-    waiting.start()
-    time.sleep(0.2)
+    waiting, answers = session.starts_polling()
     client = RawWebSocket(server, connect=False, path=upgrade_path(session))
     client.send("2probe")
     assert client.text() == "3probe"

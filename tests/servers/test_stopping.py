@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import threading
 import time
 
 import pytest
@@ -20,10 +19,7 @@ UNLIMITED = {"MESSAGE_LIMIT": "", "NAME_LIMIT": "", "EVENT_LIMIT": ""}
 def test_sigterm_closes_all_and_ends_with_code_0_within_5_seconds(tmp_path, kind):
     server = Server(kind, tmp_path, UNLIMITED)
     client, session = RawWebSocket(server), Polling(server)
-    answers: list = []
-    waiting = threading.Thread(target=lambda: answers.append(session.poll()))
-    waiting.start()
-    time.sleep(0.2)
+    waiting, answers = session.starts_polling()
     begun = time.monotonic()
     server.signal()
     assert client.close_code() == 1000  # a close frame, and no DISCONNECT before it
