@@ -193,6 +193,11 @@ class Connection:
         if self.news:
             self.news.set()
 
+    def dismiss(self) -> None:
+        """It is refused and never was: nothing is due for it, and nobody is told."""
+        self.closed = True
+        self._timer.cancel()
+
     def _beat(self) -> None:
         """Ping it, or end it where the last ping had no answer (protocol 4, "Heartbeat")."""
         patience = self.server.ping_interval + self.server.ping_timeout

@@ -145,7 +145,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
     def _handshake(self, environ: WSGIEnvironment, upgrade: bool) -> tuple[str, str, str]:
         address = environ.get("REMOTE_ADDR", "")
         self._refuse_crowd(address)
-        channel, response = self._channel(environ) if upgrade else (None, b"")
+        response = self._accept(environ) if upgrade else b""
         connection = Connection(self, self.generate_id(), address)
         self.sockets[connection.sid] = connection
         self._addresses[address] += 1
@@ -159,15 +159,17 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
                 "maxPayload": self.max_http_buffer_size,
             },
         )
-        if channel is None:
+        if not upgrade:
             connection.send(opening)
         verdict = self._trigger_event("connect", connection.sid, environ, run_async=False)
         if verdict is not None and verdict is not True:
+            connection.dismiss()
             self._drop(connection)
             raise Refused((FORBIDDEN[0], str(verdict or "Unauthorized")), "401 Unauthorized")
         connection.connected = True
-        if channel is None:
+        if not upgrade:
             return poll(connection, environ)
+        channel = self._channel(environ)
         channel.open(connection, response + encoded_frame(opening))
         connection.attach(channel)
         if not channel.lives_on(environ):
@@ -177,7 +179,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
     def _upgrade(self, environ: WSGIEnvironment, connection: Connection) -> NoReturn:
         if connection.channel or connection.upgrading or not self.allow_upgrades:
             raise Refused(BAD_REQUEST)
-        channel, response = self._channel(environ)
+        response = self._accept(environ)
+        channel = self._channel(environ)
         probe = Probe(connection, channel)
         self.clock.call_later(self.request_timeout, probe.give_up)
         channel.open(probe, response)
@@ -185,21 +188,24 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             channel.run()
         raise leaving(environ)
 
-    def _channel(self, environ: WSGIEnvironment) -> tuple[Channel, bytes]:
-        """A channel on the request's socket, and the 101 that is to be written first."""
-        response = b""
-        sock = server_socket(environ)
-        if sock is None:
+    def _accept(self, environ: WSGIEnvironment) -> bytes:
+        """The 101 that is to be written first, where the server hasn't done so."""
+        if server_socket(environ) is None:
             error = (3, "This server gives no access to its sockets; use gunicorn or flask run")
             raise Refused(error, "501 Not Implemented")
-        if "wsgi.websocket" not in environ:
-            accepted = websocket.accept(environ)
-            if accepted.status_code != 101:
-                status = f"{accepted.status_code} {accepted.reason_phrase}"
-                raise Refused(BAD_REQUEST, status, ("Sec-WebSocket-Version", "13"))
-            response = accepted.serialize()
+        if "wsgi.websocket" in environ:
+            return b""
+        accepted = websocket.accept(environ)
+        if accepted.status_code != 101:
+            status = f"{accepted.status_code} {accepted.reason_phrase}"
+            raise Refused(BAD_REQUEST, status, ("Sec-WebSocket-Version", "13"))
+        return accepted.serialize()
+
+    def _channel(self, environ: WSGIEnvironment) -> Channel:
+        sock = server_socket(environ)
+        assert sock
         protocol = websocket.WebSocket(self.max_http_buffer_size)
-        return Channel(sock, protocol, self, self.outbox_bytes, self.stall), response
+        return Channel(sock, protocol, self, self.outbox_bytes, self.stall)
 
     def _refuse_crowd(self, address: str) -> None:
         if self.stopping:

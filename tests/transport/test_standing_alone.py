@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import threading
 from importlib.metadata import requires, version
 
 import engineio
@@ -87,6 +88,21 @@ def test_its_engineio_server_alone():
     assert web.get(path).text == "4to you"
     assert web.post(path, data="1").text == "ok"
     assert heard == ["connect", "hello", {"a": 1}, b"\x00\x01", "client disconnect"]
+
+
+def test_a_refused_connection_leaves_nothing_behind():
+    server = EngineServer(async_mode="threading", ping_interval=0.05, ping_timeout=0.05)
+    told: list = []
+    server.on("connect", lambda sid, environ: False)
+    server.on("disconnect", lambda sid, reason: told.append(sid))
+    client = Flask(__name__)
+    client.wsgi_app = engineio.WSGIApp(server)
+    answer = client.test_client().get("/engine.io/?EIO=4&transport=polling")
+    assert answer.status_code == 401
+    over = threading.Event()
+    server.clock.call_later(0.3, over.set)
+    over.wait(5)
+    assert (server.sockets, told, server._addresses) == ({}, [], {})
 
 
 @pytest.mark.parametrize("library", PINNED)
