@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import random
 import socket
 import sys
@@ -177,40 +178,51 @@ def resident_kib(server: Server) -> int:
     return int(status.split("VmRSS:")[1].split()[0])
 
 
-def people_left(server: Server) -> int:
-    """How many names there are, once the bystanders' are the only ones or 12 s have gone by."""
-    deadline = time.monotonic() + 12
+def alive(server: Server) -> dict[str, int]:
+    """What is alive in the process that serves, by kind."""
+    counts: dict[str, int] = json.loads(request(server, "GET", "/alive")[2])
+    return counts
+
+
+def left_over(server: Server, at_first: dict[str, int]) -> dict[str, int]:
+    """What there is more of than `at_first`, once that is nothing or 20 s have gone by."""
+    deadline = time.monotonic() + 20
     while True:
-        session = Polling(server)
-        session.post('421["join"]')
-        count = int(session.poll()[1].split('"count":')[1].split(",")[0])
-        session.post("1")
-        if count == 2 or time.monotonic() > deadline:
-            return count
+        now = alive(server)
+        more = {kind: now[kind] - at_first[kind] for kind in now if now[kind] > at_first[kind]}
+        if not more or time.monotonic() > deadline:
+            return more
         time.sleep(0.5)
+
+
+def names_left(server: Server) -> int:
+    session = Polling(server)
+    session.post('421["join"]')
+    return int(session.poll()[1].split('"count":')[1].split(",")[0])
 
 
 def fuzz(server: Server, seed: int, seconds: float, attacks: int) -> str:
     """Fuzz `server` until either bound is reached; a line on what was seen."""
     fuzzer, done, begun = Fuzzer(server, seed), 0, time.monotonic()
+    alive(server)
+    at_first = alive(server)
     with Bystanders(server) as bystanders:
         while done < 200 or (done < attacks and time.monotonic() - begun < seconds):
             fuzzer.attack()
             done += 1
             if done == 200:
                 before = resident_kib(server)
-        names = people_left(server)
         after = resident_kib(server)
     bystanders.check()
     for person in bystanders.people:
         person.leaves()
+    assert not (more := left_over(server, at_first)), f"left over: {more}"
+    assert names_left(server) == 0
     assert not (found := tracebacks(server)), found[0][:3000]
-    assert names == 2, f"{names - 2} names are left over"
-    assert request(server, "GET", "/healthz")[0] == 200
     assert after - before < 20_000, f"resident memory grew by {after - before} KiB"
     return (
         f"{server.kind}: {done} attacks, {len(bystanders.said)} messages of bystanders, none lost; "
-        f"resident memory {before} KiB, then {after} KiB"
+        f"resident memory {before} KiB, then {after} KiB; nothing left over of {list(at_first)}"
     )
 
 
@@ -224,7 +236,7 @@ def main() -> None:
     print(f"seed {options.seed}", flush=True)
     for kind in options.kind or KINDS:
         with tempfile.TemporaryDirectory() as folder:
-            server = Server(kind, Path(folder), SETTINGS)
+            server = Server(kind, Path(folder), SETTINGS, module="watched")
             try:
                 print(fuzz(server, options.seed, options.seconds, options.attacks), flush=True)
             finally:

@@ -17,12 +17,21 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
 
 COMMANDS = {
-    "gunicorn": [PYTHON, "-m", "gunicorn", "-b", "127.0.0.1:{port}", "-k", "gevent", "wsgi:app"],
+    "gunicorn": [
+        PYTHON,
+        "-m",
+        "gunicorn",
+        "-b",
+        "127.0.0.1:{port}",
+        "-k",
+        "gevent",
+        "{module}:app",
+    ],
     "gevent-websocket": [
         *[PYTHON, "-m", "gunicorn", "-b", "127.0.0.1:{port}"],
-        *["-k", "geventwebsocket.gunicorn.workers.GeventWebSocketWorker", "wsgi:app"],
+        *["-k", "geventwebsocket.gunicorn.workers.GeventWebSocketWorker", "{module}:app"],
     ],
-    "flask": [PYTHON, "-m", "flask", "--app", "wsgi", "run", "--port", "{port}"],
+    "flask": [PYTHON, "-m", "flask", "--app", "{module}", "run", "--port", "{port}"],
     "command": [str(Path(PYTHON).parent / "chatapp")],
 }
 KINDS = ["gunicorn", "gevent-websocket", "flask"]
@@ -44,12 +53,19 @@ def free_port() -> int:
 class Server:
     """A server of one of COMMANDS, with CHATAPP_… `settings`; ready once this returns."""
 
-    def __init__(self, kind: str, folder: Path, settings: dict[str, str]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        folder: Path,
+        settings: dict[str, str],
+        *arguments: str,
+        module: str = "wsgi",
+    ) -> None:
         self.kind = kind
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "log"
-        self.process = launch(kind, self.log, self.port, settings)
+        self.process = launch(kind, self.log, self.port, settings, *arguments, module=module)
         deadline = time.monotonic() + 20
         while not self.answers():
             assert self.process.poll() is None, self.log.read_text()
@@ -91,15 +107,23 @@ class Server:
 
 
 def launch(
-    kind: str, log: Path, port: int, settings: dict[str, str], *arguments: str
+    kind: str,
+    log: Path,
+    port: int,
+    settings: dict[str, str],
+    *arguments: str,
+    module: str = "wsgi",
 ) -> subprocess.Popen:
-    """Start a server of `kind` without waiting for it, in a process group of its own."""
+    """Start a server of `kind` without waiting for it, in a process group of its own.
+
+    It serves the `app` of `module`, except "command", which serves the chat.
+    """
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CHATAPP_")}
     environ |= {"CHATAPP_" + name: value for name, value in settings.items()}
-    environ |= {"PYTHONUNBUFFERED": "1"}
+    environ |= {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT / "tests")}
     if kind == "command":
         environ["CHATAPP_BIND"] = settings.get("BIND", f"127.0.0.1:{port}")
-    command = [word.format(port=port) for word in COMMANDS[kind]] + list(arguments)
+    command = [word.format(port=port, module=module) for word in COMMANDS[kind]] + list(arguments)
     with log.open("wb") as out:
         return subprocess.Popen(
             command, cwd=ROOT, env=environ, stdout=out, stderr=out, start_new_session=True

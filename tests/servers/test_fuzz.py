@@ -9,7 +9,7 @@ from serving import KINDS, Server
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_mutated_bytes_harm_nobody(tmp_path, kind):
-    server = Server(kind, tmp_path, SETTINGS)
+    server = Server(kind, tmp_path, SETTINGS, module="watched")
     try:
         print(fuzz(server, seed=20260, seconds=5, attacks=600))
     finally:

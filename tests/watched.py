@@ -1,0 +1,34 @@
+"""The chat with a page that counts what is alive in its process, for the fuzzer."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections import Counter
+
+from greenlet import greenlet
+
+from chatapp import create_app
+from chatapp.transport.channel import Channel
+from chatapp.transport.clock import Timer
+from chatapp.transport.connection import Connection
+from chatapp.transport.outbox import Outbox
+from chatapp.transport.websocket import WebSocket
+
+WATCHED = (Channel, Connection, Outbox, Timer, WebSocket)
+
+app = create_app()
+
+
+@app.get("/alive")
+def alive() -> dict[str, int]:
+    """How many connections and their parts there are, greenlets that run, threads, open files."""
+    gc.collect()
+    found = Counter(type(thing) for thing in gc.get_objects())
+    greenlets = [thing for thing in gc.get_objects() if isinstance(thing, greenlet) and thing]
+    counts = {kind.__name__: found[kind] for kind in WATCHED}
+    counts["greenlet"] = len(greenlets)
+    counts["thread"] = threading.active_count()
+    counts["file"] = len(os.listdir("/proc/self/fd"))
+    return counts
