@@ -18,6 +18,15 @@ HANDSHAKE_HEADERS = ("Connection", "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocke
 DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
+class Framing(Protocol):
+    """The rules of framing, where a close may come between a message's fragments (section 5.4)."""
+
+    def recv_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None
+        super().recv_frame(frame)
+
+
 class WebSocket:
     """The server's side of one open WebSocket. Not compressed; every rule of framing is enforced.
 
@@ -28,7 +37,7 @@ class WebSocket:
     __slots__ = ("_body", "_protocol", "_text", "ended")
 
     def __init__(self, max_bytes: int) -> None:
-        self._protocol = Protocol(Side.SERVER, state=OPEN, max_size=max_bytes)
+        self._protocol = Framing(Side.SERVER, state=OPEN, max_size=max_bytes)
         self._body = b""  # what has come of a message in fragments
         self._text = False
         self.ended = False

@@ -126,7 +126,14 @@ RELIED_ON = {
     flask_socketio.SocketIO: ["init_app", "on_namespace", "test_client"],
     flask_socketio: ["_SocketIOMiddleware"],
     socketio.packet.Packet: ["decode", "add_attachment", "encode"],
-    Protocol: ["receive_data", "receive_eof", "data_to_send", "events_received", "fail"],
+    Protocol: [
+        "receive_data",
+        "receive_eof",
+        "data_to_send",
+        "events_received",
+        "fail",
+        "recv_frame",
+    ],
     pywsgi.WSGIHandler: ["get_environ"],
 }
 

@@ -1,0 +1,40 @@
+"""A WebSocket server that says everything back, on the transport's classes alone."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from chatapp.transport import websocket
+from chatapp.transport.channel import Channel, leaving, server_socket
+from chatapp.transport.server import SocketIO
+
+BOUND = 32 * 2**20
+
+app = Flask(__name__)
+tasks = SocketIO(app).server.eio
+
+
+class Echo:
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+
+    def received(self, message: str | bytes) -> None:
+        self.channel.write(websocket.frame(message))
+
+    def ended(self) -> None:
+        pass
+
+
+def answer(environ, start_response):
+    if environ["PATH_INFO"] == "/healthz":
+        start_response("200 OK", [])
+        return []
+    channel = Channel(server_socket(environ), websocket.WebSocket(BOUND), tasks, BOUND, stall=10)
+    first = b"" if "wsgi.websocket" in environ else websocket.accept(environ).serialize()
+    channel.open(Echo(channel), first)
+    if not channel.lives_on(environ):
+        channel.run()
+    raise leaving(environ)
+
+
+app.wsgi_app = answer
