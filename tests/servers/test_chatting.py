@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+
 import pytest
 from person import Person
+from serving import ROOT
 
 TRANSPORTS = [("websocket",), ("polling",), ("polling", "websocket")]
 
@@ -27,6 +31,24 @@ def test_two_people_chat(server, transports):
     finally:
         ann.leaves()
         bo.leaves()
+
+
+@pytest.mark.parametrize("transports", TRANSPORTS, ids="+".join)
+@pytest.mark.parametrize("package", ["socket.io-client", "socket.io-client-3"])
+def test_two_javascript_clients_chat(server, package, transports):
+    script = ROOT / "tests/clients/two-chat.mjs"
+    done = subprocess.run(
+        ["node", script, package, server.url, *transports], capture_output=True, timeout=30
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    found = json.loads(done.stdout)
+    assert [answer.get("code", "set") for answer in found["named"]] == ["set", "name_taken", "set"]
+    first, second = found["heard"]
+    assert first == second
+    assert [text for text, _ in first] == [f"{n} <b>😀</b>" for n in range(20)]
+    ids = [number for _, number in first]
+    assert ids == list(range(ids[0], ids[0] + 20))
+    assert found["reason"] == "io client disconnect"
 
 
 def test_a_disconnect_frees_the_name(server):
