@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from serving import KINDS, Server
+from serving import KINDS, UNLIMITED, Server
 
 from chatapp import create_app
 
@@ -46,7 +46,7 @@ def serve(tmp_path_factory) -> Iterator[Callable[..., Server]]:
 @pytest.fixture(params=KINDS)
 def server(request, serve) -> Server:
     """Each kind of server, without limits on rates."""
-    return serve(request.param, MESSAGE_LIMIT="", NAME_LIMIT="", EVENT_LIMIT="")
+    return serve(request.param, **UNLIMITED)
 
 
 @pytest.fixture

@@ -19,15 +19,9 @@ from pathlib import Path
 
 from person import Person
 from raw import Polling, RawWebSocket, frame, handshake, request
-from serving import KINDS, Server
+from serving import KINDS, UNLIMITED, Server
 
-SETTINGS = {
-    "MESSAGE_LIMIT": "",
-    "NAME_LIMIT": "",
-    "EVENT_LIMIT": "",
-    "PING_INTERVAL": "3",
-    "PING_TIMEOUT": "2",
-}
+SETTINGS = {**UNLIMITED, "PING_INTERVAL": "3", "PING_TIMEOUT": "2"}
 PACKETS = [
     *["0", "1", "2", "2probe", "3", "3probe", "4", "5", "6", "40", "41", "42[]", '42["msg"]'],
     *['42["msg",{"message":"hi"}]', '421["setUsername","Fuzz"]', '42["join",{"limit":5}]'],

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -34,6 +35,8 @@ COMMANDS = {
     "flask": [PYTHON, "-m", "flask", "--app", "{module}", "run", "--port", "{port}"],
     "command": [str(Path(PYTHON).parent / "chatapp")],
 }
+UNLIMITED = {"MESSAGE_LIMIT": "", "NAME_LIMIT": "", "EVENT_LIMIT": ""}
+TLS = {"--certfile", "--cert"}
 KINDS = ["gunicorn", "gevent-websocket", "flask"]
 
 
@@ -63,7 +66,8 @@ class Server:
     ) -> None:
         self.kind = kind
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        scheme = "https" if TLS & set(arguments) else "http"
+        self.url = f"{scheme}://127.0.0.1:{self.port}"
         self.log = folder / "log"
         self.process = launch(kind, self.log, self.port, settings, *arguments, module=module)
         deadline = time.monotonic() + 20
@@ -74,7 +78,10 @@ class Server:
 
     def answers(self) -> bool:
         try:
-            with urllib.request.urlopen(self.url + "/healthz", timeout=5) as answer:
+            trusting = ssl._create_unverified_context()
+            with urllib.request.urlopen(
+                self.url + "/healthz", timeout=5, context=trusting
+            ) as answer:
                 return answer.status == 200
         except OSError:
             return False

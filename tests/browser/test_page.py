@@ -6,9 +6,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-from serving import Server, launch
-
-UNLIMITED = {"MESSAGE_LIMIT": "", "NAME_LIMIT": "", "EVENT_LIMIT": ""}
+from serving import UNLIMITED, Server, launch
 
 
 @pytest.fixture

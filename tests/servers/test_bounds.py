@@ -8,11 +8,10 @@ import time
 
 import pytest
 from raw import Polling, RawWebSocket, eventually, frame, handshake, request
-from serving import KINDS
+from serving import KINDS, UNLIMITED
 
 BASE = "/socket.io/?EIO=4&transport=polling"
 WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
-UNLIMITED = {"MESSAGE_LIMIT": "", "NAME_LIMIT": "", "EVENT_LIMIT": ""}
 
 
 def says(speaker: RawWebSocket, messages: list[str]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 
 import pytest
+import trustme
 from person import Person
-from serving import ROOT
+from serving import KINDS, ROOT, UNLIMITED, Server
 
 TRANSPORTS = [("websocket",), ("polling",), ("polling", "websocket")]
 
@@ -36,9 +38,33 @@ def test_two_people_chat(server, transports):
 @pytest.mark.parametrize("transports", TRANSPORTS, ids="+".join)
 @pytest.mark.parametrize("package", ["socket.io-client", "socket.io-client-3"])
 def test_two_javascript_clients_chat(server, package, transports):
-    script = ROOT / "tests/clients/two-chat.mjs"
+    two_javascript_clients_chat(package, server.url, *transports)
+
+
+@pytest.mark.parametrize("transports", TRANSPORTS, ids="+".join)
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_chat_over_tls(tmp_path, kind, transports):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "pem")
+    names = ("--cert", "--key") if kind == "flask" else ("--certfile", "--keyfile")
+    arguments = [word for name in names for word in (name, str(tmp_path / "pem"))]
+    server = Server(kind, tmp_path, UNLIMITED, *arguments)
+    trusted = {"NODE_EXTRA_CA_CERTS": str(tmp_path / "ca.pem")}
+    try:
+        two_javascript_clients_chat("socket.io-client", server.url, *transports, **trusted)
+    finally:
+        server.stop()
+    # The servers log tracebacks of their own where a client ends TLS without its goodbye.
+    assert "/chatapp/" not in server.log.read_text()
+
+
+def two_javascript_clients_chat(package: str, url: str, *transports: str, **environ: str) -> None:
     done = subprocess.run(
-        ["node", script, package, server.url, *transports], capture_output=True, timeout=30
+        ["node", ROOT / "tests/clients/two-chat.mjs", package, url, *transports],
+        env=os.environ | environ,
+        capture_output=True,
+        timeout=30,
     )
     assert done.returncode == 0, done.stderr.decode()
     found = json.loads(done.stdout)

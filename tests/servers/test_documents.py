@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from serving import ROOT
+from serving import ROOT, UNLIMITED
 
 WIRE = (ROOT / "docs" / "wire.md").read_text()
 
@@ -31,7 +31,7 @@ def run(language: str, folder, *arguments: str) -> subprocess.CompletedProcess:
 
 @pytest.mark.parametrize("language", ["js", "python"])
 def test_the_whole_client_of_a_dozen_lines(serve, tmp_path, language):
-    server = serve("gunicorn", MESSAGE_LIMIT="", NAME_LIMIT="", EVENT_LIMIT="")
+    server = serve("gunicorn", **UNLIMITED)
     assert len(example(language).strip().splitlines()) <= 15
     done = run(language, tmp_path, server.url, f"Writer {language}", "<hello>")
     assert done.returncode == 0, done.stderr

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 
 from person import Person
+from serving import UNLIMITED
 
 ROUNDS, CLIENTS = 20, 50
 
 
 def test_one_of_fifty_gets_the_name_each_time(serve):
-    server = serve("gunicorn", MESSAGE_LIMIT="", NAME_LIMIT="", EVENT_LIMIT="")
+    server = serve("gunicorn", **UNLIMITED)
     people = [Person(server.url, "websocket") for _ in range(CLIENTS)]
     barrier = threading.Barrier(CLIENTS)
     winners: list[list[int]] = [[] for _ in range(ROUNDS)]

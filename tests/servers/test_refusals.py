@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from person import Person
 from raw import eventually
+from serving import UNLIMITED
 
-UNLIMITED = {"MESSAGE_LIMIT": "", "NAME_LIMIT": "", "EVENT_LIMIT": ""}
 NESTED: list = []
 for _ in range(50):
     NESTED = [NESTED, {"a": NESTED}][:1]

@@ -10,6 +10,7 @@ import json
 
 import pytest
 from raw import BINARY, Polling, RawWebSocket, frame, request
+from serving import UNLIMITED
 
 
 @pytest.fixture
@@ -191,7 +192,7 @@ def test_events_are_handled_in_order(client):
 
 def test_a_session_in_no_namespace_is_closed_in_time(serve, request):
     """docs/wire.md, Bounds: a handshake without CONNECT after 10 s."""
-    client = bare(serve("gunicorn", MESSAGE_LIMIT="", NAME_LIMIT="", EVENT_LIMIT=""))
+    client = bare(serve("gunicorn", **UNLIMITED))
     client.sock.settimeout(14)
     assert client.close_code() == 1000
 

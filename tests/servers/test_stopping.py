@@ -10,9 +10,7 @@ import time
 import pytest
 import serving
 from raw import Polling, RawWebSocket, eventually
-from serving import ROOT, Server
-
-UNLIMITED = {"MESSAGE_LIMIT": "", "NAME_LIMIT": "", "EVENT_LIMIT": ""}
+from serving import ROOT, UNLIMITED, Server
 
 
 @pytest.mark.parametrize("kind", ["gunicorn", "gevent-websocket", "command"])
