@@ -49,6 +49,12 @@ def server(request, serve) -> Server:
     return serve(request.param, **UNLIMITED)
 
 
+@pytest.fixture(params=KINDS)
+def quick(request, serve) -> Server:
+    """Each kind of server, one that pings every half second."""
+    return serve(request.param, PING_INTERVAL="0.5", PING_TIMEOUT="0.4", **UNLIMITED)
+
+
 @pytest.fixture
 def chromium() -> str:
     path = shutil.which("chromium")

@@ -12,6 +12,7 @@ import threading
 import time
 
 TEXT, BINARY, CONT, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
+BASE = "/socket.io/?EIO=4&transport=polling"
 HANDSHAKE = (
     "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: {connection}\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n"
@@ -175,3 +176,16 @@ def eventually(holds, within: float = 10.0) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def error(code: int, message: str) -> str:
+    """The body of an error's answer (reference: Server.errors)."""
+    return json.dumps({"code": code, "message": message}, separators=(",", ":"))
+
+
+def name_is_free(server, name: str) -> None:
+    """Assert that it is: somebody takes it, and leaves."""
+    other = RawWebSocket(server)
+    other.send(f'420["setUsername","{name}"]')
+    assert '"ok":true' in other.texts("430")[-1]
+    other.close()

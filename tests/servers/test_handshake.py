@@ -1,0 +1,106 @@
+"""Engine.IO, protocol 4: requests and the handshake, over each kind of server.
+
+Sections are those of the protocol's document (socketio/engine.io-protocol, v4); where it is silent,
+docs/wire.md and then the reference server (engine.io 6.6) decide.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from raw import BASE, Polling, RawWebSocket, error, request
+
+REFUSED = [
+    # Reference: Server.verify and Server.errors
+    ("GET", "/socket.io/", 400, error(0, "Transport unknown")),
+    ("GET", "/socket.io/?EIO=4", 400, error(0, "Transport unknown")),
+    ("GET", "/socket.io/?EIO=4&transport=", 400, error(0, "Transport unknown")),
+    ("GET", "/socket.io/?EIO=4&transport=tcp", 400, error(0, "Transport unknown")),
+    ("GET", "/socket.io/?EIO=4&transport=webtransport", 400, error(0, "Transport unknown")),
+    ("GET", BASE + "&transport=polling", 400, error(0, "Transport unknown")),
+    ("GET", BASE + "&sid=unknown", 400, error(1, "Session ID unknown")),
+    ("GET", BASE + "&sid=%00%ff", 400, error(1, "Session ID unknown")),
+    ("GET", BASE + "&sid=a&sid=b", 400, error(1, "Session ID unknown")),
+    ("POST", BASE + "&sid=unknown", 400, error(1, "Session ID unknown")),
+    ("POST", BASE, 400, error(2, "Bad handshake method")),
+    ("HEAD", BASE, 400, ""),
+    ("GET", "/socket.io/?EIO=4&transport=websocket", 400, error(3, "Bad request")),
+    ("GET", BASE + "&j=0", 400, error(3, "Bad request")),
+    *[
+        ("GET", f"/socket.io/?transport=polling{version}", 400, error(5, VERSION))
+        for VERSION in ["Unsupported protocol version"]
+        for version in ["", "&EIO=3", "&EIO=5", "&EIO=44", "&EIO=", "&EIO=x", "&EIO=4&EIO=4"]
+    ],
+    ("PUT", BASE, 405, None),
+    ("DELETE", BASE, 405, None),
+    ("PATCH", BASE, 405, None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "status", "body"), REFUSED)
+def test_refused_requests(server, method, path, status, body):
+    """Handshake; reference server: Server.verify."""
+    answer = request(server, method, path)
+    assert answer[0] == status
+    if body is not None:
+        assert answer[2] == body
+    if status == 405:
+        assert "GET" in answer[1]["allow"]
+
+
+def test_handshake(server):
+    """Handshake: the open packet and its fields."""
+    status, headers, body = request(server, "GET", BASE)
+    assert (status, headers["content-type"]) == (200, "text/plain; charset=UTF-8")
+    assert headers["cache-control"] == "no-store"
+    opening = json.loads(body[1:])
+    assert body[0] == "0"
+    assert opening.pop("sid")
+    assert opening == {
+        "upgrades": ["websocket"],
+        "pingInterval": 20000,
+        "pingTimeout": 10000,
+        "maxPayload": 65536,
+    }
+
+
+def test_handshake_over_websocket(server):
+    """Handshake: over WebSocket there's nothing to upgrade to."""
+    client = RawWebSocket(server)
+    assert client.opening["upgrades"] == []
+    client.close()
+
+
+def test_fractional_intervals_are_exact(quick):
+    """Heartbeat: the server pings after pingInterval, both transports."""
+    assert Polling(quick).opening["pingInterval"] == 500
+    client = RawWebSocket(quick, connect=False)
+    opening = json.loads(client.text()[1:])
+    assert (opening["pingInterval"], opening["pingTimeout"]) == (500, 400)
+    begun = time.monotonic()
+    assert client.frame() == (1, b"2")
+    assert 0.45 < time.monotonic() - begun < 0.8
+    client.close()
+
+
+def test_sids_differ(server):
+    assert len({Polling(server, connect=False).opening["sid"] for _ in range(20)}) == 20
+
+
+def test_cors_preflight(serve):
+    """Fetch, CORS protocol."""
+    server = serve("gunicorn", ALLOWED_ORIGINS="https://a.example")
+    asked = {
+        "Origin": "https://a.example",
+        "Access_Control_Request_Method": "POST",
+        "Access_Control_Request_Headers": "content-type",
+    }
+    status, headers, _ = request(server, "OPTIONS", BASE, **asked)
+    assert status == 204
+    assert headers["access-control-allow-origin"] == "https://a.example"
+    assert headers["access-control-allow-headers"] == "content-type"
+    assert headers["access-control-allow-credentials"] == "true"
+    assert "POST" in headers["access-control-allow-methods"]
+    assert request(server, "OPTIONS", BASE, **asked | {"Origin": "https://b.example"})[0] == 403

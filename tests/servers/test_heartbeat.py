@@ -1,0 +1,57 @@
+"""Engine.IO, protocol 4: the heartbeat, over each kind of server.
+
+Sections are those of the protocol's document (socketio/engine.io-protocol, v4); where it is silent,
+docs/wire.md and then the reference server (engine.io 6.6) decide.
+"""
+
+from __future__ import annotations
+
+import time
+
+from raw import Polling, RawWebSocket, name_is_free
+
+
+def test_a_silent_client_is_closed(quick):
+    """Heartbeat: no pong within pingTimeout."""
+    client = RawWebSocket(quick)
+    client.send('420["setUsername","Silent"]')
+    client.texts("430")
+    begun = time.monotonic()
+    assert client.frame() == (1, b"2")
+    assert client.close_code() == 1000
+    assert 0.3 < time.monotonic() - begun < 1.5
+    name_is_free(quick, "Silent")
+
+
+def test_a_client_that_answers_pings_lives(quick):
+    client = RawWebSocket(quick)
+    for _ in range(4):
+        assert client.frame() == (1, b"2")
+        client.send("3")
+    client.send('421["join"]')
+    assert client.text().startswith("431")
+    client.close()
+
+
+def test_pings_over_polling(quick):
+    session = Polling(quick)
+    for _ in range(3):
+        assert session.poll() == (200, "2")
+        session.post("3")
+    session.poll()
+    time.sleep(0.8)
+    assert not session.is_alive()
+
+
+def test_a_client_that_never_polls_is_closed(quick):
+    """docs/wire.md, Bounds: it hasn't polled for the ping interval and timeout together."""
+    session = Polling(quick)
+    begun = time.monotonic()
+    while session.is_alive():
+        assert time.monotonic() - begun < 5
+        time.sleep(0.1)
+    assert time.monotonic() - begun > 0.7
+
+
+def test_the_log_shows_no_error(quick):
+    assert "Traceback" not in quick.log.read_text()

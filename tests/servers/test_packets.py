@@ -1,0 +1,78 @@
+"""Engine.IO, protocol 4: packets, malformed and closing ones too, over each kind of server.
+
+Sections are those of the protocol's document (socketio/engine.io-protocol, v4); where it is silent,
+docs/wire.md and then the reference server (engine.io 6.6) decide.
+"""
+
+from __future__ import annotations
+
+import pytest
+from raw import Polling, RawWebSocket, error, name_is_free
+
+MALFORMED = [
+    # Packet encoding: no packet, no type, no base64; Socket.IO's packets in theirs
+    *["", "x", "7", "42[]\x1e", "\x1e", "b!!!", "4", "b", "é", "-1", " 4"],
+    *["2", "2probe"],  # Heartbeat: only the server pings
+    *["42", "42{", "42{}", "42[]", "42[null]", "42[{}]", '42["a"', "42abc", '42["a"]]'],
+    *[
+        "4",
+        "4x",
+        "48",
+        "49",
+        "40[]",
+        '40"a"',
+        "41{}",
+        "43",
+        "43[]",
+        "431",
+        "431{}",
+        "44",
+        '44{"a":1}',
+    ],
+    *["45", "451-", '45["a"]', '4511-["a"]', '45999999999-["a"]', "451-[]", "46", '46["a"]'],
+    *['42["a",NaN]', '42["a",Infinity]', "42[" * 5000, '42["a"]\x1ex', "4null", "4[]", '4"2"'],
+    *["420x[]", "42/x"],
+]
+
+
+@pytest.mark.parametrize("body", MALFORMED)
+def test_malformed_packets_over_polling(server, body):
+    """docs/wire.md, Bounds: 400, and the session ends with that answer."""
+    session = Polling(server)
+    assert session.post('420["setUsername","Malformed"]')[0] == 200
+    assert session.post(body)[0] == 400
+    assert session.poll() == (400, error(1, "Session ID unknown"))
+    name_is_free(server, "Malformed")
+
+
+@pytest.mark.parametrize("message", [m for m in MALFORMED if "\x1e" not in m and m])
+def test_malformed_packets_over_websocket(server, message):
+    """docs/wire.md, Bounds: closed, and its name is free at once."""
+    client = RawWebSocket(server)
+    client.send('420["setUsername","Malformed"]')
+    client.texts("430")
+    client.send(message)
+    assert client.close_code() == 1000
+    name_is_free(server, "Malformed")
+
+
+def test_an_empty_message_over_websocket(server):
+    client = RawWebSocket(server)
+    client.send("")
+    assert client.close_code() == 1000
+
+
+def test_a_close_packet_over_websocket(server):
+    client = RawWebSocket(server)
+    client.send("1")
+    assert client.close_code() == 1000
+
+
+@pytest.mark.parametrize("packet", ["0", "5", "6", "3"])
+def test_packets_without_meaning_here_are_ignored(server, packet):
+    """Reference: Socket.onPacket has no case for these."""
+    client = RawWebSocket(server)
+    client.send(packet)
+    client.send('421["join"]')
+    assert client.text().startswith("431")
+    client.close()

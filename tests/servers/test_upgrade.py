@@ -1,0 +1,93 @@
+"""Engine.IO, protocol 4: the upgrade from polling, over each kind of server.
+
+Sections are those of the protocol's document (socketio/engine.io-protocol, v4); where it is silent,
+docs/wire.md and then the reference server (engine.io 6.6) decide.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+
+import pytest
+from raw import Polling, RawWebSocket, error, eventually, handshake
+
+
+def upgrade_path(session: Polling) -> str:
+    return session.path.replace("polling", "websocket")
+
+
+def test_upgrade(server):
+    """Upgrade: probe, pong, noop to the waiting poll, upgrade; what waited comes first."""
+    session = Polling(server)
+    waiting, answers = session.starts_polling()
+    client = RawWebSocket(server, connect=False, path=upgrade_path(session))
+    client.send("2probe")
+    assert client.text() == "3probe"
+    waiting.join(10)
+    assert answers == [(200, "6")]
+    session.post('421["join"]')
+    client.send("5")
+    assert client.text().startswith("431")
+    client.send('422["join"]')
+    assert client.text().startswith("432")
+    assert session.poll() == (400, error(3, "Bad request"))
+    assert session.post("3") == (400, error(3, "Bad request"))
+    client.send('423["join"]')
+    assert client.text().startswith("433")
+    client.close()
+
+
+@pytest.mark.parametrize(
+    "messages", [["2"], ["5"], ["x"], ["2probe", "2probe"], ["2probe", "x"], [""]]
+)
+def test_a_bad_probe_leaves_the_session_to_polling(server, messages):
+    """Upgrade; reference: Socket.maybeUpgrade closes the new transport only."""
+    session = Polling(server)
+    client = RawWebSocket(server, connect=False, path=upgrade_path(session))
+    for message in messages:
+        client.send(message)
+    assert client.close_code() is not None
+    assert session.post('421["join"]') == (200, "ok")
+    assert session.poll()[1].startswith("431")
+
+
+def test_a_probe_that_breaks_leaves_the_session_to_polling(server):
+    session = Polling(server)
+    client = RawWebSocket(server, connect=False, path=upgrade_path(session))
+    client.send("2probe")
+    assert client.text() == "3probe"
+    client.close()
+    session.post('421["join"]')
+    eventually(lambda: session.poll()[1].startswith("431"))
+
+
+def refused_upgrade(server, path: str) -> tuple[int, str]:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=15) as link:
+        link.sendall(handshake(server, path))
+        answer = http.client.HTTPResponse(link)
+        answer.begin()
+        return answer.status, answer.read().decode()
+
+
+def test_refused_upgrades(server):
+    """Reference: abortUpgrade answers 400 with the error's words."""
+    session = Polling(server)
+    client = RawWebSocket(server)
+    taken = f"/socket.io/?EIO=4&transport=websocket&sid={client.opening['sid']}"
+    for path, words in {
+        "/socket.io/?EIO=4&transport=websocket&sid=unknown": "Session ID unknown",
+        "/socket.io/?EIO=3&transport=websocket": "Unsupported protocol version",
+        "/socket.io/?EIO=4&transport=polling": "Bad request",
+        "/socket.io/?EIO=4&transport=x": "Transport unknown",
+        taken: "Bad request",
+    }.items():
+        assert refused_upgrade(server, path) == (400, words)
+    client.send('421["join"]')
+    assert client.text().startswith("431")
+    client.close()
+    assert session.is_alive()
+
+
+def test_the_log_shows_no_error(server):
+    assert "Traceback" not in server.log.read_text()
