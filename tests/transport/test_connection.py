@@ -1,0 +1,58 @@
+"""What a connection does that clients can't easily see."""
+
+from __future__ import annotations
+
+import threading
+
+from chatapp.transport.connection import WAITING_EVENTS, Connection
+from chatapp.transport.engine import EngineServer
+
+
+class Channel:
+    """Where a connection's frames come from, watched."""
+
+    reading = True
+
+    def pause(self) -> None:
+        self.reading = False
+
+    def resume(self) -> None:
+        self.reading = True
+
+    def write(self, data: bytes) -> None: ...
+    def close(self, code: int) -> None: ...
+
+
+def test_a_connection_with_64_events_waiting_is_not_read():
+    """docs/wire.md, Bounds."""
+    server = EngineServer(async_mode="threading")
+    server.gevent = True  # messages are handled beside the reading
+    handled, turns, done = [], threading.Semaphore(0), threading.Semaphore(0)
+    begun = threading.Event()
+
+    def handle(sid, message):
+        begun.set()
+        turns.acquire(timeout=10)
+        handled.append(message)
+        done.release()
+
+    server.on("message", handle)
+    connection = Connection(server, "sid", "127.0.0.1")
+    channel = Channel()
+    connection.attach(channel)
+    messages = [f"event {n}" for n in range(WAITING_EVENTS + 1)]
+    for message in messages:
+        assert channel.reading
+        connection.received("4" + message)
+        assert begun.wait(10)
+    assert not channel.reading
+    for _ in range(2):
+        turns.release()
+        assert done.acquire(timeout=10)
+    assert handled == messages[:2]
+    turns.release(WAITING_EVENTS)
+    for _ in messages[2:]:
+        assert done.acquire(timeout=10)
+    assert handled == messages
+    assert channel.reading
+    connection.close()
