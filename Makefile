@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all fuzz lint vendor clean
+.PHONY: help run test test-all fuzz bench lint vendor clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ test-all: ## Run the tests that need no server on each Python installed of 3.11 
 fuzz: $(VENV)/.test ## Fuzz the transport under each kind of server (ARGS="--seconds 1200")
 	@PYTHONPATH=tests $(BIN)/python tests/fuzz.py $(ARGS)
 
+bench: $(VENV)/.run ## Measure beside Node, Bun and stock Flask-SocketIO (ARGS="--loads crowd --rounds 1")
+	@$(BIN)/python -m bench $(ARGS)
+
 lint: $(VENV)/.lint ## Check style and types
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
@@ -33,7 +36,7 @@ vendor: $(VENV)/.vendor ## Fetch again what comes from others: the socket.io cli
 	@$(BIN)/python tools/vendor.py
 
 clean: ## Remove what the targets above made
-	@rm -rf .venv .venv-* tests/node_modules build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-* tests/node_modules bench/node_modules build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Python 3.11 or later is needed as '$(PYTHON)'; install it, or say make PYTHON=/path/to/python3" >&2; exit 1; }

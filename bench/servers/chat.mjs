@@ -1,0 +1,33 @@
+// The chat's two events, for a socket.io server on Node or Bun: what docs/wire.md says of them.
+
+export function chat(io) {
+  const names = new Map();
+  let last = 0;
+
+  io.on("connection", (socket) => {
+    socket.join("lobby");
+
+    socket.on("setUsername", (name, acknowledge) => {
+      const folded = name.toLowerCase();
+      if (names.has(folded)) {
+        const message = `${name} username is taken! Try some other username.`;
+        socket.emit("userExists", message);
+        acknowledge?.({ ok: false, code: "name_taken", message });
+        return;
+      }
+      names.delete(socket.data.user?.toLowerCase());
+      names.set(folded, socket.id);
+      socket.data.user = name;
+      socket.emit("userSet", name);
+      acknowledge?.({ ok: true, user: name });
+    });
+
+    socket.on("msg", ({ message }, acknowledge) => {
+      const said = { room: "lobby", id: ++last, at: Date.now() };
+      io.to("lobby").emit("newmsg", { user: socket.data.user, message }, said);
+      acknowledge?.({ ok: true, ...said });
+    });
+
+    socket.on("disconnect", () => names.delete(socket.data.user?.toLowerCase()));
+  });
+}
