@@ -3,46 +3,103 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 
 from bench import machine, servers
 from bench.errors import BenchError
 from bench.loads import LOADS
+from bench.measure import Figures
+from bench.report import report
+from bench.results import OURS, Results
 
-OPEN_FILES = 9000
+WRITTEN = servers.HERE / "results.md"
+SPARE_FILES = 500
+ROUNDS, SECONDS = 3, 4.0
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="make bench")
-    parser.add_argument("--loads", default=",".join(LOADS))
-    parser.add_argument("--servers", default=",".join(servers.KINDS))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=4)
-    parser.add_argument("--clients", type=int)
-    options = parser.parse_args()
-    names, loads = options.servers.split(","), options.loads.split(",")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
+    options = read_options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("make bench: ended"))
     try:
-        servers_core, load_core = machine.cores()
-        machine.raise_open_files(OPEN_FILES)
-        servers.prepare(names)
-        os.sched_setaffinity(0, {load_core})
-        for _ in range(options.rounds):
-            for load in loads:
-                for name in names:
-                    try:
-                        with servers.Server(name, servers_core) as server:
-                            more = {"clients": options.clients} if options.clients else {}
-                            figures = LOADS[load](server, options.seconds, **more)
-                            print(
-                                load, name, {k: round(v, 2) for k, v in figures.items()}, flush=True
-                            )
-                    except BenchError as error:
-                        print(load, name, error, flush=True)
+        results = run(options)
     except BenchError as error:
         sys.exit(f"make bench: {error}")
+    except KeyboardInterrupt:
+        sys.exit("make bench: ended")
+    text = report(results, options.rounds, options.seconds)
+    if options.write:
+        WRITTEN.write_text(text)
+    print("\n" + text)
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--loads", type=one_of(LOADS), help="some of " + ",".join(LOADS))
+    parser.add_argument(
+        "--servers", type=one_of(servers.KINDS), help="some of " + ",".join(servers.KINDS)
+    )
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"{ROUNDS} unless given")
+    parser.add_argument(
+        "--seconds", type=float, default=SECONDS, help=f"of each load; {SECONDS:g} unless given"
+    )
+    parser.add_argument("--clients", type=int, help="instead of each load's own number of them")
+    parser.add_argument(
+        "--write", action="store_true", help="write bench/results.md, as a full run does"
+    )
+    options = parser.parse_args()
+    options.write |= len(sys.argv) == 1
+    options.loads = options.loads or list(LOADS)
+    options.servers = options.servers or list(servers.KINDS)
+    return options
+
+
+def one_of(known: dict[str, object]):
+    def names(text: str) -> list[str]:
+        found = text.split(",")
+        for name in found:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"{name!r} isn't one of {', '.join(known)}")
+        return found
+
+    return names
+
+
+def run(options: argparse.Namespace) -> Results:
+    server_core, load_core = machine.cores()
+    most = max(options.clients or LOADS[load].clients for load in options.loads)
+    machine.raise_open_files(most + SPARE_FILES)
+    servers.prepare(options.servers)
+    results = Results()
+    with machine.pinned(load_core):
+        for turn in range(1, options.rounds + 1):
+            for load in options.loads:
+                for name in options.servers:
+                    if LOADS[load].ours and name != OURS:
+                        continue
+                    outcome = run_one(load, name, server_core, options)
+                    results.add(load, name, outcome)
+                    print(f"{turn} {load} {name}: {brief(outcome)}", flush=True)
+    return results
+
+
+def run_one(load: str, name: str, core: int, options: argparse.Namespace) -> Figures | str:
+    """Figures, or why there are none."""
+    clients = options.clients or LOADS[load].clients
+    try:
+        with servers.Server(name, core) as server:
+            try:
+                return LOADS[load].run(server, options.seconds, clients)
+            except OSError as error:
+                return server.last_words() if server.process.poll() is not None else str(error)
+    except BenchError as error:
+        return str(error)
+
+
+def brief(outcome: Figures | str) -> str:
+    if isinstance(outcome, str):
+        return f"failed: {outcome}"
+    return ", ".join(f"{figure} {value:.4g}" for figure, value in outcome.items())
 
 
 if __name__ == "__main__":

@@ -6,10 +6,10 @@ flight) and a few listeners (who time what they hear) are read more closely.
 
 from __future__ import annotations
 
-import contextlib
 import select
 import socket
 import time
+from collections.abc import Iterator
 from typing import Self
 
 from bench import frames
@@ -22,17 +22,19 @@ HANDSHAKE = (
     b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
-ENDS_MESSAGE = ord("]")
-HEADS_PING = 1  # a ping's second byte; another frame has one only where it's long
+STARTS = b"HTTP/1.1 101"
+ENDS_MESSAGE = b"]"
+HEADS_PING = b"\x01"  # a ping's second byte; another frame has one only where it's long
 
 
 class Client:
-    __slots__ = ("listens", "number", "own", "said", "sock", "tail", "unsent")
+    __slots__ = ("closely", "listens", "number", "own", "said", "sock", "tail", "unsent")
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.tail = b""  # what was read last, where it didn't end with a message's end
         self.unsent = b""  # what the kernel hasn't taken yet
+        self.closely = False  # whether more than its marks counts: it's a sender, or listens
         self.listens = False  # whether it times what it hears
         self.own = b""  # what its own messages begin with, where it's a sender
         self.number = 0  # a sender's
@@ -71,36 +73,54 @@ class Crowd:
         deadline = time.monotonic() + within
         begun = 0
         got: dict[int, bytes] = {}
-        while len(self.clients) < count or got:
+        while begun < count or got:
             while begun < count and len(got) < HANDSHAKES:
                 begun += 1
                 got[self._knock()] = b""
-            for descriptor, _ in self.epoll.poll(1):
-                client = self.clients[descriptor]
-                data = client.sock.recv(65536)
-                if not data:
-                    raise BenchError(f"a client was turned away: {got.get(descriptor)!r}")
+            for client, data in self._read():
+                descriptor = client.sock.fileno()
                 if descriptor not in got:
+                    self._take(client, data)
                     continue
                 before, now = got[descriptor], got[descriptor] + data
                 got[descriptor] = now
+                if not data or not now.startswith(STARTS[: len(now)]):
+                    raise BenchError(f"a client was turned away: {now[:80]!r}")
                 if b'40{"sid"' in now:
                     del got[descriptor]
                 elif b'0{"sid"' in now and b'0{"sid"' not in before:
-                    if not now.startswith(b"HTTP/1.1 101"):
-                        raise BenchError(f"a client was turned away: {now[:80]!r}")
-                    client.sock.send(frames.frame(b"40"))
+                    self._send(client, frames.frame(b"40"))
             if time.monotonic() > deadline:
                 raise BenchError(f"{count - begun + len(got)} of {count} clients never got in")
 
     def _knock(self) -> int:
         sock = socket.create_connection(("127.0.0.1", self.port), timeout=10)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setblocking(False)
-        sock.send(HANDSHAKE)
-        self.clients[sock.fileno()] = Client(sock)
-        self.epoll.register(sock, select.EPOLLIN)
+        self._send(self.add(sock), HANDSHAKE)
         return sock.fileno()
+
+    def add(self, sock: socket.socket) -> Client:
+        """A client over `sock`, let in already."""
+        sock.setblocking(False)
+        self.epoll.register(sock, select.EPOLLIN)
+        client = self.clients[sock.fileno()] = Client(sock)
+        return client
+
+    def _read(self) -> Iterator[tuple[Client, bytes]]:
+        """What comes within a second, and from whom; nothing, where the server has closed it."""
+        for descriptor, _ in self.epoll.poll(1):
+            client = self.clients[descriptor]
+            try:
+                yield client, client.sock.recv(65536)
+            except ConnectionError:
+                yield client, b""
+
+    def _take(self, client: Client, data: bytes) -> None:
+        """What a client hears while another one is being let in or named."""
+        if data:
+            self._read_closely(client, data)
+        else:
+            self._end(client.sock.fileno())
 
     def cast(self, senders: int, listeners: int) -> None:
         """Name `senders` clients, and let `listeners` others time; both from all over the crowd."""
@@ -108,20 +128,23 @@ class Crowd:
         for number in range(senders):
             client = everyone[number * len(everyone) // senders]
             client.number, client.own = number, frames.MARK + b"%02d" % number
+            client.closely = True
             self._name(client)
             self.senders.append(client)
         hearers = [client for client in everyone if not client.own]
         for number in range(listeners):
-            hearers[(2 * number + 1) * len(hearers) // (2 * listeners)].listens = True
+            listener = hearers[(2 * number + 1) * len(hearers) // (2 * listeners)]
+            listener.closely = listener.listens = True
 
     def _name(self, client: Client) -> None:
-        client.sock.send(frames.frame(b'420["setUsername","s%02d"]' % client.number))
+        self._send(client, frames.frame(b'420["setUsername","s%02d"]' % client.number))
         answer, deadline = b"", time.monotonic() + 10
         while b"430[" not in answer:
-            for descriptor, _ in self.epoll.poll(1):
-                data = self.clients[descriptor].sock.recv(READ_BYTES)
-                if descriptor == client.sock.fileno():
+            for hearer, data in self._read():
+                if hearer is client:
                     answer += data
+                else:
+                    self._take(hearer, data)
             if time.monotonic() > deadline:
                 raise BenchError("a client's name was never set")
         if b'"ok":true' not in answer:
@@ -140,17 +163,18 @@ class Crowd:
 
     def _send(self, client: Client, data: bytes) -> None:
         client.unsent += data
-        with contextlib.suppress(BlockingIOError):
-            try:
-                client.unsent = client.unsent[client.sock.send(client.unsent) :]
-            except ConnectionError:
-                client.unsent = b""  # its end is read in a moment
+        try:
+            client.unsent = client.unsent[client.sock.send(client.unsent) :]
+        except BlockingIOError:
+            pass  # the next turn tries again
+        except ConnectionError:
+            client.unsent = b""  # its end is read in a moment
 
     def turn(self, timeout: float) -> None:
         """Read what there is, or comes within `timeout` seconds."""
         self.returned.clear()
         buffer, clients = self._buffer, self.clients
-        mark, ends_message, heads_ping = frames.MARK, ENDS_MESSAGE, HEADS_PING
+        last, marks, closely = b"", 0, True  # what was read, for comparing costs less than counting
         for descriptor, _ in self.epoll.poll(0) or self._wait(timeout):
             client = clients[descriptor]
             try:
@@ -160,15 +184,13 @@ class Crowd:
             if not size:
                 self._end(descriptor)
                 continue
-            self.heard += buffer.count(mark, 0, size)
-            if (
-                client.own
-                or client.listens
-                or client.tail
-                or buffer[size - 1] != ends_message
-                or buffer.find(heads_ping, 0, size) >= 0
-            ):
-                self._read_closely(client, bytes(buffer[:size]))
+            if size != len(last) or not buffer.startswith(last):
+                last = bytes(buffer[:size])
+                marks = last.count(frames.MARK)
+                closely = HEADS_PING in last or not last.endswith(ENDS_MESSAGE)
+            self.heard += marks
+            if closely or client.closely or client.tail:
+                self._read_closely(client, last)
         for client in self.senders:
             if client.unsent:
                 self._send(client, b"")
@@ -188,7 +210,7 @@ class Crowd:
             self.returned += [client] * own
         for _ in range(frames.count_across(frames.PING, client.tail, data)):
             self._send(client, frames.frame(b"3"))
-        ended = data[-1] == ENDS_MESSAGE
+        ended = data.endswith(ENDS_MESSAGE)
         client.tail = b"" if ended else (client.tail + data)[1 - frames.TAG_BYTES :]
 
     def _end(self, descriptor: int) -> None:

@@ -2,203 +2,139 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
-import statistics
 import time
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
-from bench import machine
+from bench.errors import BenchError
 from bench.load import Crowd
+from bench.measure import Figures, Stretch, quiet
 from bench.servers import Server
 
-Figures = dict[str, float]
-
-WARM_UP = 1.0  # seconds at least
+WARM_UP = 1.5  # seconds at least
 LISTENERS = 20
 RATES = (500, 1000, 2000, 3000, 4000, 5000)  # messages a second
 RATE_P99 = 20.0  # milliseconds
-QUIET = 0.3  # seconds without work after which a server has done with what it had to do
+SIZES = (2000, 4000, 8000)  # clients
 
 
-class Stretch:
-    """What server, load and others did from its making until `end`."""
-
-    def __init__(self, server: Server, crowd: Crowd) -> None:
-        self.server, self.crowd = server, crowd
-        crowd.latencies.clear()
-        self.before = self._now()
-
-    def _now(self) -> tuple[float, float, float, float, int]:
-        return (
-            time.perf_counter(),
-            self.server.cpu(),
-            time.process_time(),
-            machine.busy_seconds(),
-            self.crowd.heard,
-        )
-
-    def end(self) -> Figures:
-        elapsed, server, load, busy, heard = (
-            after - before for after, before in zip(self._now(), self.before, strict=True)
-        )
-        return {
-            "deliveries": heard / elapsed,
-            "cpu": server * 1e6 / max(heard, 1),  # microseconds for each
-            "median": percentile(self.crowd.latencies, 50),  # milliseconds, as the next
-            "p99": percentile(self.crowd.latencies, 99),
-            "cut": self.crowd.cut,
-            "server_share": server / elapsed,
-            "load_share": load / elapsed,
-            "others_share": max(busy - server - load, 0) / elapsed,
-        }
+class Load(NamedTuple):
+    what: str
+    run: Callable[[Server, float, int], Figures]
+    clients: int
+    ours: bool = False  # whether it's for this chat only
 
 
-def percentile(latencies: list[float], share: int) -> float:
-    """In milliseconds; infinite where nothing was heard."""
-    if len(latencies) < 2:
-        return float("inf")
-    return statistics.quantiles(latencies, n=100, method="inclusive")[share - 1] * 1000
+@contextlib.contextmanager
+def crowded(server: Server, clients: int, senders: int) -> Iterator[Crowd]:
+    with Crowd(server.port) as crowd:
+        crowd.connect(clients)
+        crowd.cast(senders, min(LISTENERS, clients - senders))
+        gc.collect()
+        gc.freeze()
+        yield crowd
 
 
-def crowded(server: Server, clients: int, senders: int) -> Crowd:
-    crowd = Crowd(server.port)
-    crowd.connect(clients)
-    crowd.cast(senders, min(LISTENERS, clients - senders))
-    gc.collect()
-    gc.freeze()
-    return crowd
-
-
-def alone(server: Server, seconds: float, clients: int = 100) -> Figures:
-    """One message at a time: the next once all have heard the last."""
+def alone(server: Server, seconds: float, clients: int) -> Figures:
     with crowded(server, clients, senders=1) as crowd:
-
-        def talk(until: float) -> None:
-            while time.monotonic() < until:
-                wanted = crowd.heard + len(crowd.clients)
-                crowd.say(crowd.senders[0])
-                while crowd.heard < wanted and time.monotonic() < until:
-                    crowd.turn(0.1)
-            while crowd.heard < wanted:
-                crowd.turn(0.1)
-
-        talk(time.monotonic() + WARM_UP)
+        one_by_one(crowd, WARM_UP)
         stretch = Stretch(server, crowd)
-        talk(time.monotonic() + seconds)
+        one_by_one(crowd, seconds)
         return stretch.end()
 
 
-def in_flight(crowd: Crowd, flight: int) -> Callable[[float], None]:
-    """Let each sender have `flight` messages under way; the result carries on until a time."""
+def one_by_one(crowd: Crowd, seconds: float) -> None:
+    """Say the next message once all have heard the last."""
+    until = time.monotonic() + seconds
+    while (said := time.monotonic()) < until:
+        wanted = crowd.heard + len(crowd.clients)
+        crowd.say(crowd.senders[0])
+        while crowd.heard < wanted and not crowd.cut and time.monotonic() < said + 10:
+            crowd.turn(0.1)
+        if crowd.cut or crowd.heard < wanted:
+            raise BenchError("not everyone heard a message")
+
+
+def in_flight(senders: int, flight: int) -> Callable[[Server, float, int], Figures]:
+    """The load of so many `senders`, each with `flight` messages under way."""
+
+    def run(server: Server, seconds: float, clients: int) -> Figures:
+        with crowded(server, clients, senders) as crowd:
+            take_off(crowd, flight)
+            stretch = Stretch(server, crowd)
+            carry_on(crowd, seconds)
+            return stretch.end()
+
+    return run
+
+
+def take_off(crowd: Crowd, flight: int) -> None:
+    """Say the first messages; when those are through, latencies are steady."""
     for _ in range(flight):
         for sender in crowd.senders:
             crowd.say(sender)
-
-    def carry_on(until: float) -> None:
-        while time.monotonic() < until:
-            crowd.turn(0.1)
-            for sender in crowd.returned:
-                crowd.say(sender)
-
-    # Latencies are steady once the first messages are through.
     began = time.monotonic()
-    carry_on(began + WARM_UP)
-    while min(s.said for s in crowd.senders) < 2 * flight and time.monotonic() < began + 6:
-        carry_on(time.monotonic() + 0.1)
-    return carry_on
+    carry_on(crowd, WARM_UP)
+    while (
+        any(sender.said < 2 * flight for sender in crowd.senders) and time.monotonic() < began + 6
+    ):
+        carry_on(crowd, 0.1)
 
 
-def flights(clients: int, senders: int, flight: int) -> Callable[..., Figures]:
-    def load(server: Server, seconds: float, clients: int = clients) -> Figures:
-        with crowded(server, clients, senders) as crowd:
-            carry_on = in_flight(crowd, flight)
-            stretch = Stretch(server, crowd)
-            carry_on(time.monotonic() + seconds)
-            return stretch.end()
-
-    return load
+def carry_on(crowd: Crowd, seconds: float) -> None:
+    """Whoever hears a message of its own says the next."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        crowd.turn(0.1)
+        for sender in crowd.returned:
+            crowd.say(sender)
 
 
-busy = flights(clients=100, senders=4, flight=8)
-room = flights(clients=1000, senders=4, flight=4)
-crowd = flights(clients=1000, senders=50, flight=4)
+def growth(server: Server, seconds: float, clients: int) -> Figures:
+    figures: Figures = {}
+    for size in SIZES:
+        end = LOADS["crowd"].run(server, seconds / 2, size * clients // SIZES[0])
+        figures |= {f"{name}#{size}": end[name] for name in ("deliveries", "cpu", "median", "p99")}
+        figures |= worst(figures, end)
+    return figures
 
 
-def idle(server: Server, _seconds: float, clients: int = 8000) -> Figures:
-    """Connect, stay, leave at once; nobody says anything."""
-    with Crowd(server.port) as first:  # what is loaded once isn't a connection's
-        first.connect(200)
-    for _ in quiet(server):
-        pass
-    with Crowd(server.port) as crowd:
-        files, memory = server.open_files(), server.memory()
-        stretch = Stretch(server, crowd)
-        crowd.connect(clients)
-        for _ in quiet(server):
-            crowd.turn(0.05)
-        figures = stretch.end()
-        connecting = server.cpu() - stretch.before[1]
-        held = server.memory() - memory
-        return {
-            "memory": held / 1000 / clients,  # KB for each
-            "connect_cpu": connecting * 1e6 / clients,  # microseconds for each
-            **leave(server, crowd, files),
-            "load_share": figures["load_share"],
-            "others_share": figures["others_share"],
-            "cut": crowd.cut,
-        }
+def worst(one: Figures, other: Figures) -> Figures:
+    """Of what disturbs a measurement."""
+    disturbing = ("cut", "load_share", "others_share")
+    return {name: max(one.get(name, 0), other[name]) for name in disturbing}
 
 
-def leave(server: Server, crowd: Crowd, files: int) -> Figures:
-    """How long until a server has only `files` open again and rests, and its CPU for that."""
-    before, began = server.cpu(), time.monotonic()
-    crowd.leave()
-    gone = began
-    for busy_until in quiet(server):
-        if server.open_files() > files:
-            gone = time.monotonic()
-        rests = busy_until
-    return {"leave": max(gone, rests) - began, "leave_cpu": server.cpu() - before}
-
-
-def quiet(server: Server, within: float = 40.0) -> Iterator[float]:
-    """Until a server rests, at each look, when it was last seen to work."""
-    began = worked = time.monotonic()
-    used = server.cpu()
-    while time.monotonic() < min(worked + QUIET, began + within):
-        yield worked
-        time.sleep(0.02)
-        now = server.cpu()
-        if now > used + machine.TICK:
-            used, worked = now, time.monotonic()
-
-
-def stall(server: Server, seconds: float, clients: int = 1000) -> Figures:
-    """`room`, and then a third of its clients stop reading: what's that to the others?"""
+def stall(server: Server, seconds: float, clients: int) -> Figures:
     with crowded(server, clients, senders=4) as crowd:
-        carry_on = in_flight(crowd, 4)
+        take_off(crowd, flight=4)
+        files = server.open_files()
         stretch = Stretch(server, crowd)
-        carry_on(time.monotonic() + seconds)
+        carry_on(crowd, seconds)
         before = stretch.end()
         crowd.stall(clients // 3)
         stretch = Stretch(server, crowd)
-        carry_on(time.monotonic() + seconds)
+        carry_on(crowd, seconds)
         after = stretch.end()
-        return after | {"before": before["p99"], "growth": after["p99"] / before["p99"]}
+        return after | {
+            "before": before["p99"],
+            "growth": after["p99"] / before["p99"],
+            "let_go": files - server.open_files(),
+        }
 
 
-def rate(server: Server, seconds: float, clients: int = 100) -> Figures:
-    """Senders who wait for nothing, at one rate after another, to the highest that holds."""
+def rate(server: Server, seconds: float, clients: int) -> Figures:
     figures: Figures = {"rate": 0}
     with crowded(server, clients, senders=10) as crowd:
         open_rate(crowd, RATES[0], WARM_UP)
         for step in RATES:
             stretch = Stretch(server, crowd)
-            wanted = open_rate(crowd, step, seconds / 2)
-            kept_up = crowd.heard >= wanted
+            kept_up = open_rate(crowd, step, seconds / 2)
             end = stretch.end()
             figures |= {f"{name}@{step}": end[name] for name in ("median", "p99")}
-            figures |= {name: end[name] for name in ("cut", "load_share", "others_share")}
+            figures |= worst(figures, end)
             if crowd.cut or not kept_up:
                 break
             if end["p99"] <= RATE_P99:
@@ -206,28 +142,68 @@ def rate(server: Server, seconds: float, clients: int = 100) -> Figures:
     return figures
 
 
-def open_rate(crowd: Crowd, messages: int, seconds: float) -> int:
-    """Say so many `messages` a second; what should then have been heard, half a second later."""
+def open_rate(crowd: Crowd, messages: int, seconds: float) -> bool:
+    """Say so many `messages` a second; whether all was heard at most half a second later."""
     began = time.monotonic()
     said, wanted = 0, crowd.heard
-    while (passed := time.monotonic() - began) < seconds:
-        due = int(passed * messages) + 1
-        while said < due and crowd.senders:
+    while (passed := time.monotonic() - began) < seconds and crowd.senders:
+        while said < passed * messages:
             crowd.say(crowd.senders[said % len(crowd.senders)])
             said += 1
         crowd.turn(max(0.0, began + said / messages - time.monotonic()))
     wanted += said * len(crowd.clients)
     while crowd.heard < wanted and time.monotonic() < began + seconds + 0.5:
         crowd.turn(0.05)
-    return wanted
+    return crowd.heard >= wanted
 
 
-LOADS: dict[str, Callable[[Server, float], Figures]] = {
-    "alone": alone,
-    "busy": busy,
-    "room": room,
-    "crowd": crowd,
-    "rate": rate,
-    "idle": idle,
-    "stall": stall,
+def idle(server: Server, _seconds: float, clients: int) -> Figures:
+    with Crowd(server.port) as first:  # what is loaded once isn't a connection's
+        first.connect(200)
+    for _ in quiet(server):
+        pass
+    with Crowd(server.port) as crowd:
+        files, memory = server.open_files(), server.memory()
+        stretch = Stretch(server, crowd)
+        cpu = server.cpu()
+        crowd.connect(clients)
+        for _ in quiet(server):
+            crowd.turn(0)
+        return {
+            "connect_cpu": (server.cpu() - cpu) * 1e6 / clients,  # microseconds
+            "memory": (server.memory() - memory) / 1000 / clients,  # KB
+            **leave(server, crowd, files),
+            **{name: stretch.end()[name] for name in ("cut", "load_share", "others_share")},
+        }
+
+
+def leave(server: Server, crowd: Crowd, files: int) -> Figures:
+    """Seconds until a server has only `files` open again and rests, and its CPU for that."""
+    cpu, began = server.cpu(), time.monotonic()
+    crowd.leave()
+    gone = rests = began
+    for worked in quiet(server):
+        rests = worked
+        if server.open_files() > files:
+            gone = time.monotonic()
+    left = server.open_files() > files
+    return {
+        "leave": float("inf") if left else max(gone, rests) - began,
+        "leave_cpu": server.cpu() - cpu,
+    }
+
+
+LOADS = {
+    "alone": Load("one message at a time: the next when all have heard the last", alone, 100),
+    "busy": Load("4 senders with 8 in flight", in_flight(4, 8), 100),
+    "room": Load("4 senders with 4 in flight", in_flight(4, 4), 1000),
+    "crowd": Load("50 senders with 4 in flight", in_flight(50, 4), 1000),
+    "growth": Load("`crowd` with 2,000, 4,000 and 8,000 clients", growth, SIZES[0], ours=True),
+    "rate": Load(
+        f"10 senders who wait for nothing, {RATES[0]} messages a second in all, then more",
+        rate,
+        100,
+    ),
+    "idle": Load("they connect, say nothing, and leave at once", idle, 8000),
+    "stall": Load("`room`, and then a third of them stop reading", stall, 1000),
 }

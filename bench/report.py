@@ -1,0 +1,189 @@
+"""What was seen, as Markdown."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+
+from bench import machine, servers
+from bench.loads import LOADS, RATES, SIZES
+from bench.results import GOALS, OURS, Results
+
+FIGURES = {
+    "deliveries": "deliveries a second",
+    "cpu": "server CPU for each delivery, µs",
+    "median": "median latency, ms",
+    "p99": "p99 latency, ms",
+    "rate": "highest rate held, messages a second",
+    **{
+        f"{figure}@{step}": f"{name} latency at {step:,}, ms"
+        for step in RATES
+        for figure, name in (("median", "median"), ("p99", "p99"))
+    },
+    **{
+        f"{figure}#{size}": f"{name}, {size:,} clients"
+        for size in SIZES
+        for figure, name in (
+            ("deliveries", "deliveries a second"),
+            ("cpu", "server CPU for each delivery, µs"),
+            ("median", "median latency, ms"),
+            ("p99", "p99 latency, ms"),
+        )
+    },
+    "memory": "memory for each, KB",
+    "connect_cpu": "CPU to connect one, µs",
+    "leave": "all have left after, s",
+    "leave_cpu": "CPU for their leaving, s",
+    "before": "p99 latency before, ms",
+    "growth": "p99 latency, times that before",
+    "let_go": "clients let go by the server",
+    "cut": "clients cut while they read",
+    "load_share": "the load's share of its core",
+    "others_share": "what others took, of one core",
+}
+IN_STALL = {"p99": "the others' p99 latency, ms"}
+HIDDEN = {"stall": {"deliveries", "cpu", "median"}}
+BUSY_LOAD = 0.97  # of its core
+BUSY_OTHERS = 0.1
+
+
+def report(results: Results, rounds: int, seconds: float) -> str:
+    parts = [
+        "# Results of `make bench`",
+        "\n".join(circumstances(rounds, seconds)),
+        "## Goals",
+        "\n".join(goals(results)),
+        *(f"## {load}\n\n{table(results, load)}" for load in results.loads()),
+        "## Notes",
+        "\n".join(notes(results)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def circumstances(rounds: int, seconds: float) -> Iterator[str]:
+    server_core, load_core = machine.cores()
+    yield (
+        f"Seen on {time.strftime('%Y-%m-%d', time.gmtime())}, on {machine.model()} with "
+        f"{os.cpu_count()} cores, Linux {platform.release()}: the server on core {server_core}, "
+        f"the load on core {load_core}. To run it again: `make bench`. What the loads do is in "
+        "`bench/loads.py`, how they measure in `bench/load.py` and `bench/measure.py`."
+    )
+    yield ""
+    yield "| server | what |"
+    yield "|---|---|"
+    for name, kind in servers.KINDS.items():
+        yield f"| {name} | {kind.what} |"
+    yield ""
+    yield f"Versions: {', '.join(versions())}."
+    yield ""
+    yield (
+        f"Figures are medians of {rounds} rounds (in brackets the least and the greatest) of "
+        f"{seconds:g} s for each load, in each of which the servers take turns, started afresh. "
+        "A ratio is the median of the rounds' ratios. Clients use WebSocket alone; messages have "
+        "64 bytes and ask for an acknowledgement; a delivery is one message to one client. "
+        "**This chat's limits on rates are turned off**, as the others have none."
+    )
+
+
+def versions() -> Iterator[str]:
+    yield f"chatapp at {commit()}"
+    yield f"Python {platform.python_version()}"
+    for package in ("gunicorn", "gevent", "Flask-SocketIO", "python-socketio", "python-engineio"):
+        yield f"{package} {version(package)}"
+    yield f"gevent-websocket {version('gevent-websocket')}"
+    yield f"Node {said(['node', '--version']).removeprefix('v')}"
+    for package in ("socket.io", "bun", "@socket.io/bun-engine"):
+        yield f"{package} {servers.installed(package) or '(not there)'}"
+
+
+def commit() -> str:
+    changed = said(["git", "status", "--porcelain", "--", "chatapp", "wsgi.py", "gunicorn.conf.py"])
+    return said(["git", "rev-parse", "--short", "HEAD"]) + (" with changes" if changed else "")
+
+
+def said(command: list[str]) -> str:
+    try:
+        done = subprocess.run(
+            command, cwd=servers.ROOT, capture_output=True, text=True, timeout=10, check=False
+        )
+    except OSError:
+        return "(not there)"
+    return done.stdout.strip()
+
+
+def goals(results: Results) -> Iterator[str]:
+    yield "| load | goal | seen | |"
+    yield "|---|---|---|---|"
+    for goal in GOALS:
+        seen = goal.seen(results)
+        if seen is None:
+            shown, verdict = "-", "not measured"
+        else:
+            shown = number(seen) + (f" times {goal.other}'s" if goal.other else "")
+            verdict = "met" if goal.met(seen) else "**missed**"
+        yield f"| {goal.load} | {goal.wanted} | {shown} | {verdict} |"
+
+
+def table(results: Results, load: str) -> str:
+    names = results.servers(load)
+    others = [name for name in ("node", "bun") if OURS in names and name in names]
+    head = ["", *names, *(f"{OURS} / {other}" for other in others)]
+    lines = [
+        f"{LOADS[load].clients:,} clients; {LOADS[load].what}.",
+        "",
+        f"| {' | '.join(head)} |",
+        "|---" * len(head) + "|",
+    ]
+    for figure, name in FIGURES.items():
+        if figure in HIDDEN.get(load, ()):
+            continue
+        cells = [cell(results.values(load, server, figure)) for server in names]
+        if not any(cells):
+            continue
+        for other in others:
+            ratio = None if figure.endswith("_share") else results.ratio(load, figure, other)
+            cells.append("" if ratio is None else number(ratio))
+        shown = IN_STALL.get(figure, name) if load == "stall" else name
+        lines.append(f"| {shown} | {' | '.join(each or '-' for each in cells)} |")
+    return "\n".join(lines)
+
+
+def cell(values: list[float]) -> str:
+    if not values:
+        return ""
+    middle, least, greatest = map(number, (statistics.median(values), min(values), max(values)))
+    return middle if least == greatest else f"{middle} ({least} to {greatest})"
+
+
+def number(value: float) -> str:
+    """In three digits at least."""
+    if not math.isfinite(value):
+        return "∞"
+    if value == 0 or value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def notes(results: Results) -> Iterator[str]:
+    """What failed, and where the load or others may have been measured rather than a server."""
+    noted = False
+    for (load, server), outcomes in results.runs.items():
+        for turn, outcome in enumerate(outcomes, 1):
+            where = f"- {load}, {server}, round {turn}:"
+            if isinstance(outcome, str):
+                yield f"{where} failed: {outcome}"
+            elif outcome["others_share"] > BUSY_OTHERS:
+                yield f"{where} others took {outcome['others_share']:.0%} of a core"
+            elif outcome["load_share"] > BUSY_LOAD:
+                yield f"{where} the load's core was full: its limit, perhaps not the server's"
+            else:
+                continue
+            noted = True
+    if not noted:
+        yield "All runs went through; the load's core was never full, nobody else used the machine."

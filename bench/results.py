@@ -1,0 +1,86 @@
+"""What was seen, run by run; medians over the rounds, ratios, and which goals are met."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import NamedTuple
+
+from bench.measure import Figures
+
+OURS = "chatapp"
+
+
+class Results:
+    """Figures, or the reason why there are none, of each load, server and round."""
+
+    def __init__(self) -> None:
+        self.runs: dict[tuple[str, str], list[Figures | str]] = {}
+
+    def add(self, load: str, server: str, outcome: Figures | str) -> None:
+        self.runs.setdefault((load, server), []).append(outcome)
+
+    def loads(self) -> list[str]:
+        return list(dict.fromkeys(load for load, _ in self.runs))
+
+    def servers(self, load: str) -> list[str]:
+        return [server for each, server in self.runs if each == load]
+
+    def figures(self, load: str, server: str) -> list[Figures | None]:
+        """Those of each round, None where it failed."""
+        runs = self.runs.get((load, server), [])
+        return [None if isinstance(outcome, str) else outcome for outcome in runs]
+
+    def values(self, load: str, server: str, figure: str) -> list[float]:
+        rounds = self.figures(load, server)
+        return [figures[figure] for figures in rounds if figures and figure in figures]
+
+    def median(self, load: str, server: str, figure: str) -> float | None:
+        values = self.values(load, server, figure)
+        return statistics.median(values) if values else None
+
+    def ratio(self, load: str, figure: str, other: str) -> float | None:
+        """The median of the rounds' ratios of ours to the `other` server's."""
+        pairs = zip(self.figures(load, OURS), self.figures(load, other), strict=False)
+        ratios = [
+            ours[figure] / theirs[figure]
+            for ours, theirs in pairs
+            if ours and theirs and math.isfinite(ours.get(figure, math.inf)) and theirs.get(figure)
+        ]
+        return statistics.median(ratios) if ratios else None
+
+
+class Goal(NamedTuple):
+    """That a figure of ours, or its ratio to another server's, is on the right side of a bound."""
+
+    load: str
+    figure: str
+    wanted: str
+    bound: float
+    at_least: bool = False
+    other: str | None = None
+
+    def seen(self, results: Results) -> float | None:
+        if self.other:
+            return results.ratio(self.load, self.figure, self.other)
+        return results.median(self.load, OURS, self.figure)
+
+    def met(self, seen: float) -> bool:
+        return seen >= self.bound if self.at_least else seen <= self.bound
+
+
+GOALS = [
+    Goal("crowd", "deliveries", "at least 20 times Node's deliveries a second", 20, True, "node"),
+    Goal("crowd", "deliveries", "at least 12 times Bun's deliveries a second", 12, True, "bun"),
+    Goal("crowd", "median", "median latency at most 1/10 of Node's", 0.1, other="node"),
+    Goal("room", "deliveries", "at least 10 times Node's deliveries a second", 10, True, "node"),
+    Goal("busy", "deliveries", "at least 6 times Node's deliveries a second", 6, True, "node"),
+    Goal("busy", "deliveries", "at least 4.5 times Bun's deliveries a second", 4.5, True, "bun"),
+    Goal("alone", "cpu", "CPU for each delivery at most Bun's", 1, other="bun"),
+    Goal("alone", "median", "median latency at most Node's", 1, other="node"),
+    Goal("rate", "rate", "5,000 messages a second, nobody cut, p99 at most 20 ms", 5000, True),
+    Goal("idle", "memory", "memory for each at most 4 KB", 4),
+    Goal("idle", "connect_cpu", "CPU to connect one at most Node's", 1, other="node"),
+    Goal("idle", "leave", "all have left within 1 s", 1),
+    Goal("stall", "growth", "the others' p99 latency at most doubles", 2),
+]
