@@ -11,7 +11,7 @@ from chatapp.transport.server import SocketIO
 BOUND = 32 * 2**20
 
 app = Flask(__name__)
-tasks = SocketIO(app).server.eio
+tasks = SocketIO(app, outbox_bytes=BOUND, stall=10).server.eio
 
 
 class Echo:
@@ -29,7 +29,7 @@ def answer(environ, start_response):
     if environ["PATH_INFO"] == "/healthz":
         start_response("200 OK", [])
         return []
-    channel = Channel(server_socket(environ), websocket.WebSocket(BOUND), tasks, BOUND, stall=10)
+    channel = Channel(server_socket(environ), websocket.WebSocket(BOUND), tasks)
     first = b"" if "wsgi.websocket" in environ else websocket.accept(environ).serialize()
     channel.open(Echo(channel), first)
     if not channel.lives_on(environ):

@@ -201,10 +201,12 @@ def fuzz(server: Server, seed: int, seconds: float, attacks: int) -> str:
     alive(server)
     at_first = alive(server)
     with Bystanders(server) as bystanders:
-        while done < 200 or (done < attacks and time.monotonic() - begun < seconds):
+        share = 0.0
+        while done < 200 or share < 1:
             fuzzer.attack()
             done += 1
-            if done == 200:
+            share = max(done / attacks, (time.monotonic() - begun) / seconds)
+            if done <= 200 or share < 0.25:  # by then the log is as long as it gets
                 before = resident_kib(server)
         after = resident_kib(server)
     bystanders.check()

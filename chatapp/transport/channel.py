@@ -10,11 +10,10 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from chatapp.transport.clock import Clock
-from chatapp.transport.outbox import WOULD_BLOCK, Outbox
+from chatapp.transport.outbox import WOULD_BLOCK, Limits, Outbox
 from chatapp.transport.websocket import NORMAL, WebSocket
 
 if TYPE_CHECKING:
@@ -35,14 +34,14 @@ class Receiver(Protocol):
         """Nothing more will come."""
 
 
-class Tasks(Protocol):
+class Tasks(Limits, Protocol):
     """How things run side by side: greenlets where `gevent`, else threads."""
 
     gevent: bool
     clock: Clock
 
-    def spawn(self, call: Callable[..., Any], *arguments: Any) -> Any: ...
     def event(self) -> Any: ...
+    def outbox(self, sock: Any, on_cut: Callable[[], Any]) -> Outbox: ...
 
 
 class Channel:
@@ -52,25 +51,24 @@ class Channel:
     the socket isn't either, so that its handler may return. In threads, `run` reads.
     """
 
-    def __init__(
-        self,
-        sock: socket.socket,
-        websocket: WebSocket,
-        tasks: Tasks,
-        outbox_bytes: int,
-        stall: float,
-    ) -> None:
+    __slots__ = (
+        *("_closing", "_ended", "_lock", "_over", "_sock", "_tasks", "_tls", "_watcher"),
+        *("_websocket", "outbox", "receiver"),
+    )
+
+    def __init__(self, sock: socket.socket, websocket: WebSocket, tasks: Tasks) -> None:
         self.receiver: Receiver | None = None
         self._tasks = tasks
         self._websocket = websocket
         self._tls = isinstance(sock, ssl.SSLSocket)
         self._sock: Any = sock if self._tls else _socket.socket(fileno=os.dup(sock.fileno()))
         self._sock.settimeout(0)
-        self._outbox = Outbox(self._sock, tasks.spawn, self._cut, outbox_bytes, stall)
+        self.outbox = tasks.outbox(self._sock, self._cut)
         self._watcher: Any = None
-        self._over = tasks.event()
         self._closing = False
-        self._lock = Lock()
+        self._ended = False
+        self._over: Any = None  # the event that `run` waits for
+        self._lock = tasks.lock()
 
     def lives_on(self, environ: WSGIEnvironment) -> bool:
         """Whether the handler of the request that made it may return: the server then lets go of
@@ -80,7 +78,7 @@ class Channel:
     def open(self, receiver: Receiver, first: bytes) -> None:
         """Write `first`, and give what comes in to `receiver`."""
         self.receiver = receiver
-        self._outbox.write(first)
+        self.outbox.write(first)
         if self._tasks.gevent:
             from gevent import get_hub  # noqa: PLC0415 (threads need none)
 
@@ -90,11 +88,13 @@ class Channel:
     def run(self) -> None:
         """Stay until the channel has ended; in threads, read it meanwhile."""
         if self._tasks.gevent:
-            self._over.wait()
+            self._over = self._tasks.event()
+            if not self._ended:
+                self._over.wait()
             return
         readable = select.poll()
         readable.register(self._sock.fileno(), select.POLLIN)
-        while not self._over.is_set():
+        while not self._ended:
             readable.poll()
             self._readable()
 
@@ -104,12 +104,12 @@ class Channel:
             self._watcher.stop()
 
     def resume(self) -> None:
-        if self._watcher and not self._over.is_set():
+        if self._watcher and not self._ended:
             self._watcher.start(self._readable)
 
     def write(self, data: bytes) -> None:
         """Write a finished frame."""
-        self._outbox.write(data)
+        self.outbox.write(data)
 
     def close(self, code: int = NORMAL) -> None:
         """Send a close frame; the rest goes as RFC 6455, section 7, has it."""
@@ -140,7 +140,7 @@ class Channel:
                 self._take(received)
             if not received:
                 self._end()
-            if self._over.is_set() or not (self._tls and self._sock.pending()):
+            if self._ended or not (self._tls and self._sock.pending()):
                 return
 
     def _take(self, received: bytes) -> None:
@@ -149,7 +149,7 @@ class Channel:
             messages = self._websocket.receive(received)
             answer = self._websocket.to_send()
         if answer and not self._websocket.ended:
-            self._outbox.write(answer)
+            self.outbox.write(answer)
         for message in messages:
             self.receiver.received(message)
         if self._websocket.ended and not self._closing:
@@ -159,8 +159,8 @@ class Channel:
 
     def _finish(self, answer: bytes) -> None:
         self._closing = True
-        self._outbox.write(answer)
-        self._outbox.finish()
+        self.outbox.write(answer)
+        self.outbox.finish()
         self._tasks.clock.call_later(LINGER_SECONDS, self.abort)
         self.resume()
 
@@ -171,14 +171,16 @@ class Channel:
         self.abort()
 
     def _end(self) -> None:
-        if self._over.is_set():
+        if self._ended:
             return
-        self._over.set()
+        self._ended = True
+        if self._over:
+            self._over.set()
         if self._watcher:
             self._watcher.stop()
             self._watcher.close()
         self._shutdown()
-        self._outbox.release()
+        self.outbox.release()
 
     def _shutdown(self) -> None:
         with suppress(OSError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from engineio.packet import Packet
 from chatapp.errors import MalformedPacket
 from chatapp.transport.channel import Channel
 from chatapp.transport.packet import decode_engineio
+from chatapp.transport.turn import Hearer
 from chatapp.transport.websocket import NORMAL, frame
 
 if TYPE_CHECKING:
@@ -40,6 +40,12 @@ class Connection:
     Messages are handled one at a time, in the order they came. `close` may be called from anywhere.
     """
 
+    __slots__ = (
+        *("_awaiting_pong", "_busy", "_inbox", "_lock", "_timer", "address", "channel", "closed"),
+        *("connected", "last_poll", "news", "outgoing", "outgoing_bytes", "posting", "reason"),
+        *("server", "session", "sid", "upgrading"),
+    )
+
     def __init__(self, server: EngineServer, sid: str, address: str) -> None:
         self.server = server
         self.sid = sid
@@ -50,14 +56,14 @@ class Connection:
         self.closed = False
         self.reason: str | None = None
         self.channel: Channel | None = None
-        self.outgoing: deque[Packet] = deque()
+        self.outgoing: list[Packet] = []
         self.outgoing_bytes = 0
         self.news: Any = None  # the event that a waiting poll waits for
         self.posting = False
         self.last_poll = monotonic()
-        self._inbox: deque[Any] = deque()
+        self._inbox: deque[Any] | None = None
         self._busy = False
-        self._lock = Lock()
+        self._lock = server.lock()
         self._awaiting_pong = False
         self._timer = server.clock.call_later(server.ping_interval, self._beat)
 
@@ -65,6 +71,12 @@ class Connection:
     def upgraded(self) -> bool:
         """Whether it's over WebSocket (as python-engineio names it)."""
         return self.channel is not None
+
+    @property
+    def hearer(self) -> Hearer | None:
+        """What its frames leave by at the end of a turn, where it has such a thing."""
+        outbox = self.channel.outbox if self.channel else None
+        return outbox if isinstance(outbox, Hearer) else None
 
     # What goes out
 
@@ -90,8 +102,8 @@ class Connection:
     def take(self) -> list[Packet]:
         """What the next poll's answer carries."""
         with self._lock:
-            count = min(len(self.outgoing), PACKETS_PER_POLL)
-            packets = [self.outgoing.popleft() for _ in range(count)]
+            packets = self.outgoing[:PACKETS_PER_POLL]
+            del self.outgoing[:PACKETS_PER_POLL]
             self.outgoing_bytes -= sum(len(packet.encode(b64=True)) for packet in packets)
         return packets
 
@@ -112,52 +124,49 @@ class Connection:
         try:
             packet = decode_engineio(message)
         except MalformedPacket:
-            self._inbox.append(END)
-        else:
-            if packet.packet_type == engineio_packet.MESSAGE:
-                self._inbox.append(packet.data)
-            elif packet.packet_type == engineio_packet.PONG:
-                self._beat_answered()
-            elif packet.packet_type in (engineio_packet.CLOSE, engineio_packet.PING):
-                self._leave(packet.packet_type)
-        if self.channel and len(self._inbox) >= WAITING_EVENTS:
-            self.channel.pause()
-        self._get_to_work()
+            self._let_wait(END)
+            return
+        if packet.packet_type == engineio_packet.MESSAGE:
+            self._let_wait(packet.data)
+        elif packet.packet_type == engineio_packet.PONG:
+            self._beat_answered()
+        elif packet.packet_type == engineio_packet.CLOSE:
+            self.reason = self.reason or self.server.reason.CLIENT_DISCONNECT
+            self._let_wait(END)
+        elif packet.packet_type == engineio_packet.PING:  # only the server pings ("Heartbeat")
+            self._let_wait(END)
 
     def ended(self) -> None:
         """Its channel has ended."""
         self.reason = self.reason or self.server.reason.TRANSPORT_CLOSE
-        self._inbox.append(END)
-        self._get_to_work()
+        self._let_wait(END)
 
-    def _leave(self, packet_type: int) -> None:
-        # A client's ping is an error in protocol 4 ("Heartbeat": the server pings).
-        if packet_type == engineio_packet.CLOSE:
-            self.reason = self.reason or self.server.reason.CLIENT_DISCONNECT
-        self._inbox.append(END)
-
-    def _get_to_work(self) -> None:
+    def _let_wait(self, message: Any) -> None:
         with self._lock:
-            if self._busy or not self._inbox:
-                return
-            self._busy = True
-        if self.channel and self.server.gevent:
+            if self._inbox is None:
+                self._inbox = deque()
+            self._inbox.append(message)
+            full = len(self._inbox) >= WAITING_EVENTS
+            start, self._busy = not self._busy, True
+        if self.channel and full:
+            self.channel.pause()
+        if start and self.channel and self.server.gevent:
             self.server.spawn(self._work)
-        else:
+        elif start:
             self._work()
 
     def _work(self) -> None:
         """Handle what has come, one at a time, until there's no more."""
         while True:
             with self._lock:
-                if self.closed:
-                    self._inbox.clear()
-                if not self._inbox:
+                if not self._inbox or self.closed:
+                    self._inbox = None
                     self._busy = False
                     return
                 message = self._inbox.popleft()
+                room_again = len(self._inbox) == WAITING_EVENTS - 1
             self._handle(message)
-            if self.channel and len(self._inbox) == WAITING_EVENTS - 1:
+            if room_again and self.channel:
                 self.channel.resume()
 
     def _handle(self, message: Any) -> None:

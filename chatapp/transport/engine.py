@@ -6,6 +6,8 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qs
 
@@ -18,6 +20,7 @@ from chatapp.transport import websocket
 from chatapp.transport.channel import Channel, leaving, server_socket
 from chatapp.transport.clock import Clock
 from chatapp.transport.connection import Connection, encoded_frame
+from chatapp.transport.outbox import Outbox
 from chatapp.transport.polling import poll, post
 from chatapp.transport.probe import Probe
 from chatapp.transport.refusal import (
@@ -33,6 +36,7 @@ from chatapp.transport.refusal import (
     is_loopback,
     is_upgrade,
 )
+from chatapp.transport.turn import Hearer, Turn, at_the_loops_end
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -71,6 +75,10 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         self.gevent = self.async_mode == "gevent"
         self.spawn = self.start_background_task
         self.event = self.create_event
+        # Greenlets change places only where they wait, and nobody waits while holding these.
+        unlocked = nullcontext()
+        self.lock: Callable[[], Any] = (lambda: unlocked) if self.gevent else Lock
+        self.turn = Turn(at_the_loops_end) if self.gevent else None
         self.clock = Clock(self.spawn, self.event)
         self.stopping = False
         self._addresses: Counter[str] = Counter()
@@ -205,7 +213,11 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         sock = server_socket(environ)
         assert sock
         protocol = websocket.WebSocket(self.max_http_buffer_size)
-        return Channel(sock, protocol, self, self.outbox_bytes, self.stall)
+        return Channel(sock, protocol, self)
+
+    def outbox(self, sock: Any, on_cut: Callable[[], Any]) -> Outbox:
+        """What writes to a WebSocket's socket (channel.Tasks)."""
+        return Hearer(sock, self, on_cut, self.turn) if self.turn else Outbox(sock, self, on_cut)
 
     def _refuse_crowd(self, address: str) -> None:
         if self.stopping:

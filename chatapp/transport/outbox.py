@@ -7,117 +7,144 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
-from threading import Lock
-from typing import Any
+from contextlib import AbstractContextManager, suppress
+from typing import Any, Protocol
 
 WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class Limits(Protocol):
+    """What a slow reader is allowed, and how things run side by side.
+
+    `outbox_bytes` may wait for it; in `stall` seconds something must move. Both are security
+    limits. `lock()` makes a lock where there are threads.
+    """
+
+    outbox_bytes: int
+    stall: float
+
+    def spawn(self, call: Callable[..., Any], *arguments: Any) -> Any: ...
+    def lock(self) -> AbstractContextManager[Any]: ...
 
 
 class Outbox:
     """Writes to a non-blocking socket at once, and keeps what the kernel doesn't take.
 
-    `bound`: bytes that may wait; `stall`: seconds in which something must move. Over either,
-    `on_cut()` is called, once, by a task of its own: both are security limits. While something
-    waits, a task of `spawn` writes it; otherwise there is none.
+    Over either limit `on_cut()` is called, once, by a task of its own. While something waits, a
+    task writes it; otherwise there is none.
     """
 
-    def __init__(
-        self,
-        sock: Any,
-        spawn: Callable[..., Any],
-        on_cut: Callable[[], Any],
-        bound: int = 131072,
-        stall: float = 2.0,
-    ) -> None:
+    __slots__ = (
+        *("_backlog", "_finishing", "_limits", "_lock", "_on_cut", "_released", "_size", "_sock"),
+        *("_stopped", "send"),
+    )
+
+    def __init__(self, sock: Any, limits: Limits, on_cut: Callable[[], Any]) -> None:
         self._sock = sock
-        self._spawn = spawn
+        self._limits = limits
         self._on_cut = on_cut
-        self._bound = bound
-        self._stall = stall
-        self._lock = Lock()
-        self._waiting: deque[memoryview] = deque()
+        self._lock = limits.lock()
+        self._backlog: deque[memoryview] | None = None
         self._size = 0
-        self._draining = False
         self._finishing = False
-        self._stopped = False
         self._released = False
+        self._stopped = False
+        self.send: Callable[[Any], int] = sock.send
+        """Takes bytes and says how many it took: the socket's own, or a stand-in that takes all."""
 
     def write(self, data: bytes) -> None:
         """Write `data`, now or as soon as the kernel takes it; nothing once finished or cut."""
         with self._lock:
-            if self._stopped or self._finishing:
-                return
-            left = memoryview(data)[0 if self._draining else self._send(data) :]
-            if not left:
-                return
-            self._waiting.append(left)
-            self._size += len(left)
-            over = self._stopped = self._size > self._bound
-            start, self._draining = not self._draining, True
-        if over:
-            self._spawn(self._on_cut)
-        if start:
-            self._spawn(self._drain)
+            try:
+                sent = self.send(data)
+            except OSError:
+                sent = 0
+            if sent < len(data):
+                self.keep(data, sent)
+
+    def keep(self, data: bytes, sent: int) -> None:
+        """Have the rest of `data` written later, and all that follows after it.
+
+        A socket that fails is found out there, or by its reader.
+        """
+        self._backlog = deque()
+        self.send = self._queue
+        self._queue(memoryview(data)[sent:])
+        self._limits.spawn(self._drain)
 
     def finish(self) -> None:
         """End this direction of the connection once everything is written."""
         with self._lock:
+            self._stop()
             self._finishing = True
-            if not self._draining:
+            if self._backlog is None:
                 self._shut()
 
     def release(self) -> None:
         """Drop what waits and close the socket, now or when its task has let go of it."""
         with self._lock:
-            self._stopped = self._released = True
-            if not self._draining:
+            self._stop()
+            self._released = True
+            if self._backlog is None:
                 self._sock.close()
+            else:
+                self._backlog.clear()
+
+    def _stop(self) -> None:
+        self._stopped = True
+        self.send = len
+
+    def _queue(self, data: bytes | memoryview) -> int:
+        assert self._backlog is not None
+        self._backlog.append(memoryview(data))
+        self._size += len(data)
+        if self._size > self._limits.outbox_bytes:
+            self._backlog.clear()
+            self._stop()
+            self._limits.spawn(self._on_cut)
+        return len(data)
 
     def _drain(self) -> None:
         writable = select.poll()
         writable.register(self._sock.fileno(), select.POLLOUT)
-        while self._write_what_waits(bool(writable.poll(self._stall * 1000))):
+        while self._write_what_waits(bool(writable.poll(self._limits.stall * 1000))):
             pass
 
     def _write_what_waits(self, moving: bool) -> bool:
         """Write what the kernel takes by now; false once there's nothing more to do."""
         with self._lock:
-            stalled = not moving and not self._stopped
-            if moving and not self._stopped:
-                self._write_first()
-            self._stopped |= stalled
-            if self._waiting and not self._stopped:
+            if self._backlog and moving:
+                self._write_first(self._backlog)
+            if self._backlog and moving:
                 return True
-            self._draining = False
-            self._waiting.clear()
+            stalled = bool(self._backlog)
+            self._backlog = None
+            self._size = 0
             if self._released:
                 self._sock.close()
+            elif stalled:
+                self._stop()
             elif self._finishing:
                 self._shut()
+            elif not self._stopped:
+                self.send = self._sock.send
         if stalled:
             self._on_cut()
         return False
 
-    def _write_first(self) -> None:
-        if not self._waiting:
-            return
-        left = self._waiting[0]
-        sent = self._send(left)
-        self._size -= sent
-        if sent == len(left):
-            self._waiting.popleft()
-        else:
-            self._waiting[0] = left[sent:]
-
-    def _send(self, data: bytes | memoryview) -> int:
+    def _write_first(self, backlog: deque[memoryview]) -> None:
         try:
-            sent: int = self._sock.send(data)
+            sent = self._sock.send(backlog[0])
         except WOULD_BLOCK:
-            return 0
+            return
         except OSError:  # the reader will see that it's gone
-            return len(data)
-        return sent
+            backlog.clear()
+            return
+        self._size -= sent
+        if sent == len(backlog[0]):
+            backlog.popleft()
+        else:
+            backlog[0] = backlog[0][sent:]
 
     def _shut(self) -> None:
         with suppress(OSError):

@@ -12,6 +12,7 @@ from socketio import packet as socketio_packet
 
 from chatapp.errors import MalformedPacket
 from chatapp.transport.engine import EngineServer, logger
+from chatapp.transport.fanout import Fanout
 from chatapp.transport.packet import RESERVED_EVENTS, Packet
 
 
@@ -26,7 +27,7 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
     def __init__(self, connect_timeout: float = 10.0, **options: Any) -> None:
         self._connect_timeout = connect_timeout
         defaults = {"logger": logger, "serializer": Packet, "async_handlers": False}
-        super().__init__(**{**defaults, **options})
+        super().__init__(**{"client_manager": Fanout(), **defaults, **options})
 
     def _engineio_server_class(self) -> type[EngineServer]:
         return EngineServer
