@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections.abc import Callable, Collection
 
 from bench import machine, servers
 from bench.errors import BenchError
@@ -27,7 +28,7 @@ def main() -> None:
         sys.exit(f"make bench: {error}")
     except KeyboardInterrupt:
         sys.exit("make bench: ended")
-    text = report(results, options.rounds, options.seconds)
+    text = report(results, options.rounds, options.seconds, options.clients)
     if options.write:
         WRITTEN.write_text(text)
     print("\n" + text)
@@ -43,7 +44,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, default=SECONDS, help=f"of each load; {SECONDS:g} unless given"
     )
-    parser.add_argument("--clients", type=int, help="instead of each load's own number of them")
+    parser.add_argument("--clients", type=int, help="instead of each load's own number")
     parser.add_argument(
         "--write", action="store_true", help="write bench/results.md, as a full run does"
     )
@@ -54,7 +55,7 @@ def read_options() -> argparse.Namespace:
     return options
 
 
-def one_of(known: dict[str, object]):
+def one_of(known: Collection[str]) -> Callable[[str], list[str]]:
     def names(text: str) -> list[str]:
         found = text.split(",")
         for name in found:

@@ -85,7 +85,8 @@ class Crowd:
                 before, now = got[descriptor], got[descriptor] + data
                 got[descriptor] = now
                 if not data or not now.startswith(STARTS[: len(now)]):
-                    raise BenchError(f"a client was turned away: {now[:80]!r}")
+                    answer = now.partition(b"\r\n")[0].decode(errors="replace")
+                    raise BenchError(f"a client was turned away: {answer or 'no answer'}")
                 if b'40{"sid"' in now:
                     del got[descriptor]
                 elif b'0{"sid"' in now and b'0{"sid"' not in before:

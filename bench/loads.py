@@ -21,7 +21,7 @@ SIZES = (2000, 4000, 8000)  # clients
 
 
 class Load(NamedTuple):
-    what: str
+    what: str  # with {clients}
     run: Callable[[Server, float, int], Figures]
     clients: int
     ours: bool = False  # whether it's for this chat only
@@ -78,7 +78,7 @@ def take_off(crowd: Crowd, flight: int) -> None:
     began = time.monotonic()
     carry_on(crowd, WARM_UP)
     while (
-        any(sender.said < 2 * flight for sender in crowd.senders) and time.monotonic() < began + 6
+        any(sender.said < 2 * flight for sender in crowd.senders) and time.monotonic() < began + 20
     ):
         carry_on(crowd, 0.1)
 
@@ -92,10 +92,10 @@ def carry_on(crowd: Crowd, seconds: float) -> None:
             crowd.say(sender)
 
 
-def growth(server: Server, seconds: float, clients: int) -> Figures:
+def growth(server: Server, seconds: float, _clients: int) -> Figures:
     figures: Figures = {}
     for size in SIZES:
-        end = LOADS["crowd"].run(server, seconds / 2, size * clients // SIZES[0])
+        end = LOADS["crowd"].run(server, seconds / 2, size)
         figures |= {f"{name}#{size}": end[name] for name in ("deliveries", "cpu", "median", "p99")}
         figures |= worst(figures, end)
     return figures
@@ -194,16 +194,25 @@ def leave(server: Server, crowd: Crowd, files: int) -> Figures:
 
 
 LOADS = {
-    "alone": Load("one message at a time: the next when all have heard the last", alone, 100),
-    "busy": Load("4 senders with 8 in flight", in_flight(4, 8), 100),
-    "room": Load("4 senders with 4 in flight", in_flight(4, 4), 1000),
-    "crowd": Load("50 senders with 4 in flight", in_flight(50, 4), 1000),
-    "growth": Load("`crowd` with 2,000, 4,000 and 8,000 clients", growth, SIZES[0], ours=True),
+    "alone": Load(
+        "{clients} clients, one message at a time: the next when all have heard the last",
+        alone,
+        100,
+    ),
+    "busy": Load("{clients} clients, 4 senders with 8 in flight", in_flight(4, 8), 100),
+    "room": Load("{clients} clients, 4 senders with 4 in flight", in_flight(4, 4), 1000),
+    "crowd": Load("{clients} clients, 50 senders with 4 in flight", in_flight(50, 4), 1000),
+    "growth": Load(
+        "`crowd` with " + ", ".join(f"{size:,}" for size in SIZES) + " clients",
+        growth,
+        SIZES[-1],
+        ours=True,
+    ),
     "rate": Load(
-        f"10 senders who wait for nothing, {RATES[0]} messages a second in all, then more",
+        "{clients} clients, 10 senders who wait for nothing, at rising rates",
         rate,
         100,
     ),
-    "idle": Load("they connect, say nothing, and leave at once", idle, 8000),
-    "stall": Load("`room`, and then a third of them stop reading", stall, 1000),
+    "idle": Load("{clients} clients connect, say nothing, and leave at once", idle, 8000),
+    "stall": Load("`room`, and then a third of its {clients} clients stop reading", stall, 1000),
 }

@@ -66,15 +66,17 @@ def _cpu_seconds(pid: int) -> float:
     return (int(after_name[11]) + int(after_name[12])) * TICK  # proc(5): fields 14 and 15
 
 
-def busy_seconds() -> float:
-    """Time that our two cores weren't idle, what other virtual machines took included."""
+def idle_seconds() -> float:
+    """Time that our two cores had nothing to do.
+
+    The kernel measures it, while it only samples what a core is busy with.
+    """
     ours = {f"cpu{core}" for core in cores()}
     total = 0
     for line in (PROC / "stat").read_text().splitlines():
         name, *times = line.split()
         if name in ours:
-            user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, times[:8])
-            total += user + nice + system + irq + softirq + steal
+            total += int(times[3]) + int(times[4])  # proc(5): idle, iowait
     return total * TICK
 
 

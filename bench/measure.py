@@ -28,7 +28,7 @@ class Stretch:
             time.perf_counter(),
             self.server.cpu(),
             time.process_time(),
-            machine.busy_seconds(),
+            machine.idle_seconds(),
             self.crowd.heard,
         )
 
@@ -37,7 +37,7 @@ class Stretch:
 
         Shares are of one core.
         """
-        elapsed, server, load, busy, heard = (
+        elapsed, server, load, idle, heard = (
             after - before for after, before in zip(self._now(), self.before, strict=True)
         )
         return {
@@ -48,7 +48,7 @@ class Stretch:
             "cut": self.crowd.cut,
             "server_share": server / elapsed,
             "load_share": load / elapsed,
-            "others_share": max(busy - server - load, 0.0) / elapsed,
+            "others_share": max(2 * elapsed - idle - server - load, 0.0) / elapsed,
         }
 
 

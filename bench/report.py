@@ -13,13 +13,16 @@ from importlib.metadata import version
 
 from bench import machine, servers
 from bench.loads import LOADS, RATES, SIZES
-from bench.results import GOALS, OURS, Results
+from bench.results import GOALS, OURS, Goal, Results
 
-FIGURES = {
+EACH = {
     "deliveries": "deliveries a second",
     "cpu": "server CPU for each delivery, µs",
     "median": "median latency, ms",
     "p99": "p99 latency, ms",
+}
+FIGURES = {
+    **EACH,
     "rate": "highest rate held, messages a second",
     **{
         f"{figure}@{step}": f"{name} latency at {step:,}, ms"
@@ -28,13 +31,8 @@ FIGURES = {
     },
     **{
         f"{figure}#{size}": f"{name}, {size:,} clients"
+        for figure, name in EACH.items()
         for size in SIZES
-        for figure, name in (
-            ("deliveries", "deliveries a second"),
-            ("cpu", "server CPU for each delivery, µs"),
-            ("median", "median latency, ms"),
-            ("p99", "p99 latency, ms"),
-        )
     },
     "memory": "memory for each, KB",
     "connect_cpu": "CPU to connect one, µs",
@@ -44,8 +42,8 @@ FIGURES = {
     "growth": "p99 latency, times that before",
     "let_go": "clients let go by the server",
     "cut": "clients cut while they read",
-    "load_share": "the load's share of its core",
-    "others_share": "what others took, of one core",
+    "load_share": "the load's share of its core, %",
+    "others_share": "what others took, % of one core",
 }
 IN_STALL = {"p99": "the others' p99 latency, ms"}
 HIDDEN = {"stall": {"deliveries", "cpu", "median"}}
@@ -53,13 +51,13 @@ BUSY_LOAD = 0.97  # of its core
 BUSY_OTHERS = 0.1
 
 
-def report(results: Results, rounds: int, seconds: float) -> str:
+def report(results: Results, rounds: int, seconds: float, clients: int | None) -> str:
     parts = [
         "# Results of `make bench`",
         "\n".join(circumstances(rounds, seconds)),
         "## Goals",
         "\n".join(goals(results)),
-        *(f"## {load}\n\n{table(results, load)}" for load in results.loads()),
+        *(f"## {load}\n\n{table(results, load, clients)}" for load in results.loads()),
         "## Notes",
         "\n".join(notes(results)),
     ]
@@ -118,24 +116,36 @@ def said(command: list[str]) -> str:
 
 
 def goals(results: Results) -> Iterator[str]:
-    yield "| load | goal | seen | |"
-    yield "|---|---|---|---|"
+    yield "| load | goal | seen | | rounds |"
+    yield "|---|---|---|---|---|"
     for goal in GOALS:
         seen = goal.seen(results)
+        went_through = len(results.values(goal.load, OURS, goal.figure))
         if seen is None:
             shown, verdict = "-", "not measured"
         else:
-            shown = number(seen) + (f" times {goal.other}'s" if goal.other else "")
+            shown = f"{number(seen)} times {goal.other}'s" if goal.other else beside(results, goal)
             verdict = "met" if goal.met(seen) else "**missed**"
-        yield f"| {goal.load} | {goal.wanted} | {shown} | {verdict} |"
+        yield f"| {goal.load} | {goal.wanted} | {shown} | {verdict} | {went_through} |"
 
 
-def table(results: Results, load: str) -> str:
+def beside(results: Results, goal: Goal) -> str:
+    """Our figure, and those of the others."""
+    figures = {
+        server: results.median(goal.load, server, goal.figure)
+        for server in results.servers(goal.load)
+    }
+    shown = {server: number(figure) for server, figure in figures.items() if figure is not None}
+    others = ", ".join(f"{server} {figure}" for server, figure in shown.items() if server != OURS)
+    return shown[OURS] + (f" ({others})" if others else "")
+
+
+def table(results: Results, load: str, clients: int | None) -> str:
     names = results.servers(load)
     others = [name for name in ("node", "bun") if OURS in names and name in names]
     head = ["", *names, *(f"{OURS} / {other}" for other in others)]
     lines = [
-        f"{LOADS[load].clients:,} clients; {LOADS[load].what}.",
+        LOADS[load].what.format(clients=f"{clients or LOADS[load].clients:,}") + ".",
         "",
         f"| {' | '.join(head)} |",
         "|---" * len(head) + "|",
@@ -143,21 +153,23 @@ def table(results: Results, load: str) -> str:
     for figure, name in FIGURES.items():
         if figure in HIDDEN.get(load, ()):
             continue
-        cells = [cell(results.values(load, server, figure)) for server in names]
+        is_share = figure.endswith("_share")
+        cells = [cell(results.values(load, server, figure), is_share) for server in names]
         if not any(cells):
             continue
         for other in others:
-            ratio = None if figure.endswith("_share") else results.ratio(load, figure, other)
+            ratio = None if is_share else results.ratio(load, figure, other)
             cells.append("" if ratio is None else number(ratio))
         shown = IN_STALL.get(figure, name) if load == "stall" else name
         lines.append(f"| {shown} | {' | '.join(each or '-' for each in cells)} |")
     return "\n".join(lines)
 
 
-def cell(values: list[float]) -> str:
+def cell(values: list[float], is_share: bool) -> str:
     if not values:
         return ""
-    middle, least, greatest = map(number, (statistics.median(values), min(values), max(values)))
+    of_all = (statistics.median(values), min(values), max(values))
+    middle, least, greatest = (f"{100 * v:.0f}" if is_share else number(v) for v in of_all)
     return middle if least == greatest else f"{middle} ({least} to {greatest})"
 
 

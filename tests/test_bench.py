@@ -8,6 +8,7 @@ import pytest
 from bench import frames
 from bench.load import Crowd
 from bench.measure import percentile
+from bench.report import notes
 from bench.results import Goal, Results
 
 RANDOM = random.Random(4)
@@ -133,12 +134,15 @@ def test_percentiles_are_milliseconds_of_all():
     assert percentile(latencies, 99) == pytest.approx(991)
 
 
+UNDISTURBED = {"load_share": 0.5, "others_share": 0.0}
+
+
 @pytest.fixture
 def results():
     results = Results()
     for ours, theirs in [(100.0, 10.0), (300.0, 10.0), (120.0, 40.0)]:
-        results.add("crowd", "chatapp", {"deliveries": ours})
-        results.add("crowd", "node", {"deliveries": theirs})
+        results.add("crowd", "chatapp", UNDISTURBED | {"deliveries": ours})
+        results.add("crowd", "node", UNDISTURBED | {"deliveries": theirs})
     return results
 
 
@@ -155,6 +159,17 @@ def test_a_round_that_failed_has_no_ratio(results):
         results.add("crowd", "chatapp", {"deliveries": 1000.0})
         results.add("crowd", "node", "it did not start")
     assert results.ratio("crowd", "deliveries", "node") == 10
+
+
+def test_what_failed_or_was_disturbed_is_written_as_such(results):
+    disturbed = {"deliveries": 1.0, "load_share": 0.99, "others_share": 0.4}
+    for outcome in ("it did not start", disturbed, disturbed | {"others_share": 0.0}):
+        results.add("busy", "node", outcome)
+    assert list(notes(results)) == [
+        "- busy, node, round 1: failed: it did not start",
+        "- busy, node, round 2: others took 40% of a core",
+        "- busy, node, round 3: the load's core was full: its limit, perhaps not the server's",
+    ]
 
 
 def test_a_goal_is_met_on_its_side_of_the_bound(results):
