@@ -7,6 +7,7 @@ that gevent would have to patch.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import resource
 import socket
@@ -66,6 +67,8 @@ def post_worker_init(worker: Any) -> None:
     """
     import gevent  # noqa: PLC0415 (patched by now)
 
+    gc.collect()
+    gc.freeze()  # else each collection looks through the loaded modules again
     gevent.spawn(close_clients, worker)
     if "geventwebsocket" in type(worker).__module__:
         worker.server_class.pre_start_hook = hand_over_socket
