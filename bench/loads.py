@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from bench import machine
 from bench.errors import BenchError
 from bench.load import Crowd
 from bench.measure import Figures, Stretch, quiet
@@ -18,6 +19,8 @@ LISTENERS = 20
 RATES = (500, 1000, 2000, 3000, 4000, 5000)  # messages a second
 RATE_P99 = 20.0  # milliseconds
 SIZES = (2000, 4000, 8000)  # clients
+NEWMSG_BYTES = 155
+STALLED = 30.0  # seconds, at most, until the kernel holds all that it will for who doesn't read
 
 
 class Load(NamedTuple):
@@ -117,6 +120,12 @@ def stall(server: Server, seconds: float, clients: int) -> Figures:
         crowd.stall(clients // 3)
         stretch = Stretch(server, crowd)
         carry_on(crowd, seconds)
+        each = stretch.end()["deliveries"] / (clients - clients // 3) * NEWMSG_BYTES
+        until = time.monotonic() + STALLED - seconds
+        while each * STALLED > machine.send_buffer() and time.monotonic() < until:
+            if files - server.open_files() >= clients // 3:
+                break
+            carry_on(crowd, 1)
         after = stretch.end()
         return after | {
             "before": before["p99"],
@@ -214,5 +223,10 @@ LOADS = {
         100,
     ),
     "idle": Load("{clients} clients connect, say nothing, and leave at once", idle, 8000),
-    "stall": Load("`room`, and then a third of its {clients} clients stop reading", stall, 1000),
+    "stall": Load(
+        "`room`, and then a third of its {clients} clients stop reading: until the server lets "
+        f"them go, where it sends enough in {STALLED:g} s for the kernel to take no more",
+        stall,
+        1000,
+    ),
 }

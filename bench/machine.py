@@ -96,6 +96,11 @@ def open_files(pids: list[int]) -> int:
     return sum(len(os.listdir(PROC / str(pid) / "fd")) for pid in pids)
 
 
+def send_buffer() -> int:
+    """Bytes that the kernel holds for a connection at most (tcp(7): tcp_wmem)."""
+    return int((PROC / "sys/net/ipv4/tcp_wmem").read_text().split()[2])
+
+
 def model() -> str:
     """The processor's name."""
     for line in (PROC / "cpuinfo").read_text().splitlines():
