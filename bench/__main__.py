@@ -21,17 +21,23 @@ ROUNDS, SECONDS = 3, 4.0
 
 def main() -> None:
     options = read_options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("make bench: ended"))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
     try:
         results = run(options)
     except BenchError as error:
         sys.exit(f"make bench: {error}")
-    except KeyboardInterrupt:
-        sys.exit("make bench: ended")
     text = report(results, options.rounds, options.seconds, options.clients)
     if options.write:
         WRITTEN.write_text(text)
     print("\n" + text)
+
+
+def end(*_: object) -> None:
+    """Stop the server that runs, and leave; what else is sent meanwhile doesn't interrupt that."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit("make bench: ended")
 
 
 def read_options() -> argparse.Namespace:
