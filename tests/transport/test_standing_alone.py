@@ -18,7 +18,10 @@ from websockets.protocol import OPEN, Protocol, Side
 from chatapp.transport.engine import EngineServer
 from chatapp.transport.server import SocketIO
 
-PINNED = ["flask-socketio", "python-socketio", "python-engineio", "websockets", "gevent-websocket"]
+PINNED = [
+    *["flask-socketio", "python-socketio", "python-engineio", "websockets"],
+    *["gevent", "gevent-websocket", "gunicorn"],
+]
 
 
 class Echo(flask_socketio.Namespace):
@@ -110,7 +113,7 @@ def test_the_libraries_are_held_to_the_minor_version_tested(library):
     (requirement,) = [
         line
         for line in requires("chatapp")
-        if re.match(rf"{library}\s*~=", line) and ";" not in line
+        if re.match(rf"{library}(\[\w+\])?\s*~=", line) and ";" not in line
     ]
     pinned = re.search(r"~=\s*(\d+\.\d+)", requirement)[1]
     assert version(library).startswith(pinned + ".") or version(library) == pinned
