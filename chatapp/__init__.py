@@ -23,7 +23,6 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """
     # Imported here, as a server reads chatapp.serve before gevent has patched the process.
     from flask import Flask
-    from gevent.monkey import is_module_patched
 
     from chatapp import pages, security
     from chatapp.chat import Bounds, Chat
@@ -42,7 +41,6 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     socketio = SocketIO(
         app,
         origin_allowed=security.origin_rule(settings.allowed_origins),
-        async_mode="gevent" if is_module_patched("socket") else "threading",
         ping_interval=settings.ping_interval,
         ping_timeout=settings.ping_timeout,
         max_http_buffer_size=settings.max_frame_bytes,

@@ -15,6 +15,7 @@ import engineio
 from engineio import packet as engineio_packet
 from engineio.packet import Packet
 from engineio.payload import Payload
+from gevent.monkey import is_module_patched
 
 from chatapp.transport import websocket
 from chatapp.transport.channel import Channel, leaving, server_socket
@@ -83,6 +84,10 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         self.stopping = False
         self._addresses: Counter[str] = Counter()
         self._last_words: dict[str, Connection] = {}
+
+    def async_modes(self) -> list[str]:
+        """Gevent only where it has patched the process; else threads, each its own stack."""
+        return ["gevent", "threading"] if is_module_patched("socket") else ["threading"]
 
     def handle_request(
         self, environ: WSGIEnvironment, start_response: StartResponse

@@ -68,6 +68,7 @@ def people(serve):
     people = [Person(server.url, "websocket") for _ in range(2)]
     people[0].sets("Speaker")
     people[1].sets("Bystander")
+    people[0].hears("userJoined")
     yield people
     for person in people:
         person.leaves()

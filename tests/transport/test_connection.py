@@ -25,7 +25,7 @@ class Channel:
 
 def test_a_connection_with_64_events_waiting_is_not_read():
     """docs/wire.md, Bounds."""
-    server = EngineServer(async_mode="threading")
+    server = EngineServer()
     server.gevent = True  # messages are handled beside the reading
     handled, turns, done = [], threading.Semaphore(0), threading.Semaphore(0)
     begun = threading.Event()

@@ -12,7 +12,7 @@ from chatapp.transport.server import SocketIOServer
 @pytest.fixture(params=[Manager, Fanout], ids=["the library's", "ours"])
 def manager(request):
     """Both, so that ours is shown to do what is expected of the library's."""
-    server = SocketIOServer(client_manager=request.param(), async_mode="threading")
+    server = SocketIOServer(client_manager=request.param())
     server.sent = []
     server._send_eio_packet = lambda eio_sid, packet: server.sent.append((eio_sid, packet.data))
     return server.manager

@@ -39,7 +39,7 @@ class Echo(flask_socketio.Namespace):
 @pytest.fixture
 def echo():
     app = Flask(__name__)
-    socketio = SocketIO(app, async_mode="threading")
+    socketio = SocketIO(app)
     socketio.on_namespace(Echo("/"))
     return lambda: socketio.test_client(app)
 
@@ -63,7 +63,7 @@ def test_a_reserved_event_runs_no_handler_of_a_namespace_that_knows_nothing_of_t
 
 def test_decorated_handlers_work_as_in_flask_socketio():
     app = Flask(__name__)
-    socketio = SocketIO(async_mode="threading")
+    socketio = SocketIO()
 
     @socketio.on("double")
     def double(number):
@@ -74,7 +74,7 @@ def test_decorated_handlers_work_as_in_flask_socketio():
 
 
 def test_its_engineio_server_alone():
-    server = EngineServer(async_mode="threading")
+    server = EngineServer()
     heard: list = []
     server.on("connect", lambda sid, environ: heard.append("connect"))
     server.on("message", lambda sid, data: heard.append(data))
@@ -93,8 +93,12 @@ def test_its_engineio_server_alone():
     assert heard == ["connect", "hello", {"a": 1}, b"\x00\x01", "client disconnect"]
 
 
+def test_threads_are_the_way_where_gevent_has_not_patched_the_process():
+    assert EngineServer().async_mode == "threading"
+
+
 def test_a_refused_connection_leaves_nothing_behind():
-    server = EngineServer(async_mode="threading", ping_interval=0.05, ping_timeout=0.05)
+    server = EngineServer(ping_interval=0.05, ping_timeout=0.05)
     told: list = []
     server.on("connect", lambda sid, environ: False)
     server.on("disconnect", lambda sid, reason: told.append(sid))
