@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
-from heapq import heappop, heappush
-from itertools import count
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -43,42 +42,50 @@ class Clock:
         self._now = now
         self._wake = event()
         self._lock = Lock()
-        self._order = count()
-        self._timers: list[tuple[float, int, Timer]] = []
+        # By their seconds: there are few different ones, and what comes first is due first.
+        self._timers: dict[float, deque[Timer]] = {}
         self._running = False
 
     def call_later(self, seconds: float, call: Callable[[], Any]) -> Timer:
         """Have `call()` called once, so many seconds from now."""
         timer = Timer(self._now() + seconds, call)
         with self._lock:
-            heappush(self._timers, (timer.due, next(self._order), timer))
-            first = self._timers[0][2] is timer
+            alike = self._timers.get(seconds)
+            if alike is None:
+                alike = self._timers[seconds] = deque()
+                self._wake.set()
+            alike.append(timer)
             start = not self._running
             self._running = True
         if start:
             self._spawn(self._run)
-        elif first:
-            self._wake.set()
         return timer
 
     def _run(self) -> None:
         while True:
             with self._lock:
-                while self._timers and self._timers[0][2].call is None:
-                    heappop(self._timers)
-                if not self._timers:
+                first = self._first()
+                if first is None:
                     self._running = False
                     return
-                timer = self._timers[0][2]
-                wait = timer.due - self._now()
-                if wait <= 0:
-                    heappop(self._timers)
-                else:
+                wait = first[0].due - self._now()
+                if wait > 0:
                     self._wake.clear()
+                else:
+                    call = first.popleft().call
             if wait > 0:
                 self._wake.wait(wait)
-            elif timer.call:
+            elif call:
                 try:
-                    timer.call()
+                    call()
                 except Exception:
                     logger.exception("a timer failed")
+
+    def _first(self) -> deque[Timer] | None:
+        """The timers among which is the next one; those that are cancelled are dropped."""
+        for seconds, alike in list(self._timers.items()):
+            while alike and alike[0].call is None:
+                alike.popleft()
+            if not alike:
+                del self._timers[seconds]
+        return min(self._timers.values(), key=lambda alike: alike[0].due, default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import Any
 
@@ -15,13 +16,20 @@ from chatapp.transport.engine import EngineServer, logger
 from chatapp.transport.fanout import Fanout
 from chatapp.transport.packet import RESERVED_EVENTS, Packet
 
+KEPT = (
+    *("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REMOTE_ADDR"),
+    *("SERVER_NAME", "SERVER_PORT", "wsgi.url_scheme", "flask.app", "HTTP_HOST", "HTTP_ORIGIN"),
+    *("HTTP_COOKIE", "HTTP_AUTHORIZATION", "HTTP_USER_AGENT", "HTTP_ACCEPT_LANGUAGE"),
+)
+"""What is kept of the request that began a session: what handlers read, and Flask needs."""
+
 
 class SocketIOServer(socketio.Server):  # type: ignore[misc]
     """A Socket.IO server (protocol 5). What a client may not send ends its connection.
 
     `connect_timeout`: seconds that a session may be in no namespace. A namespace handler with a
     method `reserved_event(event, sid, *arguments)` is told where a client sends an event of a
-    reserved name, which others never hear of.
+    reserved name, which others never hear of. Handlers see `KEPT` of a client's WSGI environ.
     """
 
     def __init__(self, connect_timeout: float = 10.0, **options: Any) -> None:
@@ -33,7 +41,8 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
         return EngineServer
 
     def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
-        super()._handle_eio_connect(eio_sid, environ)
+        kept = {name: _shared(environ[name]) for name in KEPT if name in environ}
+        super()._handle_eio_connect(eio_sid, kept)
         self._expect_connect(eio_sid)
 
     def _expect_connect(self, eio_sid: str) -> None:
@@ -112,6 +121,11 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
         if answer is not None and id is not None:
             packet = self.packet_class(socketio_packet.ACK, [answer], namespace, id)
             self._send_packet(eio_sid, packet)
+
+
+def _shared(value: Any) -> Any:
+    """`value`, where it's a string the same one for all sessions that have it."""
+    return sys.intern(value) if type(value) is str else value
 
 
 class SocketIO(flask_socketio.SocketIO):  # type: ignore[misc]
