@@ -6,6 +6,7 @@ from flask import Flask
 
 from chatapp.transport import websocket
 from chatapp.transport.channel import Channel, leaving, server_socket
+from chatapp.transport.handshake import accept
 from chatapp.transport.server import SocketIO
 
 BOUND = 32 * 2**20
@@ -30,7 +31,7 @@ def answer(environ, start_response):
         start_response("200 OK", [])
         return []
     channel = Channel(server_socket(environ), websocket.WebSocket(BOUND), tasks)
-    first = b"" if "wsgi.websocket" in environ else websocket.accept(environ).serialize()
+    first = b"" if "wsgi.websocket" in environ else accept(environ)
     channel.open(Echo(channel), first)
     if not channel.lives_on(environ):
         channel.run()

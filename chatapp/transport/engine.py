@@ -17,10 +17,10 @@ from engineio.packet import Packet
 from engineio.payload import Payload
 from gevent.monkey import is_module_patched
 
-from chatapp.transport import websocket
 from chatapp.transport.channel import Channel, leaving, server_socket
 from chatapp.transport.clock import Clock
 from chatapp.transport.connection import Connection, encoded_frame
+from chatapp.transport.handshake import accept, is_upgrade
 from chatapp.transport.outbox import Outbox
 from chatapp.transport.polling import poll, post
 from chatapp.transport.probe import Probe
@@ -35,9 +35,9 @@ from chatapp.transport.refusal import (
     Refused,
     cors_headers,
     is_loopback,
-    is_upgrade,
 )
 from chatapp.transport.turn import Hearer, Turn, at_the_loops_end
+from chatapp.transport.websocket import WebSocket
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -206,19 +206,12 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         if server_socket(environ) is None:
             error = (3, "This server gives no access to its sockets; use gunicorn or flask run")
             raise Refused(error, "501 Not Implemented")
-        if "wsgi.websocket" in environ:
-            return b""
-        accepted = websocket.accept(environ)
-        if accepted.status_code != 101:
-            status = f"{accepted.status_code} {accepted.reason_phrase}"
-            raise Refused(BAD_REQUEST, status, ("Sec-WebSocket-Version", "13"))
-        return accepted.serialize()
+        return b"" if "wsgi.websocket" in environ else accept(environ)
 
     def _channel(self, environ: WSGIEnvironment) -> Channel:
         sock = server_socket(environ)
         assert sock
-        protocol = websocket.WebSocket(self.max_http_buffer_size)
-        return Channel(sock, protocol, self)
+        return Channel(sock, WebSocket(self.max_http_buffer_size), self)
 
     def outbox(self, sock: Any, on_cut: Callable[[], Any]) -> Outbox:
         """What writes to a WebSocket's socket (channel.Tasks)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,12 +32,7 @@ class Refused(Exception):
 RETRY = ("Retry-After", "5")
 
 
-def is_upgrade(environ: WSGIEnvironment) -> bool:
-    connection = environ.get("HTTP_CONNECTION", "").lower()
-    asked = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
-    return asked and "upgrade" in [option.strip() for option in connection.split(",")]
-
-
+@lru_cache(1024)
 def is_loopback(address: str) -> bool:
     """Whether a bound for each address makes no sense for it: loopback, or a Unix socket's."""
     try:

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import struct
 
-from websockets.datastructures import Headers
-from websockets.frames import Frame, Opcode
-from websockets.http11 import Request, Response
-from websockets.protocol import OPEN, Protocol, Side
-from websockets.server import ServerProtocol
+CONT, TEXT, BINARY = 0x0, 0x1, 0x2
+CLOSE, PING, PONG = 0x8, 0x9, 0xA
 
 NORMAL = 1000
-GOING_AWAY = 1001
+PROTOCOL_ERROR = 1002
+NO_STATUS = 1005
 INVALID_DATA = 1007
-HANDSHAKE_HEADERS = ("Connection", "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version")
-DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
+TOO_BIG = 1009
+
+CLOSE_CODES = range(1000, 1004), range(1007, 1015), range(3000, 5000)
+"""What a close frame may say (section 7.4)."""
+
+FIN, RESERVED, OPCODE = 0x80, 0x70, 0x0F
+MASKED, LENGTH = 0x80, 0x7F
+CONTROL_BYTES = 125
+"""The most that a control frame carries (section 5.5)."""
 
 
-class Framing(Protocol):
-    """The rules of framing, where a close may come between a message's fragments (section 5.4)."""
+class WebSocketError(ValueError):
+    """What came in breaks the protocol; `code` is what it is closed with (section 7.4.1)."""
 
-    def recv_frame(self, frame: Frame) -> None:
-        if frame.opcode is Opcode.CLOSE:
-            self.current_size = None
-        super().recv_frame(frame)
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class WebSocket:
@@ -34,12 +37,13 @@ class WebSocket:
     header is read. What breaks the protocol closes it with 1002, 1007 or 1009.
     """
 
-    __slots__ = ("_body", "_protocol", "_text", "ended")
+    __slots__ = ("_answers", "_fragments", "_max_bytes", "_partial", "ended")
 
     def __init__(self, max_bytes: int) -> None:
-        self._protocol = Framing(Side.SERVER, state=OPEN, max_size=max_bytes)
-        self._body = b""  # what has come of a message in fragments
-        self._text = False
+        self._max_bytes = max_bytes
+        self._partial: bytearray | None = None  # a frame that hasn't come as a whole
+        self._fragments: _Fragments | None = None  # a message that hasn't
+        self._answers = b""
         self.ended = False
         """Whether nothing more will come in: closed by either side, or broken."""
 
@@ -48,61 +52,156 @@ class WebSocket:
 
         Pings and a close are answered by what `to_send` gives next.
         """
-        if self.ended:
-            return []
-        if received:
-            self._protocol.receive_data(received)
-        else:
-            self._protocol.receive_eof()
-        messages = []
-        for frame in self._protocol.events_received():
-            if isinstance(frame, Frame) and frame.opcode in DATA and not self.ended:
-                message = self._add(frame)
+        messages: list[str | bytes] = []
+        self.ended = self.ended or not received
+        data: bytes | bytearray = received
+        if self._partial:
+            self._partial += received
+            data = self._partial
+        start = 0
+        try:
+            while not self.ended and (frame := self._read(data, start)):
+                start, fin, opcode, body = frame
+                message = self._take(fin, opcode, body)
                 if message is not None:
                     messages.append(message)
-        self.ended = self.ended or self._protocol.state is not OPEN
+        except WebSocketError as error:
+            self.close(error.code)
+        if self.ended or start == len(data):
+            self._partial = None
+        elif self._partial:
+            del self._partial[:start]
+        else:
+            self._partial = bytearray(received[start:])
         return messages
 
     def close(self, code: int) -> None:
         """Begin the closing handshake (section 7.1.2): `to_send` gives the close frame."""
-        self._protocol.fail(code)
-        self.ended = True
+        if not self.ended:
+            self._answers += encoded(CLOSE, b"" if code == NO_STATUS else struct.pack("!H", code))
+            self.ended = True
 
     def to_send(self) -> bytes:
         """What is to be written now, in answer to what was received or closed."""
-        return b"".join(self._protocol.data_to_send())
+        answers, self._answers = self._answers, b""
+        return answers
 
-    def _add(self, frame: Frame) -> str | bytes | None:
-        """The message that `frame` completes, if it does (section 5.4)."""
-        if frame.opcode is not Opcode.CONT:
-            self._text = frame.opcode is Opcode.TEXT
-        body = self._body + frame.data if self._body else bytes(frame.data)
-        self._body = b"" if frame.fin else body
-        if not frame.fin:
+    def _read(self, data: bytes | bytearray, at: int) -> tuple[int, int, int, bytes] | None:
+        """The end, FIN bit, opcode and body of the frame that begins `at`, if it's there whole.
+
+        Section 5.2. What its header alone says is judged before its body has come.
+        """
+        if len(data) < at + 2:
             return None
-        if not self._text:
-            return body
-        try:
-            return body.decode()
-        except UnicodeDecodeError:
-            self.close(INVALID_DATA)
+        first, second = data[at], data[at + 1]
+        fin, opcode, length = first & FIN, first & OPCODE, second & LENGTH
+        if first & RESERVED or not second & MASKED:
+            raise WebSocketError(PROTOCOL_ERROR)
+        self._judge(fin, opcode, length)
+        at += 2
+        if length > CONTROL_BYTES:
+            size = 2 if length == CONTROL_BYTES + 1 else 8
+            if len(data) < at + size:
+                return None
+            length = int.from_bytes(data[at : at + size], "big")
+            at += size
+        so_far = self._fragments.size if self._fragments and opcode < CLOSE else 0
+        if length > self._max_bytes - so_far:
+            raise WebSocketError(TOO_BIG)
+        end = at + 4 + length
+        if len(data) < end:
             return None
+        return end, fin, opcode, unmasked(data[at + 4 : end], data[at : at + 4])
+
+    def _judge(self, fin: int, opcode: int, length: int) -> None:
+        """Whether such a frame may come now (sections 5.4 and 5.5)."""
+        if opcode >= CLOSE:
+            allowed = opcode <= PONG and fin and length <= CONTROL_BYTES
+        elif self._fragments:
+            allowed = opcode == CONT
+        else:
+            allowed = opcode in (TEXT, BINARY)
+        if not allowed:
+            raise WebSocketError(PROTOCOL_ERROR)
+
+    def _take(self, fin: int, opcode: int, body: bytes) -> str | bytes | None:
+        """The message that a frame completes, if it does."""
+        if opcode >= CLOSE:
+            self._answer(opcode, body)
+            return None
+        if not fin or self._fragments:
+            self._fragments = self._fragments or _Fragments(opcode)
+            self._fragments.add(body)
+            if not fin:
+                return None
+            opcode, body = self._fragments.opcode, self._fragments.joined()
+            self._fragments = None
+        return as_text(body) if opcode == TEXT else body
+
+    def _answer(self, opcode: int, body: bytes) -> None:
+        """Answer a control frame (section 5.5)."""
+        if opcode == PING:
+            self._answers += encoded(PONG, body)
+        elif opcode == CLOSE:
+            self.close(close_code(body))
+
+
+class _Fragments:
+    """What has come of a message in fragments (section 5.4)."""
+
+    def __init__(self, opcode: int) -> None:
+        self.opcode = opcode
+        self.size = 0
+        self._bodies: list[bytes] = []
+
+    def add(self, body: bytes) -> None:
+        self.size += len(body)
+        self._bodies.append(body)
+
+    def joined(self) -> bytes:
+        return b"".join(self._bodies)
+
+
+def unmasked(body: bytes | bytearray, key: bytes | bytearray) -> bytes:
+    """`body` without its mask (section 5.3), all at once as two long numbers."""
+    size = len(body)
+    mask = (key * (size // 4 + 1))[:size]
+    return (int.from_bytes(body, "little") ^ int.from_bytes(mask, "little")).to_bytes(
+        size, "little"
+    )
+
+
+def as_text(body: bytes) -> str:
+    """`body` as the text that it should be (section 8.1)."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise WebSocketError(INVALID_DATA) from None
+
+
+def close_code(body: bytes) -> int:
+    """The code that a close frame brings, NO_STATUS where it brings none (sections 5.5.1, 7.4)."""
+    if not body:
+        return NO_STATUS
+    code = int.from_bytes(body[:2], "big")
+    as_text(body[2:])
+    if len(body) == 1 or not any(code in codes for codes in CLOSE_CODES):
+        raise WebSocketError(PROTOCOL_ERROR)
+    return code
+
+
+def encoded(opcode: int, body: bytes) -> bytes:
+    """A frame from the server: whole and not masked (section 5.2)."""
+    size = len(body)
+    if size <= CONTROL_BYTES:
+        return bytes((FIN | opcode, size)) + body
+    if size < 65536:
+        return struct.pack("!BBH", FIN | opcode, 126, size) + body
+    return struct.pack("!BBQ", FIN | opcode, 127, size) + body
 
 
 def frame(message: str | bytes) -> bytes:
-    """`message` as one frame from the server, unmasked (section 5.2)."""
+    """`message` as one frame."""
     if isinstance(message, str):
-        return Frame(Opcode.TEXT, message.encode()).serialize(mask=False)
-    return Frame(Opcode.BINARY, message).serialize(mask=False)
-
-
-def accept(environ: Mapping[str, Any]) -> Response:
-    """The answer to a request for a WebSocket (section 4.2): a 101, or what is wrong."""
-    headers = Headers()
-    for name in HANDSHAKE_HEADERS:
-        value = environ.get("HTTP_" + name.upper().replace("-", "_"), "")
-        if value and value.isprintable():
-            headers[name] = value
-    protocol = environ.get("SERVER_PROTOCOL", "HTTP/1.1")
-    method = environ["REQUEST_METHOD"]
-    return ServerProtocol().accept(Request(environ["PATH_INFO"], headers, method, protocol))
+        return encoded(TEXT, message.encode())
+    return encoded(BINARY, message)

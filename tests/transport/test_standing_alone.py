@@ -13,13 +13,12 @@ import pytest
 import socketio
 from flask import Flask
 from gevent import pywsgi
-from websockets.protocol import OPEN, Protocol, Side
 
 from chatapp.transport.engine import EngineServer
 from chatapp.transport.server import SocketIO
 
 PINNED = [
-    *["flask-socketio", "python-socketio", "python-engineio", "websockets"],
+    *["flask-socketio", "python-socketio", "python-engineio"],
     *["gevent", "gevent-websocket", "gunicorn"],
 ]
 
@@ -133,14 +132,6 @@ RELIED_ON = {
     flask_socketio.SocketIO: ["init_app", "on_namespace", "test_client"],
     flask_socketio: ["_SocketIOMiddleware"],
     socketio.packet.Packet: ["decode", "add_attachment", "encode"],
-    Protocol: [
-        "receive_data",
-        "receive_eof",
-        "data_to_send",
-        "events_received",
-        "fail",
-        "recv_frame",
-    ],
     pywsgi.WSGIHandler: ["get_environ"],
 }
 
@@ -169,9 +160,3 @@ def test_the_signatures_that_are_overridden_are_as_they_were():
         ["eio_sid", "namespace", "data"],
         ["environ", "start_response"],
     ]
-
-
-def test_websockets_reads_a_frames_size_from_its_header_alone():
-    protocol = Protocol(Side.SERVER, state=OPEN, max_size=10)
-    protocol.receive_data(b"\x81\xff" + (11).to_bytes(8, "big"))
-    assert b"\x03\xf1" in b"".join(protocol.data_to_send())  # 1009

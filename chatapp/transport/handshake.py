@@ -1,0 +1,53 @@
+"""A WebSocket's opening handshake (RFC 6455, section 4.2)."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64encode
+from hashlib import sha1
+from typing import TYPE_CHECKING
+
+from chatapp.transport.refusal import BAD_REQUEST, Refused
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
+KEY_BYTES = 16
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+UNDERSTOOD = ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")
+ACCEPTED = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: %b\r\n\r\n"
+)
+
+
+def is_upgrade(environ: WSGIEnvironment) -> bool:
+    """Whether a request asks for a WebSocket."""
+    connection = environ.get("HTTP_CONNECTION", "").lower()
+    asked = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+    return asked and "upgrade" in [option.strip() for option in connection.split(",")]
+
+
+def accept(environ: WSGIEnvironment) -> bytes:
+    """The 101 that opens the WebSocket which a request asks for (section 4.2.2).
+
+    Raises:
+        Refused: with 426, it asks for another version; with 400, it isn't as section 4.2.1 has it.
+    """
+    version = environ.get("HTTP_SEC_WEBSOCKET_VERSION")
+    if version != "13":
+        raise Refused(BAD_REQUEST, "426 Upgrade Required", *UNDERSTOOD)
+    key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "").encode("latin-1")
+    http_1_0 = environ.get("SERVER_PROTOCOL") == "HTTP/1.0"
+    if environ["REQUEST_METHOD"] != "GET" or http_1_0 or not is_key(key):
+        raise Refused(BAD_REQUEST)
+    return ACCEPTED % b64encode(sha1(key + GUID, usedforsecurity=False).digest())
+
+
+def is_key(key: bytes) -> bool:
+    """Whether `key` is 16 bytes in base64 (section 4.1)."""
+    try:
+        return len(binascii.a2b_base64(key, strict_mode=True)) == KEY_BYTES
+    except binascii.Error:
+        return False

@@ -1,0 +1,136 @@
+"""Our framing against that of websockets, whatever comes and however it's cut (RFC 6455)."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from raw import BINARY, CLOSE, CONT, PING, PONG, TEXT, frame
+from websockets.frames import Frame, Opcode
+from websockets.protocol import OPEN, Protocol, Side
+
+from chatapp.transport.websocket import WebSocket
+from chatapp.transport.websocket import frame as from_server
+
+LIMIT = 200
+
+
+class Oracle(Protocol):
+    """websockets' server; a close may come between fragments (section 5.4)."""
+
+    def __init__(self) -> None:
+        super().__init__(Side.SERVER, state=OPEN, max_size=LIMIT)
+        self.messages: list[str | bytes] = []
+        self.sent = b""
+        self.body = b""
+        self.text = False
+
+    def recv_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None
+        super().recv_frame(frame)
+        if frame.opcode <= Opcode.BINARY:
+            self.add(frame)
+
+    def add(self, frame: Frame) -> None:
+        if frame.opcode is not Opcode.CONT:
+            self.text = frame.opcode is Opcode.TEXT
+            self.body = b""
+        self.body += bytes(frame.data)
+        if frame.fin:
+            self.messages.append(self.body.decode() if self.text else self.body)
+
+    def receive(self, data: bytes) -> None:
+        if self.state is OPEN:
+            self.receive_data(data)
+            self.sent += b"".join(self.data_to_send())
+
+
+def answers(sent: bytes) -> list[tuple[int, bytes]]:
+    """The control frames that a server sent: a close's code alone, for its words are free."""
+    found = []
+    while sent:
+        opcode, size = sent[0] & 15, sent[1]
+        body, sent = sent[2 : 2 + size], sent[2 + size :]
+        found.append((opcode, body[:2] if opcode == CLOSE else body))
+    return found
+
+
+def outcome(messages: list[str | bytes], sent: bytes) -> tuple:
+    """What came of it. What is both too big and wrong is either (tests/servers has the codes)."""
+    big, wrong = struct.pack("!H", 1009), struct.pack("!H", 1002)
+    found = [(CLOSE, wrong) if answer == (CLOSE, big) else answer for answer in answers(sent)]
+    return messages, found
+
+
+texts = st.text(max_size=150).map(str.encode)
+bodies = st.one_of(texts, st.binary(max_size=LIMIT + 60))
+opcodes = st.sampled_from([TEXT, TEXT, BINARY, CONT, CONT, PING, PONG, CLOSE])
+closes = st.builds(lambda code, words: struct.pack("!H", code) + words, st.integers(0, 5100), texts)
+frames = st.one_of(
+    st.builds(frame, texts, st.just(TEXT)),
+    st.builds(frame, bodies, opcodes, fin=st.booleans()),
+    st.builds(frame, closes, st.just(CLOSE)),
+    st.builds(
+        frame,
+        bodies,
+        st.integers(0, 15),
+        fin=st.booleans(),
+        rsv=st.sampled_from([0, 0, 0, 0, 1, 2, 4]),
+        mask=st.sampled_from([True, True, True, False]),
+    ),
+    st.binary(max_size=20),
+)
+
+
+@given(st.lists(frames, max_size=8), st.lists(st.integers(0, 600), max_size=8))
+def test_the_same_as_websockets(sent, cuts):
+    """Sections 5 to 8. The last bytes complete what is begun, for we judge a header at once."""
+    stream = b"".join(sent) + bytes(2 * LIMIT)
+    ends = sorted({min(cut, len(stream)) for cut in cuts} | {len(stream)})
+    ours, oracle = WebSocket(LIMIT), Oracle()
+    messages, answered, at = [], b"", 0
+    for end in ends:
+        if data := stream[at:end]:
+            messages += ours.receive(data)
+            answered += ours.to_send()
+            oracle.receive(data)
+        at = end
+    assert outcome(messages, answered) == outcome(oracle.messages, oracle.sent)
+    assert ours.ended == (oracle.state is not OPEN)
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535, 65536, 100_000])
+@pytest.mark.parametrize("kind", [str, bytes])
+def test_what_the_server_sends_is_as_websockets_writes_it(size, kind):
+    """Section 5.2."""
+    message = "x" * size if kind is str else b"x" * size
+    body = b"x" * size
+    opcode = Opcode.TEXT if kind is str else Opcode.BINARY
+    assert from_server(message) == Frame(opcode, body).serialize(mask=False)
+
+
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+def test_a_body_over_the_limit_is_refused_by_its_header_alone(opcode):
+    websocket = WebSocket(LIMIT)
+    websocket.receive(frame(b"x" * (LIMIT + 1), opcode)[:4])
+    assert websocket.ended
+    assert answers(websocket.to_send()) == [(CLOSE, struct.pack("!H", 1009))]
+
+
+def test_the_end_of_the_stream_ends_it_without_a_word():
+    websocket = WebSocket(LIMIT)
+    websocket.receive(frame(b"hello")[:3])
+    assert websocket.receive(b"") == []
+    assert (websocket.ended, websocket.to_send()) == (True, b"")
+
+
+def test_no_buffer_is_held_between_frames():
+    websocket = WebSocket(LIMIT)
+    for byte in frame(b"hello") + frame(b"")[:-1]:
+        websocket.receive(bytes([byte]))
+    assert len(websocket._partial) == 5
+    websocket.receive(frame(b"")[-1:])
+    assert websocket._partial is None
