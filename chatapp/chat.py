@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from chatapp import wire
 from chatapp.errors import (
@@ -21,6 +20,9 @@ from chatapp.limits import Rate, bucket
 from chatapp.presence import Presence
 from chatapp.store.base import Draft, Entry, Log
 from chatapp.usernames import UsernameSet, visible
+
+ROOM = re.compile(r"[A-Za-z0-9_-]{1,64}")
+T = TypeVar("T")
 
 
 class Audience(Protocol):
@@ -94,8 +96,7 @@ class Chat:
             finally:
                 client.lock.release()
 
-    @contextmanager
-    def turn(self, client: Client) -> Iterator[None]:
+    def turn(self, client: Client, do: Callable[[], T]) -> T:
         """Do one thing at a time for `client`, charged to its rate of all events.
 
         Raises:
@@ -104,7 +105,7 @@ class Chat:
         try:
             with client.lock:
                 self._charge(client)
-                yield
+                return do()
         finally:
             if client.gone:
                 self.disconnect(client)
@@ -160,7 +161,7 @@ class Chat:
 
     def _entered(self, client: Client, room: str) -> str:
         """`room`'s name as it is kept, if the client is in it."""
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", room):
+        if not ROOM.fullmatch(room):
             raise RoomInvalid("A room's name is 1 to 64 letters, digits, - and _.")
         if not self.audience.is_in(client.id, room.lower()):
             raise NotInRoom(room.lower())

@@ -92,17 +92,19 @@ class ChatNamespace(Namespace):  # type: ignore[misc]
         if client is None:  # it has gone meanwhile
             return None
         try:
-            with self.chat.turn(client):
-                known = self._events.get(event)
-                if known is None:
-                    raise UnknownEvent
-                request, handler = known
-                return handler(client, request.parse(arguments))
+            return self.chat.turn(client, lambda: self._handle(client, event, arguments))
         except ChatError as refusal:
             return self._refuse(client, event, refusal)
         except Exception:
             logger.exception("the event %.40a failed", event)
             return self._refuse(client, event, Internal())
+
+    def _handle(self, client: Client, event: str, arguments: tuple[Any, ...]) -> wire.Answer:
+        known = self._events.get(event)
+        if known is None:
+            raise UnknownEvent
+        request, handler = known
+        return handler(client, request.parse(arguments))
 
     def _refuse(self, client: Client, event: str, refusal: ChatError) -> wire.Refusal:
         if isinstance(event, str):  # of a client's own making, so perhaps no Unicode

@@ -97,13 +97,12 @@ class Join(Request, frozen=True):
 
 def _refuse_binary(arguments: Sequence[Any]) -> None:
     left: list[Any] = list(arguments)
-    while left:
-        value = left.pop()
+    for value in left:
         if isinstance(value, dict):
-            left.extend(value.values())
+            left += value.values()
         elif isinstance(value, list):
-            left.extend(value)
-        elif isinstance(value, bytes | bytearray):
+            left += value
+        elif isinstance(value, (bytes, bytearray)):
             raise BadRequest("The arguments should be JSON, without binary data.")
 
 

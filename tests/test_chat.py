@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from audience import Audience
 
@@ -182,9 +184,12 @@ def test_leaving_frees_the_name_at_once_and_is_told(room):
 
 def test_leaving_during_a_turn_frees_the_name_when_it_ends(room):
     ann = room.connects()
-    with room.chat.turn(ann.client):
+
+    def leaves_and_claims() -> None:
         ann.leaves()
         ann.sets("Ann")
+
+    room.chat.turn(ann.client, leaves_and_claims)
     assert room.usernames.snapshot() == []
     assert room.connects().joins().users == []
 
@@ -252,14 +257,12 @@ def test_rate_is_checked_before_the_content_and_after_the_room():
 def test_who_goes_on_at_twice_the_rate_of_all_events_is_closed():
     room = Room(event_limit=Rate(3, 60))
     ann = room.connects()
-    taken = 0
-    for _ in range(6):
-        try:
-            with room.chat.turn(ann.client):
-                taken += 1
-        except RateLimited:
-            pass
-    assert (taken, room.audience.closed) == (3, [])
-    with pytest.raises(RateLimited), room.chat.turn(ann.client):
-        pass
+    taken: list[int] = []
+    for n in range(6):
+        with suppress(RateLimited):
+            room.chat.turn(ann.client, lambda n=n: taken.append(n))
+    assert (taken, room.audience.closed) == ([0, 1, 2], [])
+    with pytest.raises(RateLimited):
+        room.chat.turn(ann.client, lambda: taken.append(6))
+    assert len(taken) == 3
     assert room.audience.closed == [ann.id]

@@ -122,18 +122,18 @@ class Connection:
     def received(self, message: str | bytes) -> None:
         """A packet has come, over either transport. Messages wait for their turn."""
         try:
-            packet = decode_engineio(message)
+            kind, data = decode_engineio(message)
         except MalformedPacket:
             self._let_wait(END)
             return
-        if packet.packet_type == engineio_packet.MESSAGE:
-            self._let_wait(packet.data)
-        elif packet.packet_type == engineio_packet.PONG:
+        if kind == engineio_packet.MESSAGE:
+            self._let_wait(data)
+        elif kind == engineio_packet.PONG:
             self._beat_answered()
-        elif packet.packet_type == engineio_packet.CLOSE:
+        elif kind == engineio_packet.CLOSE:
             self.reason = self.reason or self.server.reason.CLIENT_DISCONNECT
             self._let_wait(END)
-        elif packet.packet_type == engineio_packet.PING:  # only the server pings ("Heartbeat")
+        elif kind == engineio_packet.PING:  # only the server pings ("Heartbeat")
             self._let_wait(END)
 
     def ended(self) -> None:
@@ -150,8 +150,8 @@ class Connection:
             start, self._busy = not self._busy, True
         if self.channel and full:
             self.channel.pause()
-        if start and self.channel and self.server.gevent:
-            self.server.spawn(self._work)
+        if start and self.channel and self.server.workers:
+            self.server.workers.run(self._work)
         elif start:
             self._work()
 

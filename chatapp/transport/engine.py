@@ -38,6 +38,7 @@ from chatapp.transport.refusal import (
 )
 from chatapp.transport.turn import Hearer, Turn, at_the_loops_end
 from chatapp.transport.websocket import WebSocket
+from chatapp.transport.workers import Workers
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -75,6 +76,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         self.request_timeout = request_timeout
         self.gevent = self.async_mode == "gevent"
         self.spawn = self.start_background_task
+        self.workers = Workers() if self.gevent else None
         self.event = self.create_event
         # Greenlets change places only where they wait, and nobody waits while holding these.
         unlocked = nullcontext()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from threading import Lock
 from typing import Any
 
@@ -229,22 +229,31 @@ class Fanout(Manager):  # type: ignore[misc]
         """Have everyone in a room hear `event`, whose arguments are those of the tuple `data`."""
         name = to or room
         here = self._namespaces.get(namespace)
-        crowd = here.rooms.get(name) if here and not isinstance(name, list | tuple) else None
-        if crowd and self._turn:
+        crowd = here.rooms.get(name) if here and not isinstance(name, (list, tuple)) else None
+        if crowd and crowd.others and self._turn:
             for member in list(crowd.others.values()):
                 self._find_hearer(crowd, member)
         if here is None or crowd is None or callback or not crowd.hearers:
             super().emit(event, data, namespace, name, skip_sid, callback, **options)
             return
-        skipped = skip_sid if isinstance(skip_sid, list) else [skip_sid]
         packets = self._encode(event, data, namespace)
-        for member in list(crowd.others.values()):
+        skipped = skip_sid if isinstance(skip_sid, list) else [skip_sid]
+        if crowd.others:
+            self._send_each(crowd.others.values(), packets, skipped)
+        frames = b"".join([encoded_frame(packet) for packet in packets])
+        apart = [here.members[sid].hearer for sid in skipped if sid in here.members]
+        self._turn.say_to_others(crowd.hearers, frames, [hearer for hearer in apart if hearer])
+
+    def _send_each(
+        self,
+        members: Iterable[Member],
+        packets: list[engineio_packet.Packet],
+        skipped: list[str | None],
+    ) -> None:
+        for member in list(members):
             if member.sid not in skipped:
                 for packet in packets:
                     self.server._send_eio_packet(member.eio_sid, packet)
-        frames = b"".join(map(encoded_frame, packets))
-        apart = [here.members[sid].hearer for sid in skipped if sid in here.members]
-        self._turn.say_to_others(crowd.hearers, frames, list(filter(None, apart)))
 
     def _encode(self, event: str, data: Any, namespace: str) -> list[engineio_packet.Packet]:
         """The packets of an event, which its hearers share: one, and one for each attachment."""

@@ -25,28 +25,28 @@ RESERVED_EVENTS = frozenset(
 )
 """What no client may send as an event (socket.io-parser, RESERVED_EVENTS)."""
 
+_TYPES = {str(number): number for number in range(len(engineio_packet.packet_names))}
 _HEAD = re.compile(r"([0-6])(?:([0-9]{1,9})-)?(?:(/[^,]*)(?:,|\Z))?([0-9]{1,100})?", re.ASCII)
 _BINARY = (socketio_packet.BINARY_EVENT, socketio_packet.BINARY_ACK)
 
 
-def decode_engineio(message: str | bytes) -> engineio_packet.Packet:
-    """An Engine.IO packet (protocol 4, "Encoding").
+def decode_engineio(message: str | bytes) -> tuple[int, Any]:
+    """The type and data of an Engine.IO packet (protocol 4, "Encoding").
 
     Raises:
         MalformedPacket: it is empty, of no known type, or not base64 where it says so.
     """
+    if isinstance(message, str) and message[:1] in _TYPES and message[1:2].isdigit():
+        return _TYPES[message[0]], message[1:]  # not a number: all of Socket.IO's begin with one
     if not message or (isinstance(message, str) and message[0] not in "0123456b"):
         raise MalformedPacket("no Engine.IO packet")
     if isinstance(message, bytes) or message[0] != "b":
-        # A digit as data stays text, as all of Socket.IO's packets are; the rest is the library's.
-        if isinstance(message, str) and message[1:2].isdigit():
-            return engineio_packet.Packet(int(message[0]), message[1:])
-        return engineio_packet.Packet(encoded_packet=message)
+        packet = engineio_packet.Packet(encoded_packet=message)
+        return packet.packet_type, packet.data
     try:
-        body = binascii.a2b_base64(message[1:].encode("ascii"), strict_mode=True)
+        return engineio_packet.MESSAGE, binascii.a2b_base64(message[1:], strict_mode=True)
     except ValueError:
         raise MalformedPacket("no base64") from None
-    return engineio_packet.Packet(engineio_packet.MESSAGE, body)
 
 
 class JSON:
@@ -75,7 +75,7 @@ class JSON:
 
 def _is_name(value: Any) -> bool:
     """Whether it may be an event's name: a string, or as in the reference server a number."""
-    return isinstance(value, str | int | float) and not isinstance(value, bool)
+    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
 
 
 def _no_constant(name: str) -> Any:
@@ -89,6 +89,19 @@ class Packet(socketio_packet.Packet):  # type: ignore[misc]
     """A Socket.IO packet (protocol 5, "Packet encoding"), decoded strictly."""
 
     json = JSON
+
+    @classmethod
+    def data_is_binary(cls, data: Any) -> bool:
+        """Whether there are bytes anywhere in `data`."""
+        left = [data]
+        for value in left:
+            if isinstance(value, dict):
+                left += value.values()
+            elif isinstance(value, list):
+                left += value
+            elif isinstance(value, (bytes, bytearray)):
+                return True
+        return False
 
     def decode(self, encoded_packet: Any) -> int:
         """Take `encoded_packet` apart; how many binary attachments are to follow it.
