@@ -61,7 +61,7 @@ class Channel:
         self._tasks = tasks
         self._websocket = websocket
         self._tls = isinstance(sock, ssl.SSLSocket)
-        self._sock: Any = sock if self._tls else _socket.socket(fileno=os.dup(sock.fileno()))
+        self._sock: Any = sock if self._tls else duplicate(sock)
         self._sock.settimeout(0)
         self.outbox = tasks.outbox(self._sock, self._cut)
         self._watcher: Any = None
@@ -185,6 +185,11 @@ class Channel:
     def _shutdown(self) -> None:
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
+
+
+def duplicate(sock: socket.socket) -> _socket.socket:
+    """A socket on a descriptor of its own, without what Python and gevent put around one."""
+    return _socket.socket(sock.family, sock.type, sock.proto, os.dup(sock.fileno()))
 
 
 def server_socket(environ: WSGIEnvironment) -> socket.socket | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from threading import Lock
@@ -17,24 +15,24 @@ from engineio.packet import Packet
 from engineio.payload import Payload
 from gevent.monkey import is_module_patched
 
+from chatapp.transport.admission import Admission
 from chatapp.transport.channel import Channel, leaving, server_socket
 from chatapp.transport.clock import Clock
 from chatapp.transport.connection import Connection, encoded_frame
 from chatapp.transport.handshake import accept, is_upgrade
 from chatapp.transport.outbox import Outbox
+from chatapp.transport.packet import JSON
 from chatapp.transport.polling import poll, post
 from chatapp.transport.probe import Probe
 from chatapp.transport.refusal import (
     BAD_HANDSHAKE_METHOD,
     BAD_REQUEST,
     FORBIDDEN,
-    RETRY,
     UNKNOWN_SID,
     UNKNOWN_TRANSPORT,
     UNSUPPORTED_PROTOCOL_VERSION,
     Refused,
     cors_headers,
-    is_loopback,
 )
 from chatapp.transport.turn import Hearer, Turn, at_the_loops_end
 from chatapp.transport.websocket import WebSocket
@@ -69,8 +67,6 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
     ) -> None:
         super().__init__(**{"logger": logger, "monitor_clients": False, **options})
         self.origin_allowed = origin_allowed
-        self.max_connections = max_connections
-        self.max_connections_per_address = max_connections_per_address
         self.outbox_bytes = outbox_bytes
         self.stall = stall
         self.request_timeout = request_timeout
@@ -83,8 +79,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         self.lock: Callable[[], Any] = (lambda: unlocked) if self.gevent else Lock
         self.turn = Turn(at_the_loops_end) if self.gevent else None
         self.clock = Clock(self.spawn, self.event)
-        self.stopping = False
-        self._addresses: Counter[str] = Counter()
+        self.admission = Admission(max_connections, max_connections_per_address)
         self._last_words: dict[str, Connection] = {}
 
     def async_modes(self) -> list[str]:
@@ -105,10 +100,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             status, kind, body = self._answer(environ, upgrade)
         except Refused as refused:
             status = refused.status
-            code, message = refused.error
-            kind = "text/html" if upgrade else "application/json"
-            error = {"code": code, "message": message}
-            body = message if upgrade else json.dumps(error, separators=(",", ":"))
+            kind, body = refused.content(upgrade)
             headers += refused.headers
         if "wsgi.websocket" in environ:  # its 101 has gone before anybody asked us
             environ["wsgi.websocket"].close(1008)
@@ -159,21 +151,11 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
 
     def _handshake(self, environ: WSGIEnvironment, upgrade: bool) -> tuple[str, str, str]:
         address = environ.get("REMOTE_ADDR", "")
-        self._refuse_crowd(address)
         response = self._accept(environ) if upgrade else b""
+        self.admission.enter(address)
         connection = Connection(self, self.generate_id(), address)
         self.sockets[connection.sid] = connection
-        self._addresses[address] += 1
-        opening = Packet(
-            engineio_packet.OPEN,
-            {
-                "sid": connection.sid,
-                "upgrades": ["websocket"] if not upgrade and self.allow_upgrades else [],
-                "pingInterval": round(self.ping_interval * 1000),
-                "pingTimeout": round(self.ping_timeout * 1000),
-                "maxPayload": self.max_http_buffer_size,
-            },
-        )
+        opening = self._opening(connection.sid, upgrade)
         if not upgrade:
             connection.send(opening)
         verdict = self._trigger_event("connect", connection.sid, environ, run_async=False)
@@ -190,6 +172,17 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         if not channel.lives_on(environ):
             channel.run()
         raise leaving(environ)
+
+    def _opening(self, sid: str, upgraded: bool) -> Packet:
+        """The open packet (protocol 4, "Handshake"). Times are in ms."""
+        fields = {
+            "sid": sid,
+            "upgrades": ["websocket"] if not upgraded and self.allow_upgrades else [],
+            "pingInterval": round(self.ping_interval * 1000),
+            "pingTimeout": round(self.ping_timeout * 1000),
+            "maxPayload": self.max_http_buffer_size,
+        }
+        return Packet(engineio_packet.OPEN, JSON.dumps(fields))
 
     def _upgrade(self, environ: WSGIEnvironment, connection: Connection) -> NoReturn:
         if connection.channel or connection.upgrading or not self.allow_upgrades:
@@ -219,15 +212,6 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         """What writes to a WebSocket's socket (channel.Tasks)."""
         return Hearer(sock, self, on_cut, self.turn) if self.turn else Outbox(sock, self, on_cut)
 
-    def _refuse_crowd(self, address: str) -> None:
-        if self.stopping:
-            raise Refused((3, "The server is stopping"), "503 Service Unavailable", RETRY)
-        over = self.max_connections and len(self.sockets) >= self.max_connections
-        if self.max_connections_per_address and not is_loopback(address):
-            over = over or self._addresses[address] >= self.max_connections_per_address
-        if over:
-            raise Refused((3, "Too many connections"), "429 Too Many Requests", RETRY)
-
     def handle_message(self, sid: str, message: Any) -> None:
         """Hand a message to the application; what it raises is the caller's."""
         handler = self.handlers.get("message")
@@ -245,9 +229,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
 
     def _drop(self, connection: Connection) -> None:
         self.sockets.pop(connection.sid, None)
-        self._addresses[connection.address] -= 1
-        if not self._addresses[connection.address]:
-            del self._addresses[connection.address]
+        self.admission.leave(connection.address)
 
     def _answer_last_words(self, sid: str, method: str) -> tuple[str, str, str]:
         connection = self._last_words.pop(sid, None) if method == "GET" else None
@@ -263,5 +245,5 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
 
     def stop(self) -> None:
         """Take no more sessions and close all at the transport, so that clients come back."""
-        self.stopping = True
+        self.admission.stopping = True
         self.disconnect()

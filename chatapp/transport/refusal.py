@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
-from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from chatapp.transport.packet import JSON
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
@@ -28,17 +28,12 @@ class Refused(Exception):
         self.status = status
         self.headers = list(headers)
 
-
-RETRY = ("Retry-After", "5")
-
-
-@lru_cache(1024)
-def is_loopback(address: str) -> bool:
-    """Whether a bound for each address makes no sense for it: loopback, or a Unix socket's."""
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return True
+    def content(self, upgrade: bool) -> tuple[str, str]:
+        """The content type and body of the answer, as the reference server has them."""
+        code, message = self.error
+        if upgrade:
+            return "text/html", message
+        return "application/json", JSON.dumps({"code": code, "message": message})
 
 
 def cors_headers(origin: str, environ: WSGIEnvironment) -> list[tuple[str, str]]:

@@ -108,7 +108,7 @@ def test_a_refused_connection_leaves_nothing_behind():
     over = threading.Event()
     server.clock.call_later(0.3, over.set)
     over.wait(5)
-    assert (server.sockets, told, server._addresses) == ({}, [], {})
+    assert (server.sockets, told, server.admission.inside) == ({}, [], 0)
 
 
 @pytest.mark.parametrize("library", PINNED)

@@ -1,0 +1,57 @@
+"""How many sessions there may be, in all and from each address."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from functools import lru_cache
+
+from chatapp.transport.refusal import Refused
+
+RETRY = ("Retry-After", "5")
+
+
+class Admission:
+    """Counts sessions and refuses what is over the bounds; a bound of 0 is none.
+
+    Loopback addresses have no bound of their own. Both bounds are security limits.
+    """
+
+    def __init__(self, most: int, most_per_address: int) -> None:
+        self._most = most
+        self._most_per_address = most_per_address
+        self.inside = 0
+        self._addresses: Counter[str] = Counter()
+        self.stopping = False
+
+    def enter(self, address: str) -> None:
+        """Count a session from `address`.
+
+        Raises:
+            Refused: with 429, there are too many; with 503, the server is stopping.
+        """
+        if self.stopping:
+            raise Refused((3, "The server is stopping"), "503 Service Unavailable", RETRY)
+        over = self._most and self.inside >= self._most
+        if self._most_per_address and not is_loopback(address):
+            over = over or self._addresses[address] >= self._most_per_address
+        if over:
+            raise Refused((3, "Too many connections"), "429 Too Many Requests", RETRY)
+        self.inside += 1
+        self._addresses[address] += 1
+
+    def leave(self, address: str) -> None:
+        """Count a session from `address` no longer."""
+        self.inside -= 1
+        self._addresses[address] -= 1
+        if not self._addresses[address]:
+            del self._addresses[address]
+
+
+@lru_cache(1024)
+def is_loopback(address: str) -> bool:
+    """Whether a bound for each address makes no sense for it: loopback, or a Unix socket's."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return True
