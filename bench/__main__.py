@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable, Collection
@@ -25,12 +26,15 @@ def main() -> None:
         signal.signal(number, end)
     try:
         results = run(options)
+        text = report(results, options.rounds, options.seconds, options.clients)
+        if options.write:
+            WRITTEN.write_text(text)
+        print("\n" + text, flush=True)
     except BenchError as error:
         sys.exit(f"make bench: {error}")
-    text = report(results, options.rounds, options.seconds, options.clients)
-    if options.write:
-        WRITTEN.write_text(text)
-    print("\n" + text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit("make bench: ended, as nobody reads what it writes")
 
 
 def end(*_: object) -> None:

@@ -23,12 +23,13 @@ app = create_app()
 
 @app.get("/alive")
 def alive() -> dict[str, int]:
-    """How many connections and their parts there are, greenlets that run, threads, open files."""
+    """How many connections and their parts there are, greenlets at work, threads, open files."""
     gc.collect()
     found = Counter(type(thing) for thing in gc.get_objects())
     greenlets = [thing for thing in gc.get_objects() if isinstance(thing, greenlet) and thing]
+    workers = app.extensions["socketio"].server.eio.workers
     counts = {kind.__name__: found[kind] for kind in WATCHED}
-    counts["greenlet"] = len(greenlets)
+    counts["greenlet"] = len(greenlets) - len(workers.idle if workers else [])
     counts["thread"] = threading.active_count()
     counts["file"] = len(os.listdir("/proc/self/fd"))
     return counts

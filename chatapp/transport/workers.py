@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from gevent import get_hub
@@ -15,25 +16,27 @@ class Workers:
     """Runs what may block while the loop goes on."""
 
     def __init__(self) -> None:
-        self._idle: list[greenlet] = []
+        self.idle: list[greenlet] = []
+        self._calls: deque[Callable[[], None]] = deque()
 
     def run(self, call: Callable[[], None]) -> None:
         """Run `call()`, which doesn't raise, in a worker; from the loop, at once.
 
         It returns when `call` has, or waits for something.
         """
+        self._calls.append(call)
         hub = get_hub()
-        worker = self._idle.pop() if self._idle else greenlet(self._work, hub)
+        worker = self.idle.pop() if self.idle else greenlet(self._work, hub)
         if getcurrent() is hub:
-            worker.switch(call)
+            worker.switch()
         else:
-            hub.loop.run_callback(worker.switch, call)
+            hub.loop.run_callback(worker.switch)
 
-    def _work(self, call: Callable[[], None]) -> None:
+    def _work(self) -> None:
         hub = get_hub()
         while True:
-            call()
-            if len(self._idle) == KEPT:
+            self._calls.popleft()()  # no name for it, so that nothing of it is kept
+            if len(self.idle) == KEPT:
                 return
-            self._idle.append(getcurrent())
-            call = hub.switch()
+            self.idle.append(getcurrent())
+            hub.switch()

@@ -1,0 +1,68 @@
+"""Workers run what may block beside the loop, and keep nothing of it."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import gevent
+from gevent import get_hub
+from gevent.event import Event
+
+from chatapp.transport import workers
+from chatapp.transport.workers import Workers
+
+
+def on_the_loop(call) -> None:
+    """Have `call()` called by the loop, and wait for that."""
+    over = Event()
+    get_hub().loop.run_callback(lambda: (call(), over.set()))
+    assert over.wait(5)
+
+
+def test_from_the_loop_it_runs_at_once_until_it_waits():
+    crew, order, go = Workers(), [], Event()
+
+    def blocks() -> None:
+        order.append("begins")
+        go.wait(5)
+        order.append("goes on")
+
+    on_the_loop(lambda: (crew.run(blocks), order.append("the loop")))
+    assert order == ["begins", "the loop"]
+    go.set()
+    gevent.sleep(0)
+    assert order[2:] == ["goes on"]
+
+
+def test_elsewhere_it_runs_when_the_loop_does():
+    crew, order = Workers(), []
+    crew.run(lambda: order.append("runs"))
+    assert order == []
+    gevent.sleep(0)
+    assert order == ["runs"]
+
+
+def test_a_worker_is_used_again_and_keeps_nothing_of_its_work():
+    class Thing:
+        def work(self) -> None:
+            used.append(gevent.getcurrent())
+
+    crew, used, kept = Workers(), [], weakref.WeakSet()
+    for _ in range(3):
+        thing = Thing()
+        kept.add(thing)
+        on_the_loop(lambda thing=thing: crew.run(thing.work))
+    assert used[0] is used[1] is used[2]
+    del thing
+    gc.collect()
+    assert not kept
+
+
+def test_so_many_are_kept_and_no_more(monkeypatch):
+    monkeypatch.setattr(workers, "KEPT", 2)
+    crew, go = Workers(), Event()
+    on_the_loop(lambda: [crew.run(go.wait) for _ in range(5)])
+    go.set()
+    gevent.sleep(0)
+    assert len(crew.idle) == 2
