@@ -28,7 +28,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     from chatapp.chat import Bounds, Chat
     from chatapp.config import read
     from chatapp.namespace import ChatNamespace, SocketAudience
-    from chatapp.store.memory import MemoryLog
+    from chatapp.store import log_of
+    from chatapp.store.base import Retention
     from chatapp.transport.server import SocketIO
     from chatapp.usernames import UsernameSet
 
@@ -47,16 +48,18 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         max_connections=settings.max_connections,
         max_connections_per_address=settings.max_connections_per_address,
     )
-    log = MemoryLog(settings.retention_messages)
-    chat = Chat(
+    retention = Retention(settings.retention_messages, settings.retention_days)
+    log = log_of(settings.store, Path(app.instance_path), retention)
+    chat = app.extensions["chat"] = Chat(
         log,
-        UsernameSet(settings.max_name_chars),
+        UsernameSet(settings.max_name_chars, log),
         SocketAudience(socketio.server),
         Bounds(
             settings.max_message_chars,
             settings.message_limit,
             settings.name_limit,
             settings.event_limit,
+            settings.name_hold,
         ),
     )
     socketio.on_namespace(ChatNamespace("/", chat))

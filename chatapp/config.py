@@ -39,7 +39,7 @@ def address(text: str) -> Address:
 
 
 def store(text: str) -> str:
-    if text != "memory:":
+    if text != "memory:" and not text.startswith("sqlite:"):
         raise ValueError
     return text
 
@@ -98,7 +98,9 @@ RATE = "COUNT/SECONDS such as 20/10, or empty for no limit"
 
 SETTINGS = {
     "BIND": Setting(address, "127.0.0.1:3000", "HOST:PORT, such as 127.0.0.1:3000"),
-    "STORE": Setting(store, "memory:", "memory:"),
+    "STORE": Setting(
+        store, "sqlite:", "sqlite:PATH, sqlite: for a file in the instance folder, or memory:"
+    ),
     "ALLOWED_ORIGINS": Setting(
         origins, "", "origins such as https://example.org, comma-separated; null; or *"
     ),
@@ -116,6 +118,8 @@ SETTINGS = {
     "MAX_CONNECTIONS_PER_ADDRESS": Setting(
         whole(0, 10**7), "256", "connections open at once from one address, or 0 for no bound"
     ),
+    "NAME_HOLD": Setting(seconds, "30", "seconds, from 0.01 to 86400"),
+    "RETENTION_DAYS": Setting(whole(0, 10**5), "30", "days, from 0 to 100000; 0 for no limit"),
     "RETENTION_MESSAGES": Setting(
         whole(0, 10**9), "10000", "messages for each room, or 0 for no limit"
     ),
@@ -123,7 +127,8 @@ SETTINGS = {
     "TITLE": Setting(title, "Chat", "1 to 100 characters that can be seen"),
 }
 
-RATES = ("MESSAGE_LIMIT", "NAME_LIMIT", "EVENT_LIMIT")
+IN_TESTS = {"STORE": "memory:", "MESSAGE_LIMIT": "", "NAME_LIMIT": "", "EVENT_LIMIT": ""}
+"""Defaults where `TESTING` is true."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -142,6 +147,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     event_limit: Rate | None
     max_connections: int
     max_connections_per_address: int
+    name_hold: float
+    retention_days: int
     retention_messages: int
     trusted_proxies: int
     title: str
@@ -152,7 +159,8 @@ def read(
 ) -> Settings:
     """The settings of `environ`, with those of `config` over them.
 
-    With `TESTING` true and nothing else said, there are no limits on rates.
+    With `TESTING` true and nothing else said, the store is in memory and there are no limits on
+    rates.
 
     Raises:
         SettingError: a value isn't what its setting should be.
@@ -160,7 +168,9 @@ def read(
     config = config or {}
     values = {}
     for name, setting in SETTINGS.items():
-        default = "" if config.get("TESTING") and name in RATES else setting.default
+        default = setting.default
+        if config.get("TESTING"):
+            default = IN_TESTS.get(name, default)
         shown, value = PREFIX + name, environ.get(PREFIX + name, default)
         if name in config:
             shown, value = name, config[name]

@@ -8,13 +8,16 @@ ChatError
 ├── NameInvalid       name_invalid
 ├── RoomInvalid       room_invalid
 ├── NotInRoom         not_in_room
+├── TooManyRooms      too_many_rooms
 ├── RateLimited       rate_limited
 ├── MessageEmpty      message_empty
 ├── MessageTooLong    message_too_long
+├── TakenOver         taken_over
 ├── Unavailable       unavailable
 └── Internal          internal
 
 MalformedPacket: what breaks the transport's rules; no answer, the connection ends.
+StoreError: a store that can't be opened; whoever runs the service is told.
 """
 
 from __future__ import annotations
@@ -75,6 +78,13 @@ class NotInRoom(ChatError):
         super().__init__(f"You are not in the room {room}; join it first.")
 
 
+class TooManyRooms(ChatError):
+    code = "too_many_rooms"
+
+    def __init__(self, bound: int) -> None:
+        super().__init__(f"You are in {bound} rooms, the most allowed; leave one first.")
+
+
 class RateLimited(ChatError):
     """Too many. `retry_after` is in milliseconds, at least 1."""
 
@@ -99,6 +109,15 @@ class MessageTooLong(ChatError):
         super().__init__(f"The message has {length} characters; {bound} are allowed.")
 
 
+class TakenOver(ChatError):
+    """One's name was taken over with its token by another connection; this one is closed."""
+
+    code = "taken_over"
+
+    def __init__(self, user: str) -> None:
+        super().__init__(f"Your name {user} was taken over by another connection of yours.")
+
+
 class Unavailable(ChatError):
     """The store can't take it now: nothing was appended that could be lost by trying again."""
 
@@ -117,3 +136,7 @@ class Internal(ChatError):
 
 class MalformedPacket(ValueError):
     """What came isn't a packet, or none that a client may send (docs/wire.md, Bounds)."""
+
+
+class StoreError(Exception):
+    """What's wrong with a store: one line, for whoever runs it, that says what to do."""

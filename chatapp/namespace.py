@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask_socketio import Namespace
@@ -11,34 +12,50 @@ from msgspec import UNSET
 from socketio import Server
 
 from chatapp import wire
-from chatapp.chat import Chat, Client
+from chatapp.chat import Chat, Client, Gone
 from chatapp.errors import ChatError, Internal, RateLimited, UnknownEvent
 
 logger = logging.getLogger(__name__)
 
 
 class SocketAudience:
-    """The chat's audience: the clients of a Socket.IO server (chat.Audience)."""
+    """The chat's audience: the clients of a Socket.IO server (chat.Audience).
+
+    The chat's rooms have names there that no client's own room can have.
+    """
 
     def __init__(self, server: Server, namespace: str = "/") -> None:
         self._server = server
         self._namespace = namespace
 
+    def enter(self, client: str, room: str) -> None:
+        self._server.enter_room(client, f"#{room}", self._namespace)
+
+    def leave(self, client: str, room: str) -> None:
+        self._server.leave_room(client, f"#{room}", self._namespace)
+
+    def is_in(self, client: str, room: str) -> bool:
+        return f"#{room}" in self._server.rooms(client, self._namespace)
+
+    def rooms(self, client: str) -> list[str]:
+        rooms = self._server.rooms(client, self._namespace)
+        return [room[1:] for room in rooms if room.startswith("#")]
+
     def send(self, client: str, event: str, *arguments: Any) -> None:
         self._server.emit(event, arguments, to=client, namespace=self._namespace)
 
     def tell(self, room: str, event: str, *arguments: Any, skip: str | None = None) -> None:
-        self._server.emit(event, arguments, to=room, skip_sid=skip, namespace=self._namespace)
-
-    def is_in(self, client: str, room: str) -> bool:
-        return room in self._server.rooms(client, self._namespace)
+        where = {"to": f"#{room}", "namespace": self._namespace}
+        self._server.emit(event, arguments, skip_sid=skip, **where)
 
     def later(self, seconds: float, call: Callable[[], Any]) -> None:
-        def wait() -> None:
-            self._server.sleep(seconds)
-            call()
+        self._server.eio.clock.call_later(seconds, partial(self._server.eio.spawn, call))
 
-        self._server.start_background_task(wait)
+    def dismiss(self, client: str, event: str, refusal: ChatError) -> None:
+        eio_sid = self._server.manager.eio_sid_from_sid(client, self._namespace)
+        self.send(client, "refused", refused(event, refusal))
+        self._server.disconnect(client, self._namespace)
+        self._server.eio.disconnect(eio_sid)
 
     def close(self, client: str) -> None:
         self._server.eio.disconnect(self._server.manager.eio_sid_from_sid(client, self._namespace))
@@ -55,16 +72,19 @@ class ChatNamespace(Namespace):  # type: ignore[misc]
             "setUsername": (wire.SetUsername, self.on_setUsername),
             "msg": (wire.Msg, self.on_msg),
             "join": (wire.Join, self.on_join),
+            "leave": (wire.Leave, self.on_leave),
+            "history": (wire.History, self.on_history),
+            "typing": (wire.Typing, self.on_typing),
         }
 
     def on_connect(self, sid: str) -> None:
-        self.server.enter_room(sid, wire.LOBBY, self.namespace)
         self._clients[sid] = self.chat.connect(sid)
 
-    def on_disconnect(self, sid: str) -> None:
+    def on_disconnect(self, sid: str, reason: str) -> None:
         client = self._clients.pop(sid, None)
         if client:
-            self.chat.disconnect(client)
+            is_goodbye = reason == self.server.reason.CLIENT_DISCONNECT
+            self.chat.disconnect(client, Gone.GOODBYE if is_goodbye else Gone.BROKEN)
 
     def on_setUsername(self, client: Client, request: wire.SetUsername) -> wire.NameSet:
         return self.chat.name(client, request)
@@ -75,12 +95,21 @@ class ChatNamespace(Namespace):  # type: ignore[misc]
     def on_join(self, client: Client, request: wire.Join) -> wire.Joined:
         return self.chat.join(client, request)
 
+    def on_leave(self, client: Client, request: wire.Leave) -> wire.Left:
+        return self.chat.leave(client, request)
+
+    def on_history(self, client: Client, request: wire.History) -> wire.Read:
+        return self.chat.history(client, request)
+
+    def on_typing(self, client: Client, request: wire.Typing) -> wire.Answer:
+        return self.chat.typing(client, request)
+
     def trigger_event(self, event: str, sid: str, *arguments: Any) -> Any:
         """Dispatch what the server tells: no Flask context, as no handler needs one."""
         if event == "connect":
             return self.on_connect(sid)
         if event == "disconnect":
-            return self.on_disconnect(sid)
+            return self.on_disconnect(sid, *arguments)
         return self._answer(event, sid, arguments)
 
     def reserved_event(self, event: str, sid: str, *arguments: Any) -> Any:
@@ -109,13 +138,15 @@ class ChatNamespace(Namespace):  # type: ignore[misc]
     def _refuse(self, client: Client, event: str, refusal: ChatError) -> wire.Refusal:
         if isinstance(event, str):  # of a client's own making, so perhaps no Unicode
             event = event.encode(errors="replace").decode()
-        code, message = refusal.code, str(refusal)
-        retry_after = refusal.retry_after if isinstance(refusal, RateLimited) else UNSET
         if event == "setUsername":
-            self.chat.audience.send(client.id, "userExists", message)
-        self.chat.audience.send(
-            client.id,
-            "refused",
-            wire.Refused(event=event, code=code, message=message, retryAfter=retry_after),
-        )
-        return wire.Refusal(code=code, message=message, retryAfter=retry_after)
+            self.chat.audience.send(client.id, "userExists", str(refusal))
+        told = refused(event, refusal)
+        self.chat.audience.send(client.id, "refused", told)
+        return wire.Refusal(code=told.code, message=told.message, retryAfter=told.retryAfter)
+
+
+def refused(event: Any, refusal: ChatError) -> wire.Refused:
+    retry_after = refusal.retry_after if isinstance(refusal, RateLimited) else UNSET
+    return wire.Refused(
+        event=event, code=refusal.code, message=str(refusal), retryAfter=retry_after
+    )

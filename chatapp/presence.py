@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from threading import Lock
 from time import monotonic
@@ -16,6 +16,16 @@ Tell = Callable[..., None]
 """`tell(room, event, *arguments, skip=client)`: everyone in the room hears it, but for `skip`."""
 Later = Callable[[float, Callable[[], Any]], Any]
 """`later(seconds, call)`: have `call` called that much later, from any thread or greenlet."""
+
+
+class Absence:
+    """The rooms in which a name is listed while no connection of its owner is there."""
+
+    __slots__ = ("rooms", "user")
+
+    def __init__(self, user: str, rooms: Iterable[str]) -> None:
+        self.user = user
+        self.rooms = set(rooms)
 
 
 class Presence:
@@ -38,37 +48,106 @@ class Presence:
         self._lock = Lock()
         self._rooms: dict[str, _Names] = {}
         self._rooms_of: dict[str, set[str]] = {}
+        self._absences: dict[str, Absence] = {}
 
     def enter(self, room: str, user: str, client: str) -> None:
-        """`user` is in `room` from now on; all but `client` (its own connection) are told."""
+        """`user` is in `room` from now on; unless it was listed there already, all but `client`
+        (its own connection) are told."""
         with self._lock:
-            names = self._rooms.setdefault(room, _Names())
-            names.add(user)
-            self._rooms_of.setdefault(user, set()).add(room)
+            if absence := self._absences.get(user):
+                absence.rooms.discard(room)
+            if room in self._rooms_of.get(user, ()):
+                return
+            names = self._list(room, user)
         self._announce(room, names, "userJoined", {"room": room, "user": user}, client)
+
+    def leave(self, room: str, user: str, client: str) -> None:
+        """`user` has left `room`; all but `client` are told."""
+        with self._lock:
+            if absence := self._absences.get(user):
+                absence.rooms.discard(room)
+            names = self._strike(room, user)
+        self._announce(room, names, "userLeft", {"room": room, "user": user}, client)
 
     def depart(self, user: str, client: str) -> None:
         """`user` has left all its rooms; all but `client` are told."""
+        for room in self.rooms_of(user):
+            self.leave(room, user, client)
+
+    def be_absent(self, user: str, rooms: Iterable[str] = ()) -> Absence:
+        """`user` stays listed in its rooms, and in `rooms`, until it's back in them or has given
+        them up; nobody is told."""
         with self._lock:
-            rooms = [(room, self._rooms[room]) for room in self._rooms_of.pop(user, ())]
-            for room, names in rooms:
-                names.remove(user)
-                if not names.sorted:
-                    del self._rooms[room]
-        for room, names in rooms:
-            self._announce(room, names, "userLeft", {"room": room, "user": user}, client)
+            for room in rooms:
+                self._list(room, user)
+            absence = self._absences[user] = Absence(user, self._rooms_of.get(user, ()))
+        return absence
+
+    def give_up(self, absence: Absence) -> None:
+        """The user has left the rooms in which it still is absent; those in them are told."""
+        with self._lock:
+            if self._absences.get(absence.user) is not absence:
+                return
+            user = self._absences.pop(absence.user).user
+            left = [(room, self._strike(room, user)) for room in absence.rooms]
+        for room, names in left:
+            self._announce(room, names, "userLeft", {"room": room, "user": user}, "")
 
     def rename(self, before: str, after: str, client: str) -> None:
-        """`before` is called `after` in all its rooms; all but `client` are told."""
+        """`before` is called `after` in all its rooms; all but `client` are told.
+
+        Where `after` is listed already, its owner is back, and `before` has left.
+        """
+        changes = []
         with self._lock:
-            self._rooms_of[after] = self._rooms_of.pop(before)
-            rooms = [(room, self._rooms[room]) for room in self._rooms_of[after]]
-            for _, names in rooms:
-                names.remove(before)
-                names.add(after)
-        for room, names in rooms:
-            renamed = {"room": room, "from": before, "to": after}
-            self._announce(room, names, "userRenamed", renamed, client)
+            for room in sorted(self._rooms_of.get(before, ())):
+                is_listed = room in self._rooms_of.get(after, ())
+                names = self._strike(room, before)
+                if is_listed:
+                    changes.append((room, names, "userLeft", {"room": room, "user": before}))
+                else:
+                    names = self._list(room, after)
+                    renamed = {"room": room, "from": before, "to": after}
+                    changes.append((room, names, "userRenamed", renamed))
+            self._move_absence(before, after, {change[0] for change in changes})
+        for change in changes:
+            self._announce(*change, client)
+
+    def _move_absence(self, before: str, after: str, rooms: set[str]) -> None:
+        absent, awaited = self._absences.pop(before, None), self._absences.get(after)
+        if awaited:
+            awaited.rooms -= rooms - (absent.rooms if absent else set())
+            awaited.rooms |= absent.rooms if absent else set()
+        elif absent:
+            absent.user = after
+            self._absences[after] = absent
+
+    def tell_others(self, room: str, event: str, change: dict[str, str], client: str) -> None:
+        """All in `room` but for `client` hear `event`, unless it's a crowd."""
+        with self._lock:
+            names = self._rooms.get(room)
+        if names and len(names.sorted) <= CROWD:
+            self._tell(room, event, change, skip=client)
+
+    def rooms_of(self, user: str) -> list[str]:
+        with self._lock:
+            return sorted(self._rooms_of.get(user, ()))
+
+    def _list(self, room: str, user: str) -> _Names:
+        names = self._rooms.setdefault(room, _Names())
+        names.add(user)
+        self._rooms_of.setdefault(user, set()).add(room)
+        return names
+
+    def _strike(self, room: str, user: str) -> _Names:
+        names = self._rooms[room]
+        names.remove(user)
+        if not names.sorted:
+            del self._rooms[room]
+        self._rooms_of[user].discard(room)
+        if not self._rooms_of[user]:
+            del self._rooms_of[user]
+        return names
 
     def users(self, room: str) -> tuple[int, list[str]]:
         """How many names are in `room`, and the first CROWD of them, sorted without case."""

@@ -61,12 +61,21 @@ def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
 
 
 def post_worker_init(worker: Any) -> None:
-    """Have clients closed when the worker is told to stop: gunicorn would wait for them to leave.
+    """Open the store. Have clients closed when the worker is told to stop: gunicorn would wait for
+    them to leave.
 
     gevent-websocket's worker leaves handshakes to us, who check them before the 101.
     """
     import gevent  # noqa: PLC0415 (patched by now)
+    from gunicorn.arbiter import Arbiter  # noqa: PLC0415
 
+    from chatapp.errors import StoreError  # noqa: PLC0415 (as it is by now: see post_fork)
+
+    try:
+        worker.wsgi.extensions["chat"].open()
+    except StoreError as error:
+        worker.log.error("%s", error)
+        sys.exit(Arbiter.WORKER_BOOT_ERROR)
     gc.collect()
     gc.freeze()  # else each collection looks through the loaded modules again
     gevent.spawn(close_clients, worker)
@@ -94,8 +103,9 @@ def worker_exit(_server: Any, worker: Any) -> None:
 
 
 def worker_int(worker: Any) -> None:
-    """Close all clients at the transport, so that they come back by themselves."""
+    """Close all clients at the transport, so that they come back by themselves, and the store."""
     worker.wsgi.extensions["socketio"].server.eio.stop()
+    worker.wsgi.extensions["chat"].close()
 
 
 def hand_over_socket(_server: Any, handler: Any) -> bool:

@@ -18,6 +18,7 @@ LOBBY = "lobby"
 
 Key = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,64}\Z")]
 Limit = Annotated[int, Meta(ge=1, le=200)]
+Number = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 
 EXPECTED = {
     "name": "a string",
@@ -25,6 +26,10 @@ EXPECTED = {
     "room": "a string",
     "key": "8 to 64 characters of A-Z, a-z, 0-9, _ and -",
     "limit": "a whole number from 1 to 200",
+    "since": f"a whole number from 0 to {2**53 - 1}",
+    "before": f"a whole number from 0 to {2**53 - 1}",
+    "token": "a string",
+    "hold": "true or false",
 }
 
 
@@ -70,6 +75,8 @@ class Request(Struct, frozen=True):
 class SetUsername(Request, frozen=True):
     event = "setUsername"
     name: str
+    token: str = ""
+    hold: bool = False
 
     @classmethod
     def parse(cls, arguments: Sequence[Any]) -> Self:
@@ -78,7 +85,8 @@ class SetUsername(Request, frozen=True):
         _refuse_binary(arguments)
         if len(arguments) == 2 and not isinstance(arguments[1], dict):
             raise BadRequest(f"The second argument of {cls.event} should be an object.")
-        return cls._convert({"name": arguments[0]})
+        options = arguments[1] if len(arguments) == 2 else {}
+        return cls._convert({**options, "name": arguments[0]})
 
 
 class Msg(Request, frozen=True):
@@ -92,7 +100,36 @@ class Join(Request, frozen=True):
     event = "join"
     optional = True
     room: str = LOBBY
+    since: Number | UnsetType = UNSET
     limit: Limit = 50
+
+
+class Leave(Request, frozen=True):
+    event = "leave"
+    optional = True
+    room: str = LOBBY
+
+
+class History(Request, frozen=True):
+    event = "history"
+    optional = True
+    room: str = LOBBY
+    before: Number | UnsetType = UNSET
+    since: Number | UnsetType = UNSET
+    limit: Limit = 50
+
+    @classmethod
+    def parse(cls, arguments: Sequence[Any]) -> Self:
+        request = super().parse(arguments)
+        if request.before is not UNSET and request.since is not UNSET:
+            raise BadRequest("The before of history should be left out where there is a since.")
+        return request
+
+
+class Typing(Request, frozen=True):
+    event = "typing"
+    optional = True
+    room: str = LOBBY
 
 
 def _refuse_binary(arguments: Sequence[Any]) -> None:
@@ -114,6 +151,7 @@ class Answer(Struct, kw_only=True):
 
 class NameSet(Answer):
     user: str
+    token: str | UnsetType = UNSET
 
 
 class Said(Answer):
@@ -122,12 +160,27 @@ class Said(Answer):
     at: int
 
 
+Messages = list[tuple[dict[str, Any], dict[str, Any]]]
+"""`newmsg`'s two arguments for each message, oldest first."""
+
+
+class Read(Answer):
+    room: str
+    epoch: str
+    messages: Messages
+    more: bool
+
+
+class Left(Answer):
+    room: str
+
+
 class Joined(Answer):
     room: str
     epoch: str
     count: int
     users: list[str]
-    messages: list[tuple[dict[str, Any], dict[str, Any]]]
+    messages: Messages
     more: bool
 
 

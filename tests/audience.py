@@ -5,32 +5,54 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from chatapp.errors import ChatError
+
 
 class Audience:
-    """Remembers what each client heard; `clients` are all in the lobby (chat.Audience)."""
+    """Remembers what each client heard (chat.Audience)."""
 
     def __init__(self) -> None:
         self.heard: dict[str, list[tuple[Any, ...]]] = {}
         self.closed: list[str] = []
         self.now = 0.0
+        self._rooms: dict[str, list[str]] = {}
         self._due: list[tuple[float, Callable[[], Any]]] = []
 
     def send(self, client: str, event: str, *arguments: Any) -> None:
-        self.heard[client].append((event, *arguments))
+        if client in self.heard:
+            self.heard[client].append((event, *arguments))
 
     def tell(self, room: str, event: str, *arguments: Any, skip: str | None = None) -> None:
         for client, heard in self.heard.items():
-            if client != skip:
+            if client != skip and self.is_in(client, room):
                 heard.append((event, *arguments))
 
+    def enter(self, client: str, room: str) -> None:
+        self._rooms.setdefault(client, []).append(room)
+
+    def leave(self, client: str, room: str) -> None:
+        self._rooms[client].remove(room)
+
     def is_in(self, client: str, room: str) -> bool:
-        return room == "lobby" and client in self.heard
+        return room in self.rooms(client)
+
+    def rooms(self, client: str) -> list[str]:
+        return self._rooms.get(client, [])
 
     def later(self, seconds: float, call: Callable[[], Any]) -> None:
         self._due.append((self.now + seconds, call))
 
     def close(self, client: str) -> None:
         self.closed.append(client)
+
+    def dismiss(self, client: str, event: str, refusal: ChatError) -> None:
+        self.send(client, "refused", event, refusal.code)
+        self.closed.append(client)
+
+    def forget(self, client: str) -> None:
+        """The client's connection has ended."""
+        self.heard.pop(client, None)
+        self._rooms.pop(client, None)
 
     def clock(self) -> float:
         return self.now

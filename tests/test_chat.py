@@ -5,10 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from audience import Audience
+from people import Room
 
 from chatapp import wire
-from chatapp.chat import Bounds, Chat
 from chatapp.errors import (
     MessageEmpty,
     MessageTooLong,
@@ -20,41 +19,6 @@ from chatapp.errors import (
     Unavailable,
 )
 from chatapp.limits import Rate
-from chatapp.store.memory import MemoryLog
-from chatapp.usernames import UsernameSet
-
-
-class Room:
-    """A chat and the people in it."""
-
-    def __init__(self, **bounds) -> None:
-        self.audience = Audience()
-        self.log = MemoryLog()
-        self.usernames = UsernameSet()
-        self.chat = Chat(self.log, self.usernames, self.audience, Bounds(**bounds))
-
-    def connects(self) -> Person:
-        return Person(self)
-
-
-class Person:
-    def __init__(self, room: Room) -> None:
-        self.room = room
-        self.id = str(len(room.audience.heard))
-        self.heard = room.audience.heard[self.id] = []
-        self.client = room.chat.connect(self.id)
-
-    def sets(self, name: str) -> wire.NameSet:
-        return self.room.chat.name(self.client, wire.SetUsername(name))
-
-    def says(self, message: str, **fields) -> wire.Said:
-        return self.room.chat.say(self.client, wire.Msg(message, **fields))
-
-    def joins(self, **fields) -> wire.Joined:
-        return self.room.chat.join(self.client, wire.Join(**fields))
-
-    def leaves(self) -> None:
-        self.room.chat.disconnect(self.client)
 
 
 @pytest.fixture
@@ -160,7 +124,7 @@ def test_a_known_key_appends_nothing_whatever_its_text(room):
     bo.heard.clear()
     assert ann.says("", key="key-0001") == first
     assert bo.heard == []
-    ann.leaves()
+    ann.goes()
     bo.sets("ANN")
     assert bo.says("other", key="key-0001") == first
 
@@ -177,7 +141,7 @@ def test_leaving_frees_the_name_at_once_and_is_told(room):
     ann, bo = room.connects(), room.connects()
     ann.sets("Ann")
     bo.heard.clear()
-    ann.leaves()
+    ann.goes()
     assert bo.heard == [("userLeft", {"room": "lobby", "user": "Ann"})]
     bo.sets("ann")
 
@@ -186,7 +150,7 @@ def test_leaving_during_a_turn_frees_the_name_when_it_ends(room):
     ann = room.connects()
 
     def leaves_and_claims() -> None:
-        ann.leaves()
+        ann.goes()
         ann.sets("Ann")
 
     room.chat.turn(ann.client, leaves_and_claims)
@@ -206,15 +170,6 @@ def test_join_answers_with_the_room_as_it_is(room):
         ("1", 2),
         ("2", 3),
     ]
-
-
-def test_only_the_lobby_can_be_joined_so_far(room):
-    ann = room.connects()
-    with pytest.raises(NameRequired):
-        ann.joins(room="tea")
-    ann.sets("Ann")
-    with pytest.raises(RoomInvalid):
-        ann.joins(room="tea")
 
 
 def test_a_store_that_is_away_loses_nothing_and_tells_nobody(room, monkeypatch):

@@ -9,7 +9,9 @@ from chatapp.limits import Rate
 
 BAD = {
     "BIND": ["", "3000", "host:", ":80", "host:99999", "host:1x"],
-    "STORE": ["", "memory", "file:/x"],
+    "STORE": ["", "memory", "file:/x", "sqlite"],
+    "NAME_HOLD": ["", "0", "-1", "a while", "1e9"],
+    "RETENTION_DAYS": ["", "-1", "1.5", "some"],
     "ALLOWED_ORIGINS": ["example.org", "https://a/path", "ftp://a", "https://a b"],
     "PING_INTERVAL": ["", "0", "-1", "soon", "nan", "inf", "100000"],
     "PING_TIMEOUT": ["", "0", "x"],

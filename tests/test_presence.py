@@ -12,6 +12,7 @@ from chatapp.presence import CROWD, Presence
 def audience():
     audience = Audience()
     audience.heard = {"watcher": []}
+    audience.enter("watcher", "lobby")
     return audience
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UnsetType
 
 from chatapp import wire
 from chatapp.errors import BadRequest
 
-REQUESTS = [wire.SetUsername, wire.Msg, wire.Join]
+REQUESTS = [wire.SetUsername, wire.Msg, wire.Join, wire.Leave, wire.History, wire.Typing]
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
 fields = st.dictionaries(
-    st.sampled_from(["message", "user", "room", "key", "limit", "name"]), json_values
+    st.sampled_from(["message", "room", "key", "limit", "since", "before", "token", "hold"]),
+    json_values,
 )
 
 BAD = [
@@ -55,6 +57,22 @@ BAD = [
     (wire.Join, [{"limit": True}], "limit of join should be a whole number from 1 to 200"),
     (wire.Join, [{"limit": "5"}], "limit of join should be a whole number from 1 to 200"),
     (wire.Join, [{"limit": 1.5}], "limit of join should be a whole number from 1 to 200"),
+    *[
+        (request, [{field: value}], rf"{field} of {request.event} should be a whole number from 0")
+        for request, field in [
+            *[(wire.Join, "since"), (wire.History, "since"), (wire.History, "before")],
+        ]
+        for value in (-1, 2**53, 10**30, 1.0, 1.5, "1", True, None, [], {})
+    ],
+    (wire.History, [{"since": 1, "before": 2}], "before of history should be left out"),
+    (wire.History, [1], "argument of history should be an object"),
+    (wire.Leave, [{"room": None}], "room of leave should be a string"),
+    (wire.Typing, [{"room": 5}], "room of typing should be a string"),
+    (wire.SetUsername, ["a", {"token": 5}], "token of setUsername should be a string"),
+    (wire.SetUsername, ["a", {"token": None}], "token of setUsername should be a string"),
+    (wire.SetUsername, ["a", {"token": "\ud800"}], "token of setUsername has an unpaired"),
+    (wire.SetUsername, ["a", {"hold": 1}], "hold of setUsername should be true or false"),
+    (wire.SetUsername, ["a", {"hold": "yes"}], "hold of setUsername should be true or false"),
 ]
 
 
@@ -66,8 +84,8 @@ def test_bad_arguments_are_refused_by_name(request_class, arguments, sentence):
 
 def test_fields_that_an_event_does_not_have_are_ignored():
     assert wire.Msg.parse([{"message": "a", "user": 7, "x": None}]) == wire.Msg("a")
-    assert wire.Join.parse([{"since": "x", "hold": 1}]) == wire.Join()
-    assert wire.SetUsername.parse(["a", {"token": 5}]) == wire.SetUsername("a")
+    assert wire.Join.parse([{"before": "x", "hold": 1}]) == wire.Join()
+    assert wire.SetUsername.parse(["a", {"room": 5, "name": "b"}]) == wire.SetUsername("a")
 
 
 def test_an_argument_of_optional_fields_may_be_left_out():
@@ -84,7 +102,7 @@ def test_anything_parses_or_is_a_bad_request_in_one_sentence(request_class, argu
     else:
         assert isinstance(request, request_class)
         for field in request.__struct_fields__:
-            assert isinstance(getattr(request, field), str | int)
+            assert isinstance(getattr(request, field), str | int | UnsetType)
 
 
 @given(st.text(), st.text(max_size=64))

@@ -5,14 +5,19 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+
+from chatapp.usernames import Hold
 
 logger = logging.getLogger(__name__)
 
 MAX_READ_BYTES = 65536
 """What one read gives at most, as the JSON list that travels, in UTF-8 (docs/wire.md)."""
+
+
+DAY = 86_400_000  # ms
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -42,6 +47,24 @@ class Entry(msgspec.Struct, frozen=True):
         return {"user": self.user, "message": self.message}, number
 
 
+class Retention(NamedTuple):
+    """What is kept of each room: the newest `messages`, for `days` each; 0: no limit."""
+
+    messages: int = 10_000
+    days: float = 30
+
+    def retired(self, newest: int) -> int:
+        """The number up to which messages aren't kept, in a room whose newest is `newest`."""
+        return max(0, newest - self.messages) if self.messages else 0
+
+    def cutoff(self, now: int) -> int:
+        """The time before which messages aren't kept; both in ms since 1970."""
+        return now - int(self.days * DAY) if self.days else 0
+
+
+KEEP = Retention()
+
+
 class Page(msgspec.Struct, frozen=True):
     """Entries, oldest first, and whether there are others in the direction that was asked for."""
 
@@ -55,14 +78,28 @@ Deliver = Callable[[Sequence[Entry]], None]
 class Log(ABC):
     """The messages of each room, numbered 1, 2, 3, … without gaps.
 
-    `epoch` is an opaque string that names this numbering, the same for all rooms.
     All methods may be called from any thread or greenlet.
     """
 
-    epoch: str
+    @property
+    @abstractmethod
+    def epoch(self) -> str:
+        """An opaque string that names this numbering, the same for all rooms."""
 
     def __init__(self) -> None:
         self._followers: list[Deliver] = []
+
+    @abstractmethod
+    def open(self) -> None:
+        """Make it ready for use, where its first use isn't to wait for that.
+
+        Raises:
+            StoreError: it can't be used.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish what was accepted, and let go of it; whoever appends later gets Unavailable."""
 
     @abstractmethod
     def append(self, draft: Draft) -> Entry:
@@ -93,6 +130,24 @@ class Log(ABC):
     @abstractmethod
     def available(self) -> bool:
         """Whether the store takes messages now."""
+
+    def holds(self) -> Sequence[Hold]:
+        """Names that were to be held when the process ended: none where the log isn't durable."""
+        return []
+
+    def hold(self, hold: Hold) -> None:  # noqa: B027 (nothing is to be kept where it isn't durable)
+        """Keep `hold` until `free`, in place of another for the same name.
+
+        Raises:
+            Unavailable: the store can't take it now.
+        """
+
+    def free(self, folded: str) -> None:  # noqa: B027
+        """Keep no hold for the name that folds to `folded`.
+
+        Raises:
+            Unavailable: the store can't take it now.
+        """
 
     def follow(self, deliver: Deliver) -> None:
         """Have `deliver` called once for each batch of entries, in the order of their numbers,

@@ -7,53 +7,80 @@ from collections.abc import Callable
 from threading import Lock
 from time import time
 
-from chatapp.store.base import Draft, Entry, Log, Page, bounded
+from chatapp.errors import Unavailable
+from chatapp.store.base import KEEP, Draft, Entry, Log, Page, Retention, bounded
 from chatapp.usernames import fold
 
 
 class MemoryLog(Log):
-    """Keeps the newest `retention` messages of each room (0: all); `clock`: seconds since 1970."""
+    """Keeps messages for as long as the process lives. `clock`: seconds since 1970."""
 
-    def __init__(self, retention: int = 10000, clock: Callable[[], float] = time) -> None:
+    def __init__(self, retention: Retention = KEEP, clock: Callable[[], float] = time) -> None:
         super().__init__()
-        self.epoch = secrets.token_urlsafe(9)
+        self._epoch = secrets.token_urlsafe(9)
         self._retention = retention
         self._clock = clock
         self._rooms: dict[str, _Room] = {}
+        self._closed = False
         # Held while delivering too: whoever follows hears each room in the order of its numbers.
         self._lock = Lock()
 
+    @property
+    def epoch(self) -> str:
+        return self._epoch
+
+    def open(self) -> None:
+        pass
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+
     def append(self, draft: Draft) -> Entry:
         with self._lock:
-            room = self._rooms.setdefault(draft.room, _Room())
+            if self._closed:
+                raise Unavailable
+            room = self._room(draft.room)
+            self._rooms[draft.room] = room
             known = room.find(draft.user, draft.key)
             if known:
                 return known
-            entry = room.add(draft, int(self._clock() * 1000), self._retention)
+            entry = room.add(draft, self._now())
+            room.retire(self._retention, self._now())
             self._deliver([entry])
             return entry
 
     def find(self, room: str, user: str, key: str) -> Entry | None:
         with self._lock:
-            return self._rooms[room].find(user, key) if room in self._rooms else None
+            return self._room(room).find(user, key)
 
     def read(
         self, room: str, *, since: int | None = None, before: int | None = None, limit: int = 50
     ) -> Page:
         with self._lock:
-            kept = self._rooms[room].entries if room in self._rooms else {}
-            newest = self._rooms[room].newest if room in self._rooms else 0
-            oldest = newest - len(kept) + 1
+            here = self._room(room)
+            oldest = here.newest - len(here.entries) + 1
             if since is not None:
-                ids = range(max(since + 1, oldest), newest + 1)
+                ids = range(max(since + 1, oldest), here.newest + 1)
             else:
-                end = newest + 1 if before is None else min(before, newest + 1)
+                end = here.newest + 1 if before is None else min(before, here.newest + 1)
                 ids = range(end - 1, oldest - 1, -1)
-            entries, more = bounded((kept[number] for number in ids), limit)
+            entries, more = bounded((here.entries[number] for number in ids), limit)
         return Page(entries if since is not None else entries[::-1], more)
 
     def available(self) -> bool:
-        return True
+        return not self._closed
+
+    def _now(self) -> int:
+        return int(self._clock() * 1000)
+
+    def _room(self, name: str) -> _Room:
+        """The room as it is kept by now; an empty one where there is none."""
+        room = self._rooms.get(name)
+        if room is None:
+            return _Room()
+        room.retire(self._retention, self._now())
+        return room
 
 
 class _Room:
@@ -66,15 +93,21 @@ class _Room:
     def find(self, user: str, key: str) -> Entry | None:
         return self.keys.get((fold(user), key)) if key else None
 
-    def add(self, draft: Draft, now: int, retention: int) -> Entry:
+    def add(self, draft: Draft, now: int) -> Entry:
         self.newest += 1
         self.at = max(self.at, now)
         entry = Entry(draft.room, self.newest, self.at, draft.user, draft.message, draft.key)
         self.entries[entry.id] = entry
         if entry.key:
             self.keys[fold(entry.user), entry.key] = entry
-        if retention and len(self.entries) > retention:
-            oldest = self.entries.pop(self.newest - retention)
+        return entry
+
+    def retire(self, retention: Retention, now: int) -> None:
+        retired, cutoff = retention.retired(self.newest), retention.cutoff(now)
+        while self.entries:
+            oldest = self.entries[self.newest - len(self.entries) + 1]
+            if oldest.id > retired and oldest.at >= cutoff:
+                return
+            del self.entries[oldest.id]
             if oldest.key:
                 del self.keys[fold(oldest.user), oldest.key]
-        return entry

@@ -41,7 +41,7 @@ class Connection:
     """
 
     __slots__ = (
-        *("_awaiting_pong", "_busy", "_inbox", "_lock", "_timer", "address", "channel", "closed"),
+        *("_awaiting_pong", "_inbox", "_lock", "_timer", "address", "busy", "channel", "closed"),
         *("connected", "last_poll", "news", "outgoing", "outgoing_bytes", "posting", "reason"),
         *("server", "session", "sid", "upgrading"),
     )
@@ -62,7 +62,7 @@ class Connection:
         self.posting = False
         self.last_poll = monotonic()
         self._inbox: deque[Any] | None = None
-        self._busy = False
+        self.busy = False
         self._lock = server.lock()
         self._awaiting_pong = False
         self._timer = server.clock.call_later(server.ping_interval, self._beat)
@@ -131,7 +131,7 @@ class Connection:
         elif kind == engineio_packet.PONG:
             self._beat_answered()
         elif kind == engineio_packet.CLOSE:
-            self.reason = self.reason or self.server.reason.CLIENT_DISCONNECT
+            self.reason = self.reason or self.server.reason.TRANSPORT_CLOSE
             self._let_wait(END)
         elif kind == engineio_packet.PING:  # only the server pings ("Heartbeat")
             self._let_wait(END)
@@ -141,13 +141,18 @@ class Connection:
         self.reason = self.reason or self.server.reason.TRANSPORT_CLOSE
         self._let_wait(END)
 
+    def pause(self) -> None:
+        """Read no more of it."""
+        if self.channel:
+            self.channel.pause()
+
     def _let_wait(self, message: Any) -> None:
         with self._lock:
             if self._inbox is None:
                 self._inbox = deque()
             self._inbox.append(message)
             full = len(self._inbox) >= WAITING_EVENTS
-            start, self._busy = not self._busy, True
+            start, self.busy = not self.busy, True
         if self.channel and full:
             self.channel.pause()
         if start and self.channel and self.server.workers:
@@ -161,7 +166,7 @@ class Connection:
             with self._lock:
                 if not self._inbox or self.closed:
                     self._inbox = None
-                    self._busy = False
+                    self.busy = False
                     return
                 message = self._inbox.popleft()
                 room_again = len(self._inbox) == WAITING_EVENTS - 1

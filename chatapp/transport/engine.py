@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qs
 
@@ -41,6 +42,7 @@ from chatapp.transport.workers import Workers
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
+STOP_SECONDS = 2.0
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.ERROR)  # below that, the libraries log what clients send as it comes
 
@@ -244,6 +246,13 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
                 self.sockets[client].close(reason=self.reason.SERVER_DISCONNECT)
 
     def stop(self) -> None:
-        """Take no more sessions and close all at the transport, so that clients come back."""
+        """Take no more sessions, finish what is being handled, for at most STOP_SECONDS, and close
+        all at the transport, so that clients come back."""
         self.admission.stopping = True
+        sessions = list(self.sockets.values())
+        for session in sessions:
+            session.pause()
+        until = monotonic() + STOP_SECONDS
+        while any(session.busy for session in sessions) and monotonic() < until:
+            self.sleep(0.01)
         self.disconnect()

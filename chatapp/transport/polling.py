@@ -96,7 +96,7 @@ def _take_body(connection: Connection, environ: WSGIEnvironment) -> Answer:
         return BROKEN
     for packet in packets:
         connection.received(packet)
-    if connection.closed and connection.reason != connection.server.reason.CLIENT_DISCONNECT:
+    if connection.closed and connection.reason == connection.server.reason.TRANSPORT_ERROR:
         return BROKEN
     return "200 OK", "text/html", "ok"
 

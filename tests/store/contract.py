@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 import pytest
 
-from chatapp.store.base import MAX_READ_BYTES, Draft, Log
+from chatapp.errors import Unavailable
+from chatapp.store.base import MAX_READ_BYTES, Draft, Log, Retention
+
+DAY = 86400.0  # seconds
+ALL = Retention(messages=0, days=0)
+
+
+class Clock:
+    """Tells the time that a test sets, in seconds since 1970."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def in_threads(work: Callable[[int], None], count: int) -> None:
+    """Run `work(0)`, `work(1)`, … beside each other."""
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 class LogContract:
-    """Tests of the contract in store/base.py. A back end gives `make_log(retention, clock)`."""
-
-    def make_log(self, retention: int = 0, clock=lambda: 1000.0) -> Log:
-        raise NotImplementedError
+    """Tests of the contract in store/base.py. A back end gives the fixture `make_log`:
+    `make_log(retention, clock)` is a new, empty log."""
 
     @pytest.fixture
-    def log(self) -> Log:
-        return self.make_log()
+    def log(self, make_log) -> Log:
+        return make_log()
 
     def fill(self, log: Log, count: int, room: str = "lobby", message: str = "{}") -> None:
         for n in range(1, count + 1):
@@ -54,10 +78,11 @@ class LogContract:
         self.fill(log, 2, message="same")
         assert self.ids(log.read("lobby")) == ([1, 2], False)
 
-    def test_at_never_goes_backwards(self):
-        times = iter([5.0, 3.0, 6.0])
-        log = self.make_log(clock=lambda: next(times))
-        self.fill(log, 3)
+    def test_at_never_goes_backwards(self, make_log):
+        clock = Clock(5.0)
+        log = make_log(clock=clock)
+        for clock.now in (5.0, 3.0, 6.0):
+            self.fill(log, 1)
         assert [entry.at for entry in log.read("lobby").entries] == [5000, 5000, 6000]
 
     @pytest.mark.parametrize(
@@ -102,8 +127,8 @@ class LogContract:
         assert self.ids(log.read("lobby", since=0)) == ([1], True)
         assert self.ids(log.read("lobby")) == ([2], True)
 
-    def test_retention_keeps_the_newest_and_numbers_go_on(self):
-        log = self.make_log(retention=3)
+    def test_retention_keeps_the_newest_and_numbers_go_on(self, make_log):
+        log = make_log(Retention(messages=3))
         log.append(Draft("lobby", "Ann", "x", "key-0001"))
         self.fill(log, 4)
         assert self.ids(log.read("lobby")) == ([3, 4, 5], False)
@@ -111,6 +136,29 @@ class LogContract:
         assert self.ids(log.read("lobby", before=3)) == ([], False)
         assert log.find("lobby", "Ann", "key-0001") is None
         assert log.append(Draft("lobby", "Ann", "x", "key-0001")).id == 6
+
+    def test_retention_keeps_messages_so_many_days_and_numbers_go_on(self, make_log):
+        clock = Clock(0.0)
+        log = make_log(Retention(days=2), clock)
+        log.append(Draft("lobby", "Ann", "x", "key-0001"))
+        clock.now = DAY
+        self.fill(log, 1)
+        clock.now = 2 * DAY
+        assert self.ids(log.read("lobby", since=0)) == ([1, 2], False)
+        clock.now = 2 * DAY + 0.001
+        assert self.ids(log.read("lobby", since=0)) == ([2], False)
+        assert self.ids(log.read("lobby")) == ([2], False)
+        assert log.find("lobby", "Ann", "key-0001") is None
+        clock.now = 9 * DAY
+        assert self.ids(log.read("lobby")) == ([], False)
+        assert log.append(Draft("lobby", "Ann", "x", "key-0001")).id == 3
+
+    def test_no_limit_keeps_all(self, make_log):
+        clock = Clock(0.0)
+        log = make_log(Retention(messages=0, days=0), clock)
+        self.fill(log, 5)
+        clock.now = 10_000 * DAY
+        assert self.ids(log.read("lobby")) == ([1, 2, 3, 4, 5], False)
 
     def test_followers_hear_each_entry_once_and_in_order_before_append_returns(self, log):
         heard: list[int] = []
@@ -138,32 +186,76 @@ class LogContract:
         log.follow(lambda batch: heard.extend(entry.id for entry in batch))
         barrier = threading.Barrier(8)
 
-        def write() -> None:
+        def write(_: int) -> None:
             barrier.wait()
             self.fill(log, 50)
 
-        writers = [threading.Thread(target=write) for _ in range(8)]
-        for writer in writers:
-            writer.start()
-        for writer in writers:
-            writer.join()
+        in_threads(write, 8)
         assert heard == list(range(1, 401))
+
+    def test_rooms_written_at_once_are_each_numbered_without_gaps(self, log):
+        barrier = threading.Barrier(6)
+
+        def write(n: int) -> None:
+            barrier.wait()
+            for _ in range(30):
+                self.fill(log, 1, room=f"room-{n % 3}")
+
+        in_threads(write, 6)
+        for n in range(3):
+            page = log.read(f"room-{n}", since=0, limit=200)
+            assert self.ids(page) == (list(range(1, 61)), False)
+
+    def test_what_one_writer_appends_is_numbered_in_its_order(self, log):
+        barrier = threading.Barrier(4)
+
+        def write(n: int) -> None:
+            barrier.wait()
+            self.fill(log, 25, message=f"{n} {{:04}}")
+
+        in_threads(write, 4)
+        messages = [entry.message for entry in log.read("lobby", since=0, limit=200).entries]
+        for n in range(4):
+            own = [message for message in messages if message.startswith(f"{n} ")]
+            assert own == sorted(own)
+            assert len(own) == 25
+
+    def test_close_finishes_what_was_accepted_and_takes_no_more(self, make_log):
+        log = make_log()
+        barrier = threading.Barrier(5)
+        accepted: list[int] = []
+        heard: list[int] = []
+        log.follow(lambda batch: heard.extend(entry.id for entry in batch))
+
+        def write(_: int) -> None:
+            barrier.wait()
+            with suppress(Unavailable):
+                while True:
+                    accepted.append(log.append(Draft("lobby", "Ann", "x")).id)
+
+        def close(_: int) -> None:
+            barrier.wait()
+            while len(heard) < 20:
+                time.sleep(0.001)
+            log.close()
+
+        in_threads(lambda n: close(n) if n == 4 else write(n), 5)
+        assert sorted(accepted) == heard == list(range(1, len(heard) + 1))
+        with pytest.raises(Unavailable):
+            log.append(Draft("lobby", "Ann", "x"))
+        assert not log.available()
 
     def test_one_key_from_many_writers_is_one_entry(self, log):
         barrier = threading.Barrier(8)
         entries = []
 
-        def write() -> None:
+        def write(_: int) -> None:
             for n in range(20):
                 barrier.wait()
                 entries.append((n, log.append(Draft("lobby", "Ann", "x", f"key-{n:04}")).id))
 
-        writers = [threading.Thread(target=write) for _ in range(8)]
-        for writer in writers:
-            writer.start()
-        for writer in writers:
-            writer.join()
+        in_threads(write, 8)
         assert len(set(entries)) == 20
 
-    def test_epochs_differ(self):
-        assert self.make_log().epoch != self.make_log().epoch
+    def test_epochs_differ(self, make_log):
+        assert make_log().epoch != make_log().epoch

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from contract import LogContract
+import pytest
+from contract import ALL, LogContract
 
 from chatapp.store.memory import MemoryLog
 
 
 class TestMemoryLog(LogContract):
-    def make_log(self, retention=0, clock=lambda: 1000.0):
-        return MemoryLog(retention, clock)
+    @pytest.fixture
+    def make_log(self):
+        return lambda retention=ALL, clock=lambda: 1000.0: MemoryLog(retention, clock)

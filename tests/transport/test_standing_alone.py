@@ -89,7 +89,7 @@ def test_its_engineio_server_alone():
     server.send(sid, "to you")
     assert web.get(path).text == "4to you"
     assert web.post(path, data="1").text == "ok"
-    assert heard == ["connect", "hello", {"a": 1}, b"\x00\x01", "client disconnect"]
+    assert heard == ["connect", "hello", {"a": 1}, b"\x00\x01", "transport close"]
 
 
 def test_threads_are_the_way_where_gevent_has_not_patched_the_process():

@@ -1,0 +1,220 @@
+"""The log on SQLite: durable, in one file that one process serves."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from time import time
+from typing import Any, TypeVar
+
+from chatapp.errors import StoreError, Unavailable
+from chatapp.store.base import KEEP, Draft, Entry, Log, Page, Retention, bounded
+from chatapp.store.batch import Batches
+from chatapp.store.database import Lease, connect, open_database, store_error
+from chatapp.store.tasks import event, off_the_loop
+from chatapp.store.writer import Writer
+from chatapp.usernames import Hold, fold
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+SELECT = """
+    SELECT id, at, user, message, key FROM messages
+    WHERE room = (SELECT id FROM rooms WHERE name = :room) AND at >= :cutoff
+"""
+KEPT = "(SELECT newest FROM rooms WHERE name = :room) - :messages"
+SINCE = f"{SELECT} AND id > max(:since, {KEPT}) ORDER BY id"
+BEFORE = f"{SELECT} AND id > {KEPT} AND id < :before ORDER BY id DESC"
+FIND = f"{SELECT} AND id > {KEPT} AND folded = :folded AND key = :key"
+BEYOND = 2**62
+"""More than any number of messages."""
+SWEEP_PAUSE = 0.01  # seconds between steps
+DONE = "done"
+
+
+class SQLiteLog(Log):
+    """Keeps messages in the file at `path`, opened at its first use if not by `open`.
+
+    What `append` returns has been synced to the disk (WAL, `synchronous=FULL`): neither the end of
+    the process nor a power cut loses it. `patience`: seconds to wait for another process to leave
+    the file. `sweep_interval`: seconds between looks at what retention no longer keeps. `clock`:
+    seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        retention: Retention = KEEP,
+        *,
+        patience: float = 6.0,
+        sweep_interval: float = 60.0,
+        clock: Callable[[], float] = time,
+    ) -> None:
+        super().__init__()
+        self.path = path
+        self._retention = retention
+        self._patience = patience
+        self._sweep_interval = sweep_interval
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._open = False
+        self._closed = event()
+        self._batches = Batches(self._write, self._deliver)
+        self._readers: list[sqlite3.Connection] = []
+        self._failing = False
+
+    def open(self) -> None:
+        if self._open:
+            return
+        with self._lock:
+            if not self._open:
+                patience, self._patience = self._patience, 0  # whoever tries again has waited
+                self._lease = Lease(self.path, patience)
+                try:
+                    self._database = open_database(self.path)
+                except BaseException:
+                    self._lease.release()
+                    raise
+                self._epoch: str
+                (self._epoch,) = self._database.execute("SELECT epoch FROM store").fetchone()
+                self._writer = Writer(self._database, self._retention, self._clock)
+                self._open = True
+                threading.Thread(target=self._sweep, daemon=True).start()
+
+    def close(self) -> None:
+        self._closed.set()
+        self._batches.close()
+        with self._lock:
+            if self._open:
+                for database in [*self._readers, self._database]:
+                    database.close()
+                self._lease.release()
+            self._open = False
+
+    @property
+    def epoch(self) -> str:
+        self._open_for_use()
+        return self._epoch
+
+    def append(self, draft: Draft) -> Entry:
+        self._open_for_use()
+        return self._batches.append(draft)
+
+    def find(self, room: str, user: str, key: str) -> Entry | None:
+        found = self._read(FIND, 1, room=room, folded=fold(user), key=key).entries
+        return found[0] if found else None
+
+    def read(
+        self, room: str, *, since: int | None = None, before: int | None = None, limit: int = 50
+    ) -> Page:
+        if since is not None:
+            return self._read(SINCE, limit, room=room, since=since)
+        page = self._read(BEFORE, limit, room=room, before=BEYOND if before is None else before)
+        return Page(page.entries[::-1], page.more)
+
+    def available(self) -> bool:
+        """Whether messages are taken now; where the last weren't, tries to write."""
+        try:
+            self._open_for_use()
+            if self._failing:
+                self._batches.alone(partial(self._try, self._writer.try_to_write))
+        except Unavailable:
+            return False
+        return True
+
+    def holds(self) -> list[Hold]:
+        self._open_for_use()
+        rows = self._database.execute("SELECT folded, user, token, rooms FROM holds").fetchall()
+        return [
+            Hold(folded, user, token, tuple(rooms.split())) for folded, user, token, rooms in rows
+        ]
+
+    def hold(self, hold: Hold) -> None:
+        values = (hold.folded, hold.user, hold.token, " ".join(hold.rooms))
+        self._change("INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?)", values)
+
+    def free(self, folded: str) -> None:
+        self._change("DELETE FROM holds WHERE folded = ?", (folded,))
+
+    def _open_for_use(self) -> None:
+        if self._closed.is_set():
+            raise Unavailable
+        try:
+            self.open()
+        except StoreError as error:
+            self._complain(str(error))
+            raise Unavailable from None
+
+    def _complain(self, trouble: str) -> None:
+        if not self._failing:
+            logger.error("%s; messages aren't taken until then", trouble)
+        self._failing = True
+
+    def _write(self, drafts: list[Draft]) -> Sequence[tuple[Entry, bool]]:
+        return self._try(lambda: self._writer.commit(drafts))
+
+    def _change(self, statement: str, values: tuple[object, ...]) -> None:
+        self._open_for_use()
+        change = partial(self._writer.change, statement, values)
+        self._batches.alone(partial(self._try, change))
+
+    def _try(self, write: Callable[[], T]) -> T:
+        try:
+            result = off_the_loop(write)
+        except sqlite3.Error as error:
+            self._complain(str(store_error(self.path, error)))
+            raise Unavailable from None
+        if self._failing:
+            logger.warning("%s takes messages again", self.path)
+        self._failing = False
+        return result
+
+    def _read(self, query: str, limit: int, room: str, **parameters: Any) -> Page:
+        self._open_for_use()
+        cutoff = self._retention.cutoff(int(self._clock() * 1000))
+        messages = self._retention.messages or BEYOND
+        parameters |= {"room": room, "cutoff": cutoff, "messages": messages}
+        try:
+            return off_the_loop(lambda: self._fetch(query, limit, parameters))
+        except sqlite3.Error as error:
+            logger.error("%s", store_error(self.path, error))
+            raise Unavailable from None
+
+    def _fetch(self, query: str, limit: int, parameters: dict[str, Any]) -> Page:
+        with self._reader() as reader, closing(reader.execute(query, parameters)) as rows:
+            room = parameters["room"]
+            entries = (
+                Entry(room, number, at, user, message, key or "")
+                for number, at, user, message, key in rows
+            )
+            return Page(*bounded(entries, limit))
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        """A connection that nobody else uses meanwhile: who reads doesn't wait for who writes."""
+        try:
+            reader = self._readers.pop()
+        except IndexError:
+            reader = connect(self.path, read_only=True)
+        try:
+            yield reader
+        except BaseException:
+            reader.close()
+            raise
+        self._readers.append(reader)
+
+    def _sweep(self) -> None:
+        """Now and then take away what retention no longer keeps, between the batches."""
+        while not self._closed.wait(self._sweep_interval):
+            steps = self._writer.sweep()
+            try:
+                while self._batches.alone(lambda: off_the_loop(lambda: next(steps, DONE))) != DONE:  # noqa: B023
+                    self._closed.wait(SWEEP_PAUSE)
+            except Unavailable:
+                return
+            except sqlite3.Error as error:
+                logger.error("%s", store_error(self.path, error))

@@ -1,0 +1,30 @@
+"""How the store waits and works: beside gevent's loop where gevent has patched the process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from gevent.monkey import is_module_patched
+
+T = TypeVar("T")
+
+
+def event() -> Any:
+    """An event like threading's; under gevent its own, which costs less to wait for."""
+    if not is_module_patched("threading"):
+        return threading.Event()
+    from gevent.event import Event  # noqa: PLC0415 (threads need none)
+
+    return Event()
+
+
+def off_the_loop(call: Callable[[], T]) -> T:
+    """Run `call()`, which may wait for the disk: under gevent in a native thread, else here."""
+    if not is_module_patched("threading"):
+        return call()
+    from gevent import get_hub  # noqa: PLC0415 (threads need none)
+
+    found: T = get_hub().threadpool.apply(call)
+    return found

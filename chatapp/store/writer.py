@@ -1,0 +1,182 @@
+"""Numbers messages and writes them into the chat's file, a batch in each transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from chatapp.store.base import Draft, Entry, Retention
+from chatapp.usernames import fold
+
+INSERT = "INSERT INTO messages (room, id, at, user, message, folded, key) VALUES "
+ROW = "(?, ?, ?, ?, ?, ?, ?)"
+FIND = "SELECT id, at, user, message FROM messages WHERE room = ? AND folded = ? AND key = ?"
+FORGET = "DELETE FROM messages WHERE room = ? AND folded = ? AND key = ? AND (id <= ? OR at < ?)"
+TOGETHER = 64
+"""Rows of one statement: each statement lets go of Python's lock, and must get it back."""
+ROOMS_REMEMBERED = 10_000
+SWEPT, ROOMS_SWEPT = 500, 100
+"""Messages that one step of retention takes at most, and rooms that it looks at."""
+
+
+@contextmanager
+def transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """All that is done within is done, and synced to the disk, once this ends; or nothing is."""
+    try:
+        database.execute("BEGIN IMMEDIATE")
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+
+
+class _Room:
+    """A room's number in the file, and its newest message's number and time (ms)."""
+
+    __slots__ = ("at", "id", "newest")
+
+    def __init__(self, id: int, newest: int, at: int) -> None:  # noqa: A002
+        self.id = id
+        self.newest = newest
+        self.at = at
+
+
+class Writer:
+    """The one who writes messages. Not thread-safe. `clock`: seconds since 1970."""
+
+    def __init__(
+        self, database: sqlite3.Connection, retention: Retention, clock: Callable[[], float]
+    ) -> None:
+        self._database = database
+        self._retention = retention
+        self._clock = clock
+        self._rooms: dict[str, tuple[int, int, int]] = {}
+
+    def commit(self, drafts: list[Draft]) -> list[tuple[Entry, bool]]:
+        """Number and write `drafts`; the entry of each, and whether it is new.
+
+        Raises:
+            sqlite3.Error: none of them is written.
+        """
+        try:
+            return self._commit(drafts, look_up=False)
+        except sqlite3.IntegrityError:  # the key of one is there already
+            return self._commit(drafts, look_up=True)
+
+    def _commit(self, drafts: list[Draft], *, look_up: bool) -> list[tuple[Entry, bool]]:
+        with transaction(self._database):
+            numbering = _Numbering(self, int(self._clock() * 1000), look_up)
+            results = [numbering.entry_of(draft) for draft in drafts]
+            for start in range(0, len(numbering.rows), TOGETHER):
+                rows = numbering.rows[start : start + TOGETHER]
+                statement = INSERT + ", ".join([ROW] * len(rows))
+                self._database.execute(statement, [value for row in rows for value in row])
+            self._database.executemany(
+                "UPDATE rooms SET newest = ?, at = ? WHERE id = ?",
+                [(room.newest, room.at, room.id) for room in numbering.rooms.values()],
+            )
+        if len(self._rooms) > ROOMS_REMEMBERED:
+            self._rooms.clear()
+        for name, room in numbering.rooms.items():
+            self._rooms[name] = (room.id, room.newest, room.at)
+        return results
+
+    def room(self, name: str) -> _Room:
+        """The room as it is, made if there is none."""
+        row = self._rooms.get(name)
+        if row is None:
+            self._database.execute("INSERT OR IGNORE INTO rooms VALUES (NULL, ?, 0, 0)", (name,))
+            select = "SELECT id, newest, at FROM rooms WHERE name = ?"
+            row = self._database.execute(select, (name,)).fetchone()
+        return _Room(*row)
+
+    def find(self, room: _Room, draft: Draft, folded: str, now: int) -> Entry | None:
+        """What is kept under the draft's key; what is no longer kept gives the key free."""
+        retired, cutoff = self._retention.retired(room.newest), self._retention.cutoff(now)
+        name = (room.id, folded, draft.key)
+        self._database.execute(FORGET, (*name, retired, cutoff))
+        row = self._database.execute(FIND, name).fetchone()
+        if row is None:
+            return None
+        number, at, user, message = row
+        return Entry(draft.room, number, at, user, message, draft.key)
+
+    def change(self, statement: str, values: tuple[object, ...]) -> None:
+        """Do what is no message's, in a transaction of its own.
+
+        Raises:
+            sqlite3.Error: it isn't done.
+        """
+        with transaction(self._database):
+            self._database.execute(statement, values)
+
+    def try_to_write(self) -> None:
+        """Write nothing new.
+
+        Raises:
+            sqlite3.Error: nothing can be written now.
+        """
+        self.change("UPDATE store SET epoch = epoch", ())
+
+    def sweep(self) -> Iterator[None]:
+        """Take away what retention no longer keeps, a little with each step."""
+        last = 0
+        select = "SELECT id, newest FROM rooms WHERE id > ? ORDER BY id LIMIT ?"
+        while rooms := self._database.execute(select, (last, ROOMS_SWEPT)).fetchall():
+            for room, newest in rooms:
+                while self._sweep_room(room, newest):
+                    yield
+            last = rooms[-1][0]
+            yield
+
+    def _sweep_room(self, room: int, newest: int) -> bool:
+        retired = self._retention.retired(newest)
+        cutoff = self._retention.cutoff(int(self._clock() * 1000))
+        select = "SELECT id, at FROM messages WHERE room = ? ORDER BY id LIMIT ?"
+        last = 0
+        for number, at in self._database.execute(select, (room, SWEPT)):
+            if number > retired and at >= cutoff:
+                break
+            last = number
+        if last:
+            with transaction(self._database):
+                delete = "DELETE FROM messages WHERE room = ? AND id <= ?"
+                self._database.execute(delete, (room, last))
+        return last > 0
+
+
+class _Numbering:
+    """The entries of a batch of drafts, in one transaction, each numbered in its room."""
+
+    def __init__(self, writer: Writer, now: int, look_up: bool) -> None:
+        self._writer = writer
+        self._now = now
+        self._look_up = look_up
+        self._known: dict[tuple[str, str, str], Entry] = {}
+        self.rooms: dict[str, _Room] = {}
+        self.rows: list[tuple[int, int, int, str, str, str | None, str | None]] = []
+
+    def entry_of(self, draft: Draft) -> tuple[Entry, bool]:
+        """The draft's entry, and whether it is new."""
+        room = self.rooms.get(draft.room)
+        if room is None:
+            room = self.rooms[draft.room] = self._writer.room(draft.room)
+        if not draft.key:
+            return self._new(room, draft, None), True
+        folded = fold(draft.user)
+        name = (draft.room, folded, draft.key)
+        known = self._known.get(name)
+        if known is None and self._look_up:
+            known = self._writer.find(room, draft, folded, self._now)
+        self._known[name] = known or self._new(room, draft, folded)
+        return self._known[name], known is None
+
+    def _new(self, room: _Room, draft: Draft, folded: str | None) -> Entry:
+        room.newest += 1
+        room.at = max(room.at, self._now)
+        key = draft.key or None
+        self.rows.append((room.id, room.newest, room.at, draft.user, draft.message, folded, key))
+        return Entry(draft.room, room.newest, room.at, draft.user, draft.message, draft.key)

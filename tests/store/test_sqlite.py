@@ -1,0 +1,236 @@
+"""The log on SQLite: its contract, its file, and what it says of a bad one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing, suppress
+
+import pytest
+from contract import ALL, DAY, Clock, LogContract
+
+from chatapp.errors import StoreError, Unavailable
+from chatapp.store.base import Draft, Retention
+from chatapp.store.database import MIGRATIONS
+from chatapp.store.sqlite import SQLiteLog
+
+
+@pytest.fixture
+def make_log(tmp_path):
+    made: list[SQLiteLog] = []
+
+    def make(retention=ALL, clock=lambda: 1000.0, path=None, **options):
+        path = path or tmp_path / f"{len(made)}.sqlite3"
+        made.append(SQLiteLog(path, retention, clock=clock, **options))
+        return made[-1]
+
+    yield make
+    for log in made:
+        log.close()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "chat.sqlite3"
+
+
+class TestSQLiteLog(LogContract):
+    @pytest.fixture
+    def make_log(self, make_log):
+        return make_log
+
+
+def rows(path, query: str) -> list:
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute(query).fetchall()
+
+
+def test_what_was_appended_is_there_after_a_restart(make_log, path):
+    first = make_log(path=path)
+    entry = first.append(Draft("tea", "Ann", "\0 <b> 😀", "key-0001"))
+    first.close()
+    again = make_log(path=path)
+    assert again.epoch == first._epoch
+    assert again.read("tea").entries == [entry]
+    assert again.append(Draft("tea", "ANN", "y", "key-0001")) == entry
+    assert again.append(Draft("tea", "Ann", "y")).id == 2
+
+
+def test_numbers_and_times_go_on_after_all_was_retired(make_log, path):
+    clock = Clock(100 * DAY)
+    first = make_log(Retention(days=1), clock, path, sweep_interval=0.01)
+    first.append(Draft("tea", "Ann", "x"))
+    clock.now += 2 * DAY
+    while rows(path, "SELECT * FROM messages"):
+        pass
+    first.close()
+    clock.now = 0.0
+    again = make_log(path=path, clock=clock)
+    entry = again.append(Draft("tea", "Ann", "x"))
+    assert (entry.id, entry.at) == (2, 100 * DAY * 1000)
+
+
+def test_what_is_retired_is_taken_away_between_messages(make_log, path, monkeypatch):
+    monkeypatch.setattr("chatapp.store.writer.SWEPT", 7)
+    log = make_log(Retention(messages=3), path=path, sweep_interval=0.01)
+    for n in range(40):
+        log.append(Draft(f"room-{n % 2}", "Ann", "x"))
+    while len(rows(path, "SELECT * FROM messages")) > 6:
+        pass
+    kept = rows(path, "SELECT id FROM messages ORDER BY id")
+    assert kept == [(18,), (18,), (19,), (19,), (20,), (20,)]
+    assert log.append(Draft("room-0", "Ann", "x")).id == 21
+
+
+def test_it_is_durable_by_its_settings(make_log, path):
+    log = make_log(path=path)
+    log.open()
+    for pragma, value in (("journal_mode", "wal"), ("synchronous", 2)):
+        assert log._database.execute(f"PRAGMA {pragma}").fetchone() == (value,)
+
+
+def test_nothing_is_opened_before_its_first_use(make_log, path):
+    log = make_log(path=path)
+    assert not path.exists()
+    assert log.read("lobby").entries == []
+    assert path.exists()
+
+
+def test_a_second_server_of_a_file_is_refused(make_log, path):
+    make_log(path=path).open()
+    with pytest.raises(StoreError, match=r"chat\.sqlite3 is served by another process; end that"):
+        make_log(path=path, patience=0.1).open()
+
+
+def test_a_second_server_waits_for_one_that_leaves(make_log, path):
+    leaving, coming = make_log(path=path), make_log(path=path, patience=10)
+    leaving.append(Draft("lobby", "Ann", "x"))
+    threading.Timer(0.2, leaving.close).start()
+    assert coming.append(Draft("lobby", "Ann", "x")).id == 2
+
+
+def test_a_server_that_was_killed_leaves_its_file_free(make_log, path):
+    serve = (
+        "import sys, time; from pathlib import Path; from chatapp.store.sqlite import SQLiteLog;"
+        "SQLiteLog(Path(sys.argv[1])).open(); print('open', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", serve, str(path)], stdout=subprocess.PIPE
+    ) as server:
+        assert server.stdout.readline() == b"open\n"
+        with pytest.raises(StoreError):
+            make_log(path=path, patience=0).open()
+        server.kill()
+    make_log(path=path, patience=5).open()
+
+
+def test_another_can_read_meanwhile(make_log, path):
+    log = make_log(path=path)
+    log.append(Draft("lobby", "Ann", "x"))
+    assert rows(path, "SELECT message FROM messages") == [("x",)]
+
+
+def is_no_database(path):
+    path.write_bytes(b"not a database at all, but long enough to be looked at" * 100)
+
+
+def is_anothers(path):
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE recipes (name)")
+
+
+def is_newer(path):
+    log = SQLiteLog(path)
+    log.open()
+    log.close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+
+
+def is_damaged(path):
+    log = SQLiteLog(path)
+    for _ in range(50):
+        log.append(Draft("lobby", "Ann", "x" * 500))
+    log.close()
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(path.stat().st_size - 4096))
+
+
+def is_cut_short(path):
+    is_damaged(path)
+    shutil.copy(path, path.with_suffix(".whole"))
+    os.truncate(path, 8192)
+
+
+def is_a_directory(path):
+    path.mkdir()
+
+
+BAD = {
+    is_no_database: "is no database",
+    is_anothers: "is another program's database; set CHATAPP_STORE to another file",
+    is_newer: f"is of version {len(MIGRATIONS) + 1}, newer than this chatapp's {len(MIGRATIONS)}",
+    is_damaged: "is damaged",
+    is_cut_short: "is damaged",
+    is_a_directory: "can't be opened or made",
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_a_bad_file_is_refused_in_one_line_and_left_as_it_is(make_log, path, bad):
+    bad(path)
+    before = None if path.is_dir() else path.read_bytes()
+    with pytest.raises(StoreError) as error:
+        make_log(path=path, patience=0).open()
+    assert BAD[bad] in str(error.value)
+    assert str(error.value).startswith(str(path))
+    assert "\n" not in str(error.value)
+    assert path.is_dir() or path.read_bytes() == before
+    with pytest.raises(Unavailable):
+        make_log(path=path, patience=0).append(Draft("lobby", "Ann", "x"))
+
+
+def test_a_file_that_is_read_only_is_refused(make_log, tmp_path):
+    """By the file system: root may write what is only marked so."""
+    with pytest.raises(StoreError, match=r"/proc/chat.sqlite3.* can't"):
+        make_log(path=tmp_path.__class__("/proc/chat.sqlite3")).open()
+
+
+def test_a_write_that_fails_acknowledges_nothing_and_the_next_one_may_go_through(
+    make_log, path, caplog
+):
+    log = make_log(path=path)
+    log.append(Draft("lobby", "Ann", "x"))
+    (pages,) = log._database.execute("PRAGMA page_count").fetchone()
+    log._database.execute(f"PRAGMA max_page_count = {pages}")
+    big = Draft("lobby", "Ann", "x" * 4000)
+    taken = 1
+    with suppress(Unavailable):
+        while True:
+            taken = log.append(big).id
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            log.append(big)
+    assert caplog.text.count("can't grow, as the disk is full; make room") == 1
+    assert log.read("lobby").entries[-1].id == taken
+    log._database.execute("PRAGMA max_page_count = 1000000")
+    assert log.append(big).id == taken + 1
+    assert log.available()
+    assert "takes messages again" in caplog.text
+
+
+def test_whether_it_is_available_is_found_out_by_writing(make_log, path):
+    log = make_log(path=path)
+    log.append(Draft("lobby", "Ann", "x"))
+    assert log.available()
+    log._database.execute("PRAGMA query_only = 1")
+    with pytest.raises(Unavailable):
+        log.append(Draft("lobby", "Ann", "x"))
+    assert not log.available()
+    log._database.execute("PRAGMA query_only = 0")
+    assert log.available()

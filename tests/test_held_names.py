@@ -1,0 +1,256 @@
+"""Held names (docs/wire.md), without sockets."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec import UNSET
+from people import Room
+
+from chatapp.chat import Gone
+from chatapp.errors import NameTaken, Unavailable
+
+
+class Kept:
+    """Keeps holds as a durable store does (usernames.Holds)."""
+
+    def __init__(self) -> None:
+        self.kept = {}
+        self.refuses = False
+
+    def holds(self):
+        return list(self.kept.values())
+
+    def hold(self, hold) -> None:
+        if self.refuses:
+            raise Unavailable
+        self.kept[hold.folded] = hold
+
+    def free(self, folded) -> None:
+        if self.refuses:
+            raise Unavailable
+        self.kept.pop(folded, None)
+
+
+@pytest.fixture
+def room():
+    return Room(name_hold=30)
+
+
+def news(person) -> list[tuple]:
+    found = [said for said in person.heard if said[0].startswith("user") and said[0] != "userSet"]
+    person.heard.clear()
+    return found
+
+
+def test_a_token_comes_only_where_the_name_is_to_be_held(room):
+    assert room.connects().sets("Ann").token is UNSET
+    token = room.connects().sets("Bo", hold=True).token
+    assert len(token) == 22
+    assert room.connects().sets("Cy", hold=True).token != token
+
+
+def test_a_held_name_waits_for_its_owner_and_nobody_hears_that_it_was_away(room):
+    watcher, ann = room.connects("Watcher"), room.connects("Ann", hold=True)
+    news(watcher)
+    ann.breaks_off()
+    assert watcher.joins().users == ["Ann", "Watcher"]
+    with pytest.raises(NameTaken):
+        watcher.sets("ann")
+    room.audience.wait(29)
+    back = room.connects("Ann", token=ann.token, hold=True)
+    assert back.token == ann.token
+    room.audience.wait(60)
+    assert watcher.joins().users == ["Ann", "Watcher"]
+    assert news(watcher) == []
+
+
+def test_a_hold_ends(room):
+    watcher, ann = room.connects(), room.connects("Ann", hold=True)
+    news(watcher)
+    ann.breaks_off()
+    room.audience.wait(30)
+    assert news(watcher) == [("userLeft", {"room": "lobby", "user": "Ann"})]
+    late = room.connects("Ann", token=ann.token, hold=True)
+    assert late.token != ann.token
+
+
+def test_a_goodbye_frees_the_name_at_once(room):
+    watcher, ann = room.connects(), room.connects("Ann", hold=True)
+    news(watcher)
+    ann.goes()
+    assert news(watcher) == [("userLeft", {"room": "lobby", "user": "Ann"})]
+    room.connects("Ann")
+
+
+def test_without_hold_the_name_is_free_at_once(room):
+    room.connects("Ann").breaks_off()
+    room.connects("Ann")
+
+
+def test_what_the_last_setting_of_the_name_said_decides(room):
+    ann = room.connects("Ann", hold=True)
+    token = ann.token
+    ann.sets("Ann")
+    ann.breaks_off()
+    bo = room.connects("Ann")
+    with pytest.raises(NameTaken):
+        room.connects("Ann", token=token)
+    bo.sets("Ann", hold=True)
+    bo.breaks_off()
+    with pytest.raises(NameTaken):
+        room.connects("Ann")
+
+
+def test_a_token_takes_the_name_over_from_a_living_connection(room):
+    watcher, ann = room.connects(), room.connects("Ann", hold=True)
+    news(watcher)
+    again = room.connects("Ann", token=ann.token, hold=True)
+    assert ann.heard[-1] == ("refused", "setUsername", "taken_over")
+    assert room.audience.closed == [ann.id]
+    assert again.heard[0] == ("userSet", "Ann")
+    assert news(watcher) == []
+    ann.ends(Gone.BROKEN)
+    assert room.usernames.snapshot() == ["Ann"]
+    assert again.says("mine").ok
+    room.audience.wait(60)
+    assert watcher.joins().users == ["Ann"]
+
+
+@pytest.mark.parametrize("token", ["", "x", "é", "AAAAAAAAAAAAAAAAAAAAAA"])
+def test_a_token_that_does_not_fit_is_ignored(room, token):
+    room.connects("Ann", hold=True)
+    with pytest.raises(NameTaken):
+        room.connects("Ann", token=token)
+    assert room.connects("Bo", token=token).token is UNSET
+
+
+def test_the_token_of_another_name_is_ignored(room):
+    ann, _ = room.connects("Ann", hold=True), room.connects("Bo", hold=True)
+    with pytest.raises(NameTaken):
+        room.connects("Bo", token=ann.token)
+
+
+def test_a_name_without_hold_has_no_token_that_fits(room):
+    room.connects("Ann")
+    with pytest.raises(NameTaken):
+        room.connects("Ann", token="")
+
+
+def test_other_rooms_wait_for_their_member_too(room):
+    watcher, ann = room.connects("Watcher"), room.connects("Ann", hold=True)
+    for person in (watcher, ann):
+        person.joins("tea")
+        person.joins("cake")
+    news(watcher)
+    ann.breaks_off()
+    back = room.connects("Ann", token=ann.token, hold=True)
+    joined = back.joins("tea")
+    assert joined.users == ["Ann", "Watcher"]
+    assert news(watcher) == []
+    room.audience.wait(30)
+    assert news(watcher) == [("userLeft", {"room": "cake", "user": "Ann"})]
+    assert watcher.joins("tea").users == ["Ann", "Watcher"]
+
+
+def test_each_break_begins_a_hold_of_its_own(room):
+    watcher, ann = room.connects("Watcher"), room.connects("Ann", hold=True)
+    news(watcher)
+    ann.breaks_off()
+    room.audience.wait(20)
+    back = room.connects("Ann", token=ann.token, hold=True)
+    back.breaks_off()
+    room.audience.wait(20)
+    assert watcher.joins().users == ["Ann", "Watcher"]
+    room.audience.wait(10)
+    assert watcher.joins().users == ["Watcher"]
+
+
+def test_another_spelling_of_a_held_name_is_a_rename(room):
+    watcher, ann = room.connects("Watcher"), room.connects("Ann", hold=True)
+    news(watcher)
+    ann.breaks_off()
+    room.connects("ANN", token=ann.token)
+    assert news(watcher) == [("userRenamed", {"room": "lobby", "from": "Ann", "to": "ANN"})]
+    room.audience.wait(60)
+    assert watcher.joins().users == ["ANN", "Watcher"]
+
+
+def test_who_has_a_name_takes_a_held_one_and_the_first_is_gone(room):
+    watcher, ann = room.connects("Watcher"), room.connects("Ann", hold=True)
+    ann.joins("tea")
+    watcher.joins("tea")
+    ann.breaks_off()
+    bo = room.connects("Bo")
+    news(watcher)
+    bo.sets("Ann", token=ann.token)
+    assert news(watcher) == [("userLeft", {"room": "lobby", "user": "Bo"})]
+    room.audience.wait(60)
+    assert news(watcher) == [("userLeft", {"room": "tea", "user": "Ann"})]
+    assert room.usernames.snapshot() == ["Ann", "Watcher"]
+
+
+def test_a_new_name_is_held_in_place_of_the_first(room):
+    ann = room.connects("Ann", hold=True)
+    first = ann.token
+    ann.sets("Anna", hold=True)
+    ann.breaks_off()
+    room.connects("Ann")
+    with pytest.raises(NameTaken):
+        room.connects("Anna", token=first)
+    room.connects("Anna", token=ann.token)
+
+
+def test_held_names_outlive_the_process():
+    kept = Kept()
+    first = Room(kept)
+    ann = first.connects("Ann", hold=True)
+    ann.joins("tea")
+    first.connects("Bo").joins("tea")
+    again = Room(kept, name_hold=30)
+    watcher = again.connects("Watcher")
+    assert watcher.joins().users == ["Ann", "Watcher"]
+    assert watcher.joins("tea").users == ["Ann", "Watcher"]
+    news(watcher)
+    with pytest.raises(NameTaken):
+        again.connects("Ann")
+    back = again.connects("Ann", token=ann.token, hold=True)
+    back.joins("tea")
+    again.audience.wait(60)
+    assert news(watcher) == []
+
+
+def test_a_name_held_since_the_start_is_free_after_its_hold():
+    kept = Kept()
+    Room(kept).connects("Ann", hold=True)
+    again = Room(kept, name_hold=30)
+    watcher = again.connects("Watcher")
+    news(watcher)
+    again.audience.wait(30)
+    assert news(watcher) == [("userLeft", {"room": "lobby", "user": "Ann"})]
+    assert kept.kept == {}
+
+
+def test_nothing_is_kept_of_names_that_are_not_to_be_held():
+    kept = Kept()
+    room = Room(kept)
+    room.connects("Ann")
+    bo = room.connects("Bo", hold=True)
+    assert [hold.user for hold in kept.kept.values()] == ["Bo"]
+    assert bo.token.encode() not in kept.kept["bo"].token
+    bo.sets("Bo")
+    assert kept.kept == {}
+
+
+def test_a_claim_that_cannot_be_kept_changes_nothing():
+    kept = Kept()
+    room = Room(kept)
+    watcher, ann = room.connects(), room.connects("Ann", hold=True)
+    news(watcher)
+    kept.refuses = True
+    with pytest.raises(Unavailable):
+        ann.sets("Anna", hold=True)
+    assert room.usernames.snapshot() == ["Ann"]
+    assert ann.says("still Ann").ok
+    assert news(watcher) == []
+    ann.goes()
+    assert room.usernames.snapshot() == []

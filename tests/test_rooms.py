@@ -1,0 +1,208 @@
+"""Rooms, history and typing, without sockets."""
+
+from __future__ import annotations
+
+import pytest
+from people import Room
+
+from chatapp.errors import NameRequired, NotInRoom, RoomInvalid, TooManyRooms, Unavailable
+
+
+@pytest.fixture
+def room():
+    return Room()
+
+
+def news(person) -> list[tuple]:
+    """What a person has heard of others' coming and going since the last time."""
+    found = [said for said in person.heard if said[0].startswith("user") and said[0] != "userSet"]
+    person.heard.clear()
+    return found
+
+
+def test_who_joins_a_room_hears_it_and_is_announced_in_it_alone(room):
+    ann, bo, cy = (room.connects(name) for name in ("Ann", "Bo", "Cy"))
+    ann.joins("Tea")
+    for person in (ann, bo, cy):
+        person.heard.clear()
+    joined = bo.joins("TEA")
+    assert (joined.room, joined.count, joined.users) == ("tea", 2, ["Ann", "Bo"])
+    assert news(ann) == [("userJoined", {"room": "tea", "user": "Bo"})]
+    said = bo.says("hi", room="tea")
+    assert said.id == 1
+    assert [heard[0] for heard in ann.heard] == [heard[0] for heard in bo.heard] == ["newmsg"]
+    assert cy.heard == []
+
+
+def test_joining_again_is_no_news_and_answers_as_the_first_time(room):
+    ann, bo = room.connects("Ann"), room.connects("Bo")
+    ann.joins("tea")
+    first = bo.joins("tea")
+    news(ann)
+    assert bo.joins("tea") == first
+    assert news(ann) == []
+
+
+def test_each_room_is_numbered_by_itself(room):
+    ann = room.connects("Ann")
+    ann.joins("tea")
+    assert [ann.says("x", room=name).id for name in ("lobby", "tea", "tea", "lobby")] == [
+        1,
+        1,
+        2,
+        2,
+    ]
+
+
+def test_who_leaves_a_room_hears_it_no_longer(room):
+    ann, bo = room.connects("Ann"), room.connects("Bo")
+    ann.joins("tea")
+    bo.joins("tea")
+    news(ann)
+    assert bo.leaves("Tea").room == "tea"
+    assert news(ann) == [("userLeft", {"room": "tea", "user": "Bo"})]
+    bo.heard.clear()
+    ann.says("hi", room="tea")
+    assert bo.heard == []
+    with pytest.raises(NotInRoom):
+        bo.says("hi", room="tea")
+    with pytest.raises(NotInRoom):
+        bo.leaves("tea")
+
+
+def test_a_connection_that_ends_leaves_all_its_rooms(room):
+    ann, bo = room.connects("Ann"), room.connects("Bo")
+    ann.joins("tea")
+    bo.joins("tea")
+    news(ann)
+    bo.goes()
+    left = [("userLeft", {"room": name, "user": "Bo"}) for name in ("lobby", "tea")]
+    assert news(ann) == left
+
+
+def test_a_rename_is_told_in_each_room(room):
+    ann, bo, cy = (room.connects(name) for name in ("Ann", "Bo", "Cy"))
+    for person in (ann, bo):
+        person.joins("tea")
+    for person in (ann, cy):
+        news(person)
+    bo.sets("Bob")
+    renamed = [("userRenamed", {"room": r, "from": "Bo", "to": "Bob"}) for r in ("lobby", "tea")]
+    assert news(ann) == renamed
+    assert news(cy) == renamed[:1]
+
+
+@pytest.mark.parametrize("name", ["", "a b", "x" * 65, "ä", "a/b", "a\n", "\u212a", "../x"])
+def test_a_bad_name_is_no_room(room, name):
+    ann = room.connects("Ann")
+    for does in (ann.joins, ann.leaves, ann.reads, ann.types):
+        with pytest.raises(RoomInvalid):
+            does(name)
+
+
+def test_other_rooms_than_the_lobby_need_a_name(room):
+    nobody = room.connects()
+    for does in (nobody.joins, nobody.leaves, nobody.reads, nobody.types):
+        with pytest.raises(NameRequired):
+            does("???")
+    with pytest.raises(NameRequired):
+        nobody.types()
+    with pytest.raises(RoomInvalid):
+        nobody.leaves("lobby")
+    assert nobody.joins().users == []
+    assert nobody.reads().messages == []
+
+
+def test_the_lobby_cannot_be_left(room):
+    ann = room.connects("Ann")
+    with pytest.raises(RoomInvalid, match="lobby can't be left"):
+        ann.leaves("Lobby")
+
+
+def test_too_many_rooms():
+    room = Room(max_rooms=3)
+    ann = room.connects("Ann")
+    ann.joins("a")
+    ann.joins("b")
+    with pytest.raises(TooManyRooms, match="in 3 rooms"):
+        ann.joins("c")
+    ann.joins("b")
+    ann.leaves("a")
+    ann.joins("c")
+
+
+def test_a_join_that_the_log_refuses_changes_nothing(room, monkeypatch):
+    ann, bo = room.connects("Ann"), room.connects("Bo")
+    ann.joins("tea")
+    news(ann)
+
+    def refuse(*_, **__):
+        raise Unavailable
+
+    monkeypatch.setattr(room.log, "read", refuse)
+    with pytest.raises(Unavailable):
+        bo.joins("tea")
+    assert news(ann) == []
+    with pytest.raises(NotInRoom):
+        bo.says("hi", room="tea")
+
+
+def test_who_joins_is_in_the_room_before_its_log_is_read(room, monkeypatch):
+    ann, bo = room.connects("Ann"), room.connects("Bo")
+    ann.joins("tea")
+    read = room.log.read
+
+    def say_and_read(*arguments, **options):
+        ann.says("between", room="tea")
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(room.log, "read", say_and_read)
+    joined = bo.joins("tea")
+    heard = [said[1:] for said in bo.heard if said[0] == "newmsg"]
+    assert heard == joined.messages
+    assert len(heard) == 1
+
+
+def test_joining_with_since_catches_up(room):
+    ann = room.connects("Ann")
+    for n in range(5):
+        ann.says(str(n))
+    joined = ann.joins(since=2, limit=2)
+    assert [number["id"] for _, number in joined.messages] == [3, 4]
+    assert joined.more
+
+
+@pytest.mark.parametrize(
+    ("asked", "ids", "more"),
+    [
+        ({}, [1, 2, 3, 4, 5], False),
+        ({"limit": 2}, [4, 5], True),
+        ({"since": 3}, [4, 5], False),
+        ({"before": 3}, [1, 2], False),
+        ({"before": 5, "limit": 2}, [3, 4], True),
+        ({"since": 99}, [], False),
+    ],
+)
+def test_history(room, asked, ids, more):
+    ann = room.connects("Ann")
+    for n in range(5):
+        ann.says(str(n))
+    read = ann.reads(**asked)
+    assert ([number["id"] for _, number in read.messages], read.more) == (ids, more)
+    assert (read.room, read.epoch) == ("lobby", room.log.epoch)
+
+
+def test_history_of_a_room_that_one_is_not_in(room):
+    with pytest.raises(NotInRoom):
+        room.connects("Ann").reads("tea")
+
+
+def test_the_others_hear_of_typing(room):
+    ann, bo, cy = (room.connects(name) for name in ("Ann", "Bo", "Cy"))
+    for person in (ann, bo):
+        person.joins("tea")
+    for person in (ann, bo, cy):
+        person.heard.clear()
+    assert bo.types("tea").ok
+    assert ann.heard == [("userTyping", {"room": "tea", "user": "Bo"})]
+    assert bo.heard == cy.heard == []
