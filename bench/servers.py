@@ -32,18 +32,26 @@ class Kind(NamedTuple):
     environ: dict[str, str]
 
 
+CHAT = [*GUNICORN, "-k", "gevent", "wsgi:app"]
+UNBOUNDED = {
+    "CHATAPP_MESSAGE_LIMIT": "",
+    "CHATAPP_NAME_LIMIT": "",
+    "CHATAPP_EVENT_LIMIT": "",
+    "CHATAPP_MAX_CONNECTIONS": "20000",
+}
+
 KINDS = {
     "chatapp": Kind(
         "this chat, `gunicorn -k gevent wsgi:app`, its limits on rates turned off, store in memory",
-        [*GUNICORN, "-k", "gevent", "wsgi:app"],
+        CHAT,
         ROOT,
-        {
-            "CHATAPP_STORE": "memory:",
-            "CHATAPP_MESSAGE_LIMIT": "",
-            "CHATAPP_NAME_LIMIT": "",
-            "CHATAPP_EVENT_LIMIT": "",
-            "CHATAPP_MAX_CONNECTIONS": "20000",
-        },
+        {"CHATAPP_STORE": "memory:", **UNBOUNDED},
+    ),
+    "durable": Kind(
+        "the same with its log on SQLite, each message synced to the disk before anyone hears it",
+        CHAT,
+        ROOT,
+        {"CHATAPP_STORE": "sqlite:{folder}/chat.sqlite3", **UNBOUNDED},
     ),
     "node": Kind("socket.io on Node, as it comes", ["node", "node.mjs"], HERE / "servers", {}),
     "bun": Kind(
@@ -101,9 +109,11 @@ class Server:
         kind = KINDS[name]
         self.name = name
         self.port = free_port()
+        self.folder = tempfile.TemporaryDirectory(prefix=f"bench-{name}-")
         self.log = tempfile.NamedTemporaryFile(prefix=f"bench-{name}-", suffix=".log")  # noqa: SIM115
         environ = {k: v for k, v in os.environ.items() if not k.startswith("CHATAPP_")}
-        environ |= kind.environ | {"PORT": str(self.port), "NODE_ENV": "production"}
+        own = {name: value.format(folder=self.folder.name) for name, value in kind.environ.items()}
+        environ |= own | {"PORT": str(self.port), "NODE_ENV": "production"}
         with machine.pinned(core):
             self.process = subprocess.Popen(
                 [word.format(port=self.port) for word in kind.command],
@@ -146,6 +156,7 @@ class Server:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+            self.folder.cleanup()
 
     def last_words(self) -> str:
         return last_line(Path(self.log.name).read_text(errors="replace"))

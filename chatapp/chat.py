@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from enum import Enum
 from functools import partial
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from msgspec import UNSET, UnsetType
@@ -59,6 +59,9 @@ class Audience(Protocol):
     def later(self, seconds: float, call: Any) -> None:
         """Have `call()` called so many seconds later."""
 
+    def hand_over(self, client: str) -> None:
+        """`client`'s next event may begin while the one that is being handled only waits."""
+
     def close(self, client: str) -> None:
         """End the client's connection."""
 
@@ -89,13 +92,18 @@ class Gone(Enum):
 class Client:
     """One connection: its id, the name that it has, and what its limits leave it."""
 
-    __slots__ = ("events", "flood", "gone", "holds", "id", "lock", "messages", "names", "user")
+    __slots__ = (
+        *("events", "flood", "gone", "holds", "id", "lock", "messages", "names", "settled", "user"),
+        "waiting",
+    )
 
     def __init__(self, id: str, bounds: Bounds) -> None:  # noqa: A002
         self.id = id
         self.user: str | None = None
         self.holds = False
         self.gone: Gone | None = None
+        self.waiting = 0  # messages that wait for the log
+        self.settled: Event | None = None  # what waits until there are none
         self.lock = Lock()
         self.events = bucket(bounds.event_limit)
         self.flood = bucket(bounds.event_limit, times=2)
@@ -146,7 +154,7 @@ class Chat:
         """The connection has ended: its name is free at once, or when what it does now is done,
         unless it is to be held."""
         client.gone = how
-        if client.lock.acquire(blocking=False):
+        if not client.waiting and client.lock.acquire(blocking=False):
             try:
                 self._clean_up(client, how)
             finally:
@@ -172,19 +180,38 @@ class Chat:
 
         self.audience.later(self._bounds.name_hold, give_up)
 
-    def turn(self, client: Client, do: Callable[[], T]) -> T:
-        """Do one thing at a time for `client`, charged to its rate of all events.
+    def turn(self, client: Client, do: Callable[[], T], *, beside: bool = False) -> T:
+        """Do one thing at a time for `client`, charged to its rate of all events; but messages
+        that only wait for the log wait together, if they are `beside` each other.
 
         Raises:
             RateLimited: it is over that rate. One that goes on at twice the rate is closed.
         """
         try:
+            if client.waiting and not beside:
+                client.settled = Event()
+                client.settled.wait()
             with client.lock:
                 self._charge(client)
                 return do()
         finally:
             if client.gone:
                 self.disconnect(client, client.gone)
+
+    @contextmanager
+    def _waiting(self, client: Client) -> Iterator[None]:
+        """Within its turn, let the client's next message begin its own."""
+        client.waiting += 1
+        client.lock.release()
+        self.audience.hand_over(client.id)
+        try:
+            yield
+        finally:
+            client.lock.acquire()
+            client.waiting -= 1
+            if client.settled and not client.waiting:
+                client.settled.set()
+                client.settled = None
 
     def _charge(self, client: Client) -> None:
         try:
@@ -226,7 +253,7 @@ class Chat:
         client.messages.take()
         try:
             self._judge(request.message)
-            entry = self._log.append(Draft(room, client.user, request.message, request.key))
+            entry = self._append(client, Draft(room, client.user, request.message, request.key))
         except (MessageEmpty, MessageTooLong):
             # A key is looked up before the text is judged, and seldom with such a text.
             found = self._log.find(room, client.user, request.key) if request.key else None
@@ -234,6 +261,12 @@ class Chat:
                 raise
             entry = found
         return wire.Said(room=entry.room, id=entry.id, at=entry.at)
+
+    def _append(self, client: Client, draft: Draft) -> Entry:
+        if not self._log.waits:
+            return self._log.append(draft)
+        with self._waiting(client):
+            return self._log.append(draft)
 
     def join(self, client: Client, request: wire.Join) -> wire.Joined:
         """Have the client hear a room; who is in it, and what it said.

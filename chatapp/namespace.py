@@ -57,6 +57,12 @@ class SocketAudience:
         self._server.disconnect(client, self._namespace)
         self._server.eio.disconnect(eio_sid)
 
+    def hand_over(self, client: str) -> None:
+        eio_sid = self._server.manager.eio_sid_from_sid(client, self._namespace)
+        connection = self._server.eio.sockets.get(eio_sid)
+        if connection:
+            connection.hand_over()
+
     def close(self, client: str) -> None:
         self._server.eio.disconnect(self._server.manager.eio_sid_from_sid(client, self._namespace))
 
@@ -121,7 +127,9 @@ class ChatNamespace(Namespace):  # type: ignore[misc]
         if client is None:  # it has gone meanwhile
             return None
         try:
-            return self.chat.turn(client, lambda: self._handle(client, event, arguments))
+            return self.chat.turn(
+                client, lambda: self._handle(client, event, arguments), beside=event == "msg"
+            )
         except ChatError as refusal:
             return self._refuse(client, event, refusal)
         except Exception:

@@ -42,6 +42,9 @@ class Audience:
     def later(self, seconds: float, call: Callable[[], Any]) -> None:
         self._due.append((self.now + seconds, call))
 
+    def hand_over(self, client: str) -> None:
+        pass
+
     def close(self, client: str) -> None:
         self.closed.append(client)
 

@@ -69,6 +69,7 @@ class Server:
         scheme = "https" if TLS & set(arguments) else "http"
         self.url = f"{scheme}://127.0.0.1:{self.port}"
         self.log = folder / "log"
+        settings = {"STORE": f"sqlite:{folder}/chat.sqlite3", **settings}
         self.process = launch(kind, self.log, self.port, settings, *arguments, module=module)
         deadline = time.monotonic() + 20
         while not self.answers():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -80,6 +80,9 @@ class Log(ABC):
 
     All methods may be called from any thread or greenlet.
     """
+
+    waits: ClassVar[bool]
+    """Whether `append` waits for something."""
 
     @property
     @abstractmethod

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from chatapp.errors import Unavailable
 from chatapp.store.base import Draft, Entry
-from chatapp.store.tasks import event
+from chatapp.store.tasks import event, let_others_come
 
 T = TypeVar("T")
 Write = Callable[[list[Draft]], Sequence[tuple[Entry, bool]]]
@@ -64,6 +64,7 @@ class Batches:
     def _lead(self, batch: _Batch) -> None:
         try:
             with self._writing:
+                let_others_come()
                 with self._lock:
                     self._joining = _Batch()
                 batch.results = self._write(batch.drafts)

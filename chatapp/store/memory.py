@@ -15,6 +15,8 @@ from chatapp.usernames import fold
 class MemoryLog(Log):
     """Keeps messages for as long as the process lives. `clock`: seconds since 1970."""
 
+    waits = False
+
     def __init__(self, retention: Retention = KEEP, clock: Callable[[], float] = time) -> None:
         super().__init__()
         self._epoch = secrets.token_urlsafe(9)

@@ -45,6 +45,8 @@ class SQLiteLog(Log):
     seconds since 1970.
     """
 
+    waits = True
+
     def __init__(
         self,
         path: Path,

@@ -28,3 +28,11 @@ def off_the_loop(call: Callable[[], T]) -> T:
 
     found: T = get_hub().threadpool.apply(call)
     return found
+
+
+def let_others_come() -> None:
+    """Under gevent, let all that's ready by now run first."""
+    if is_module_patched("threading"):
+        from gevent import sleep  # noqa: PLC0415 (threads need none)
+
+        sleep(0)

@@ -41,7 +41,18 @@ class Connection:
     """
 
     __slots__ = (
-        *("_awaiting_pong", "_inbox", "_lock", "_timer", "address", "busy", "channel", "closed"),
+        *(
+            "_awaiting_pong",
+            "_at_work",
+            "_handed_over",
+            "_inbox",
+            "_lock",
+            "_timer",
+            "_shift",
+            "address",
+            "channel",
+            "closed",
+        ),
         *("connected", "last_poll", "news", "outgoing", "outgoing_bytes", "posting", "reason"),
         *("server", "session", "sid", "upgrading"),
     )
@@ -62,7 +73,9 @@ class Connection:
         self.posting = False
         self.last_poll = monotonic()
         self._inbox: deque[Any] | None = None
-        self.busy = False
+        self._at_work = False
+        self._handed_over = 0
+        self._shift = 0
         self._lock = server.lock()
         self._awaiting_pong = False
         self._timer = server.clock.call_later(server.ping_interval, self._beat)
@@ -146,33 +159,58 @@ class Connection:
         if self.channel:
             self.channel.pause()
 
+    def hand_over(self) -> None:
+        """Have what comes next handled beside what is being handled, which from now on only waits.
+
+        Under gevent and over WebSocket; else nothing comes before that has an end.
+        """
+        if self.channel and self.server.workers:
+            self._handed_over += 1
+            self._shift += 1
+            self._at_work = bool(self._inbox)
+            if self._inbox:
+                self.server.workers.run(self._work)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something of it is being handled."""
+        return self._at_work or self._handed_over > 0
+
     def _let_wait(self, message: Any) -> None:
         with self._lock:
             if self._inbox is None:
                 self._inbox = deque()
             self._inbox.append(message)
-            full = len(self._inbox) >= WAITING_EVENTS
-            start, self.busy = not self.busy, True
-        if self.channel and full:
+            start, self._at_work = not self._at_work, True
+        if self.channel and self._is_full():
             self.channel.pause()
         if start and self.channel and self.server.workers:
             self.server.workers.run(self._work)
         elif start:
             self._work()
 
+    def _is_full(self) -> bool:
+        return len(self._inbox or ()) + self._handed_over >= WAITING_EVENTS
+
     def _work(self) -> None:
-        """Handle what has come, one at a time, until there's no more."""
+        """Handle what has come, one at a time, until there's no more or it is handed over."""
+        shift = self._shift
         while True:
             with self._lock:
                 if not self._inbox or self.closed:
                     self._inbox = None
-                    self.busy = False
+                    self._at_work = False
                     return
+                was_full = self._is_full()
                 message = self._inbox.popleft()
-                room_again = len(self._inbox) == WAITING_EVENTS - 1
             self._handle(message)
-            if room_again and self.channel:
+            if self._shift != shift:
+                was_full = self._is_full()
+                self._handed_over -= 1
+            if was_full and self.channel and not self._is_full():
                 self.channel.resume()
+            if self._shift != shift:
+                return
 
     def _handle(self, message: Any) -> None:
         if message is END:
