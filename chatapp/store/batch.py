@@ -29,7 +29,8 @@ class Batches:
     """Hands drafts to `write`, all that wait at once, and new entries to `deliver`, in order.
 
     There's no writer of its own: the first to wait writes for all who have joined it by the time
-    that the batch before has been written. At rest nobody waits for company.
+    that the batch before has been written, and, where that had several drafts, for those that the
+    loop has ready. At rest nobody waits for company.
     """
 
     def __init__(self, write: Write, deliver: Callable[[Sequence[Entry]], None]) -> None:
@@ -39,6 +40,7 @@ class Batches:
         self._lock = threading.Lock()  # of `_joining` and `_closed`
         self._writing = threading.Lock()
         self._delivering = threading.Lock()
+        self._in_company = False
         self._closed = False
 
     def append(self, draft: Draft) -> Entry:
@@ -64,9 +66,11 @@ class Batches:
     def _lead(self, batch: _Batch) -> None:
         try:
             with self._writing:
-                let_others_come()
+                if self._in_company:
+                    let_others_come()
                 with self._lock:
                     self._joining = _Batch()
+                self._in_company = len(batch.drafts) > 1
                 batch.results = self._write(batch.drafts)
                 self._delivering.acquire()  # before the next is written, so that order is kept
             try:

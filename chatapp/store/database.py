@@ -18,7 +18,7 @@ BUSY_SECONDS = 5.0
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
-        "CREATE TABLE store (epoch TEXT NOT NULL)",
+        "CREATE TABLE store (epoch TEXT NOT NULL, trials INTEGER NOT NULL)",
         "CREATE TABLE rooms (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
         " newest INTEGER NOT NULL, at INTEGER NOT NULL)",
         "CREATE TABLE messages (room INTEGER NOT NULL, id INTEGER NOT NULL, at INTEGER NOT NULL,"
@@ -94,7 +94,7 @@ def migrate(path: Path, database: sqlite3.Connection) -> None:
         for statement in step:
             database.execute(statement)
     if version == 0:
-        database.execute("INSERT INTO store VALUES (?)", (secrets.token_urlsafe(9),))
+        database.execute("INSERT INTO store VALUES (?, 0)", (secrets.token_urlsafe(9),))
     database.execute(f"PRAGMA application_id = {APPLICATION}")
     database.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
     database.execute("COMMIT")

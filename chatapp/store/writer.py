@@ -114,12 +114,12 @@ class Writer:
             self._database.execute(statement, values)
 
     def try_to_write(self) -> None:
-        """Write nothing new.
+        """Write nothing that matters.
 
         Raises:
             sqlite3.Error: nothing can be written now.
         """
-        self.change("UPDATE store SET epoch = epoch", ())
+        self.change("UPDATE store SET trials = trials + 1", ())
 
     def sweep(self) -> Iterator[None]:
         """Take away what retention no longer keeps, a little with each step."""
