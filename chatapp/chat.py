@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum
@@ -31,7 +30,6 @@ from chatapp.presence import Presence
 from chatapp.store.base import Draft, Entry, Log
 from chatapp.usernames import Hold, UsernameSet, visible
 
-ROOM = re.compile(r"[A-Za-z0-9_-]{1,64}")
 T = TypeVar("T")
 
 
@@ -344,7 +342,7 @@ class Chat:
         room = name.lower()
         if room != wire.LOBBY and client.user is None:
             raise NameRequired
-        if not ROOM.fullmatch(name):
+        if not wire.ROOM.fullmatch(name):
             raise RoomInvalid("A room's name is 1 to 64 letters, digits, - and _.")
         return room
 

@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from chatapp.errors import BadRequest
 
 LOBBY = "lobby"
+ROOM = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Key = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,64}\Z")]
 Limit = Annotated[int, Meta(ge=1, le=200)]

@@ -69,7 +69,6 @@ class Server:
         scheme = "https" if TLS & set(arguments) else "http"
         self.url = f"{scheme}://127.0.0.1:{self.port}"
         self.log = folder / "log"
-        settings = {"STORE": f"sqlite:{folder}/chat.sqlite3", **settings}
         self.process = launch(kind, self.log, self.port, settings, *arguments, module=module)
         deadline = time.monotonic() + 20
         while not self.answers():
@@ -127,6 +126,7 @@ def launch(
     It serves the `app` of `module`, except "command", which serves the chat.
     """
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CHATAPP_")}
+    settings = {"STORE": f"sqlite:{log.parent}/chat.sqlite3", **settings}
     environ |= {"CHATAPP_" + name: value for name, value in settings.items()}
     environ |= {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT / "tests")}
     if kind == "command":

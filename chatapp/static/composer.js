@@ -1,15 +1,9 @@
 // Writes a message: Enter sends it, Shift+Enter breaks the line.
 export class Composer {
-  #form;
   #text;
-  #button;
-  #open = false;
-  #sending = false;
 
-  constructor(form, say) {
-    this.#form = form;
+  constructor(form, send) {
     this.#text = form.querySelector("textarea");
-    this.#button = form.querySelector("button");
     this.#text.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
         event.preventDefault();
@@ -17,29 +11,21 @@ export class Composer {
       }
     });
     this.#text.addEventListener("input", () => this.#fit());
-    form.addEventListener("submit", async (event) => {
+    form.addEventListener("submit", (event) => {
       event.preventDefault();
       const message = this.#text.value;
-      if (this.#button.disabled || message.trim() === "") return;
-      this.#sending = true;
-      this.#update();
-      const sent = await say(message);
-      this.#sending = false;
-      this.#update();
-      if (sent && this.#text.value === message) this.#text.value = "";
+      if (message.trim() === "") return;
+      this.#text.value = "";
       this.#fit();
       this.focus();
+      send(message);
     });
   }
 
-  // What is written stays; it can't be sent while there's no connection.
-  enable(open) {
-    this.#open = open;
-    this.#update();
-  }
-
-  #update() {
-    this.#button.disabled = !this.#open || this.#sending;
+  // A message that can't be sent as it is, for its writer to mend.
+  giveBack(message) {
+    if (this.#text.value === "") this.#text.value = message;
+    this.#fit();
   }
 
   focus() {

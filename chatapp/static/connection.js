@@ -1,79 +1,90 @@
-// The connection to the server: what it says is handed on as few, plain events of its own.
+// The connection to the server, in one room: what it says is handed on as few, plain events.
 import { io } from "./vendor/socket.io.esm.min.js";
 
 const ANSWER_WITHIN_MS = 10000;
 
 export class Connection {
   #socket;
+  #room;
   #status;
-  #name = null;
+  #identity;
   #listeners = new Map();
 
-  constructor(path, status) {
+  constructor(path, room, status, identity) {
+    this.#room = room;
     this.#status = status;
+    this.#identity = identity;
     this.#socket = io({ path, transports: ["websocket", "polling"], tryAllTransports: true });
     this.#socket.on("connect", () => this.#connected());
     this.#socket.on("disconnect", (reason) => this.#disconnected(reason));
     this.#socket.on("connect_error", () => this.#show("Can't reach the server; trying again…"));
-    this.#socket.on("userSet", (name) => this.#named(name));
-    this.#socket.on("newmsg", (said, number) => this.#tell("message", said, number));
-    this.#socket.on("userJoined", ({ user }) => this.#tell("people", { joined: user }));
-    this.#socket.on("userLeft", ({ user }) => this.#tell("people", { left: user }));
-    this.#socket.on("userRenamed", ({ from, to }) => this.#tell("people", { left: from, joined: to }));
-    this.#socket.on("presence", ({ count }) => this.#tell("people", { count }));
+    this.#socket.on("userSet", (name) => this.#tell("named", name));
     this.#socket.on("userExists", (sentence) => this.#tell("name-refused", sentence));
+    this.#socket.on("refused", ({ code, message }) => {
+      if (code === "taken_over") this.#tell("error", message);
+    });
+    this.#here("newmsg", (said, number) => this.#tell("message", said, number), 1);
+    this.#here("userJoined", ({ user }) => this.#tell("people", { joined: user }));
+    this.#here("userLeft", ({ user }) => this.#tell("people", { left: user }));
+    this.#here("userRenamed", ({ from, to }) => this.#tell("people", { left: from, joined: to }));
+    this.#here("presence", ({ count }) => this.#tell("people", { count }));
   }
 
   on(event, listener) {
     this.#listeners.set(event, listener);
   }
 
-  setName(name) {
-    this.#name = name;
-    if (this.#socket.connected) this.#socket.emit("setUsername", name);
-  }
-
-  // Resolves to whether the server has taken the message.
-  async say(message) {
+  async setName(name) {
+    this.#identity.ask(name);
+    if (!this.#socket.connected) return;
     try {
-      const answer = await this.#ask("msg", { message, user: this.#name });
-      this.#tell("error", answer.ok ? "" : answer.message);
-      return answer.ok;
+      const { name: asked, token } = this.#identity;
+      const answer = await this.#ask("setUsername", asked, { token, hold: true });
+      if (answer.ok) this.#identity.given(answer.user, answer.token);
     } catch {
-      this.#tell("error", "The server didn't answer, so it isn't known whether the message was sent.");
-      return false;
+      // The connection broke meanwhile; the next one asks again.
     }
   }
 
-  async join() {
+  // These resolve to the server's answer, or to null if the connection broke before it came.
+  say(message, key) {
+    return this.#try("msg", { message, key, room: this.#room, user: this.#identity.name });
+  }
+
+  join(since) {
+    return this.#try("join", { room: this.#room, since });
+  }
+
+  history(since) {
+    return this.#try("history", { room: this.#room, since, limit: 200 });
+  }
+
+  async #try(event, argument) {
     try {
-      const answer = await this.#ask("join", {});
-      if (answer.ok) this.#tell("joined", answer);
+      return await this.#ask(event, argument);
     } catch {
-      // The connection broke meanwhile; the next one joins again.
+      return null;
     }
   }
 
-  #ask(event, argument) {
-    return this.#socket.timeout(ANSWER_WITHIN_MS).emitWithAck(event, argument);
+  #ask(event, ...details) {
+    return this.#socket.timeout(ANSWER_WITHIN_MS).emitWithAck(event, ...details);
+  }
+
+  // Others than the lobby's are heard only where they were joined, but everyone hears the lobby.
+  #here(event, listener, place = 0) {
+    this.#socket.on(event, (...details) => {
+      if (details[place].room === this.#room) listener(...details);
+    });
   }
 
   #connected() {
     this.#show("Connected");
-    this.#tell("open", true);
-    if (this.#name !== null) this.#socket.emit("setUsername", this.#name);
-    this.join();
+    if (this.#identity.name) this.setName(this.#identity.name);
   }
 
   #disconnected(reason) {
-    this.#tell("open", false);
     this.#show(this.#socket.active ? "Connection lost; reconnecting…" : `Disconnected: ${reason}`);
-  }
-
-  #named(name) {
-    this.#name = name;
-    this.#tell("named", name);
-    this.join();
   }
 
   #show(words) {

@@ -3,24 +3,58 @@ const NEAR_END_PX = 60;
 
 export class Messages {
   own = null;
+  last; // the number up to which all are here; undefined as long as there's none
   #list;
+  #history;
   #epoch = null;
   #items = new Map();
+  #filling = false;
 
-  constructor(list) {
+  // `history(since)` resolves to the server's answer, or to null if there's none.
+  constructor(list, history) {
     this.#list = list;
+    this.#history = history;
   }
 
-  // Another epoch is another log: what is shown is of the one before.
-  startEpoch(epoch) {
-    if (this.#epoch !== null && this.#epoch !== epoch) {
-      this.#items.clear();
-      this.#list.replaceChildren();
+  isAnotherLog(epoch) {
+    return this.#epoch !== null && this.#epoch !== epoch;
+  }
+
+  startAfresh() {
+    this.#epoch = null;
+    this.last = undefined;
+    this.#items.clear();
+    this.#list.replaceChildren();
+  }
+
+  // Take what the server answers to what is asked since `last`, and ask for the rest.
+  async catchUp(answer) {
+    this.#filling = true;
+    const sinceLast = this.last !== undefined;
+    while (answer?.ok) {
+      this.#epoch = answer.epoch;
+      answer.messages.forEach(([said, number]) => this.#add(said, number));
+      this.last = Math.max(this.last ?? 0, answer.messages.at(-1)?.[1].id ?? 0);
+      if (!answer.more || !sinceLast) break;
+      answer = await this.#history(this.last);
     }
-    this.#epoch = epoch;
+    this.#moveLast();
+    this.#filling = false;
   }
 
-  add(said, number) {
+  // A message is heard; if others are missing before it, they are asked for.
+  async hear(said, number) {
+    this.#add(said, number);
+    if (this.last === undefined) return; // what's there is yet to be learnt, by joining
+    this.#moveLast();
+    if (number.id > this.last && !this.#filling) await this.catchUp(await this.#history(this.last));
+  }
+
+  #moveLast() {
+    while (this.#items.has(this.last + 1)) this.last += 1;
+  }
+
+  #add(said, number) {
     if (this.#items.has(number.id)) return;
     const follow = this.#isAtEnd();
     const item = this.#draw(said, number);
@@ -30,10 +64,10 @@ export class Messages {
     while (before && Number(before.dataset.id) > number.id) before = before.previousElementSibling;
     if (before) before.after(item);
     else this.#list.prepend(item);
-    if (follow || said.user === this.own) this.scrollToEnd();
+    if (follow || said.user === this.own) this.#scrollToEnd();
   }
 
-  scrollToEnd() {
+  #scrollToEnd() {
     this.#list.scrollTop = this.#list.scrollHeight;
   }
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 
 import pytest
 from playwright.sync_api import expect
-from serving import UNLIMITED, Server, launch
+from serving import KINDS, UNLIMITED, Server, launch
 
 
-@pytest.fixture
-def url(server):
-    return server.url
+@pytest.fixture(params=KINDS)
+def url(request, serve):
+    return serve(request.param, **UNLIMITED, NAME_HOLD="0.05").url
 
 
 def enter(page, name: str) -> None:
@@ -87,30 +89,97 @@ def test_who_comes_later_sees_what_was_said(visit, serve):
     assert bo.title() == "Later"
 
 
-def test_the_name_is_taken_again_after_a_reconnect(visit, tmp_path):
+def test_the_conversation_goes_on_when_the_server_was_killed(visit, tmp_path):
     server = Server("command", tmp_path, UNLIMITED)
     try:
-        ann = visit(server.url)
+        ann, bo = visit(server.url), visit(server.url)
         enter(ann, "Ann")
+        enter(bo, "Bo")
         say(ann, "before")
-        expect(ann.locator("#message-container li")).to_have_count(1)
-        ann.locator("#message").fill("a draft")
-        assert server.stop() == 0
+        os.killpg(server.process.pid, signal.SIGKILL)
+        server.process.wait()
         expect(ann.locator("#connection")).not_to_have_text("Connected")
-        expect(ann.get_by_role("button", name="Send")).to_be_disabled()
+        ann.locator("#message").fill("a draft")
+        for n in range(3):
+            say(bo, f"meanwhile {n}")
+        expect(bo.locator("#unsent-container li")).to_have_count(3)
         server.process = launch("command", server.log, server.port, UNLIMITED)
-        expect(ann.locator("#connection")).to_have_text("Connected", timeout=20000)
-        # Memory is gone: another epoch, so what was shown is no more.
-        expect(ann.locator("#message-container li")).to_have_count(0)
+        said = ["before", "meanwhile 0", "meanwhile 1", "meanwhile 2"]
+        for person in (ann, bo):
+            expect(person.locator("#message-container li p")).to_have_text(said, timeout=20000)
+            expect(person.locator("#people-list li")).to_have_text(["Ann", "Bo"])
+        expect(bo.locator("#unsent-container li")).to_have_count(0)
         expect(ann.locator("#message")).to_have_value("a draft")
-        ann.get_by_role("button", name="Send").click()
-        expect(ann.locator("#message-container li")).to_contain_text("Ann")
     finally:
         server.stop()
 
 
-def test_a_name_lost_meanwhile_is_asked_for_again(visit, tmp_path):
+def test_a_reload_keeps_the_name_and_what_was_not_sent(visit, tmp_path):
     server = Server("command", tmp_path, UNLIMITED)
+    try:
+        ann, bo = visit(server.url), visit(server.url)
+        enter(ann, "Ann")
+        enter(bo, "Bo")
+        assert server.stop() == 0
+        expect(ann.locator("#connection")).not_to_have_text("Connected")
+        say(ann, "first")
+        say(ann, "second")
+        server.process = launch("command", server.log, server.port, UNLIMITED)
+        while not server.answers():
+            pass
+        ann.reload()
+        for person in (ann, bo):
+            expect(person.locator("#message-container li p")).to_have_text(
+                ["first", "second"], timeout=20000
+            )
+        expect(ann.locator("#name-form")).to_be_hidden()
+        expect(ann.locator("#message-container .own")).to_have_count(2)
+        expect(bo.locator("#people-list li")).to_have_text(["Ann", "Bo"])
+    finally:
+        server.stop()
+
+
+def test_who_was_cut_off_misses_nothing_and_says_nothing_twice(visit, url):
+    ann, bo = visit(url + "/r/cut-off"), visit(url + "/r/cut-off")
+    enter(ann, "Ann Cut")
+    enter(bo, "Bo Cut")
+    said = []
+    for turn in range(2):
+        ann.context.set_offline(True)
+        for n in range(3):
+            for person, name in ((ann, "Ann"), (bo, "Bo")):
+                say(person, f"{name} {turn} {n}")
+        expect(bo.locator("#message-container li")).to_have_count(len(said) + 3, timeout=20000)
+        said += [f"Bo {turn} {n}" for n in range(3)] + [f"Ann {turn} {n}" for n in range(3)]
+        ann.context.set_offline(False)
+        for person in (ann, bo):
+            expect(person.locator("#message-container li")).to_have_count(len(said), timeout=30000)
+    texts = [person.locator("#message-container li p").all_inner_texts() for person in (ann, bo)]
+    assert texts[0] == texts[1]
+    assert sorted(texts[0]) == sorted(said)
+    for name in ("Ann", "Bo"):
+        own = [text for text in said if text.startswith(name)]
+        assert [text for text in texts[0] if text.startswith(name)] == own
+
+
+def test_a_room_by_its_address(visit, url):
+    ann, bo, cy = visit(url + "/r/Tea"), visit(url + "/r/tea"), visit(url + "/")
+    assert ann.url == url + "/r/tea"
+    for person, name in ((ann, "Ann Tea"), (bo, "Bo Tea"), (cy, "Cy Lobby")):
+        enter(person, name)
+    say(ann, "in the room")
+    expect(bo.locator("#message-container li p")).to_have_text(["in the room"])
+    expect(bo.locator("#people-list li")).to_have_text(["Ann Tea", "Bo Tea"])
+    say(cy, "in the lobby")
+    expect(cy.locator("#message-container li p").last).to_have_text("in the lobby")
+    expect(cy.locator("#message-container", has_text="in the room")).to_have_count(0)
+    expect(ann.locator("#message-container li")).to_have_count(1)
+    expect(ann.locator("h1")).to_contain_text("tea")
+
+
+def test_a_name_lost_meanwhile_is_asked_for_again(visit, tmp_path):
+    settings = {**UNLIMITED, "NAME_HOLD": "0.5"}
+    server = Server("command", tmp_path, settings)
     try:
         ann = visit(server.url)
         enter(ann, "Ann")
@@ -118,12 +187,13 @@ def test_a_name_lost_meanwhile_is_asked_for_again(visit, tmp_path):
         assert server.stop() == 0
         expect(ann.locator("#connection")).not_to_have_text("Connected")
         ann.context.set_offline(True)
-        server.process = launch("command", server.log, server.port, UNLIMITED)
+        server.process = launch("command", server.log, server.port, settings)
         while not server.answers():
             pass
         bo = visit(server.url)
-        enter(bo, "Ann")
-        expect(bo.locator("#chat")).to_be_visible()
+        while not bo.locator("#chat").is_visible():
+            enter(bo, "Ann")
+            bo.wait_for_timeout(200)
         ann.context.set_offline(False)
         expect(ann.locator("#error-container")).to_contain_text("is taken", timeout=20000)
         enter(ann, "Anna")
