@@ -72,7 +72,8 @@ def post_worker_init(worker: Any) -> None:
     from chatapp.errors import StoreError  # noqa: PLC0415 (as it is by now: see post_fork)
 
     try:
-        worker.wsgi.extensions["chat"].open()
+        if chat := worker.wsgi.extensions.get("chat"):  # else it's another application
+            chat.open()
     except StoreError as error:
         worker.log.error("%s", error)
         sys.exit(Arbiter.WORKER_BOOT_ERROR)
@@ -105,7 +106,8 @@ def worker_exit(_server: Any, worker: Any) -> None:
 def worker_int(worker: Any) -> None:
     """Close all clients at the transport, so that they come back by themselves, and the store."""
     worker.wsgi.extensions["socketio"].server.eio.stop()
-    worker.wsgi.extensions["chat"].close()
+    if chat := worker.wsgi.extensions.get("chat"):
+        chat.close()
 
 
 def hand_over_socket(_server: Any, handler: Any) -> bool:

@@ -198,7 +198,7 @@ def names_left(server: Server) -> int:
 def fuzz(server: Server, seed: int, seconds: float, attacks: int) -> str:
     """Fuzz `server` until either bound is reached; a line on what was seen."""
     fuzzer, done, begun = Fuzzer(server, seed), 0, time.monotonic()
-    alive(server)
+    names_left(server)  # opens what is opened once
     at_first = alive(server)
     with Bystanders(server) as bystanders:
         share = 0.0

@@ -32,6 +32,8 @@ BEFORE = f"{SELECT} AND id > {KEPT} AND id < :before ORDER BY id DESC"
 FIND = f"{SELECT} AND id > {KEPT} AND folded = :folded AND key = :key"
 BEYOND = 2**62
 """More than any number of messages."""
+READERS = 4
+"""Connections that are kept for reading."""
 SWEEP_PAUSE = 0.01  # seconds between steps
 DONE = "done"
 
@@ -207,7 +209,10 @@ class SQLiteLog(Log):
         except BaseException:
             reader.close()
             raise
-        self._readers.append(reader)
+        if len(self._readers) < READERS:
+            self._readers.append(reader)
+        else:
+            reader.close()
 
     def _sweep(self) -> None:
         """Now and then take away what retention no longer keeps, between the batches."""
