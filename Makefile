@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all fuzz bench lint vendor clean
+.PHONY: help run test test-all fuzz torture bench lint vendor clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ test-all: ## Run the tests that need no server on each Python installed of 3.11 
 
 fuzz: $(VENV)/.test ## Fuzz the transport under each kind of server (ARGS="--seconds 1200")
 	@PYTHONPATH=tests $(BIN)/python tests/fuzz.py $(ARGS)
+
+torture: $(VENV)/.test ## Kill a server under load, 200 times (ARGS="--rounds 20")
+	@PYTHONPATH=tests $(BIN)/python tests/torture.py $(ARGS)
 
 bench: $(VENV)/.run ## Measure beside Node, Bun and stock Flask-SocketIO (ARGS="--loads crowd --rounds 1")
 	@$(BIN)/python -m bench $(ARGS)

@@ -1,21 +1,103 @@
-"""`chatapp`: the installed command. It serves the chat as `make run` does."""
+"""`chatapp`: the installed command. It serves the chat, and looks after its file."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from importlib.metadata import version
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from chatapp.config import SettingError, read
+from chatapp.errors import StoreError
+from chatapp.store import FILE, transfer
+
+SERVE = [sys.executable, "-m", "gunicorn", "-c", "python:chatapp.serve", "chatapp:create_app()"]
 
 
-def main() -> None:
-    """Serve the chat until it is told to stop; settings are CHATAPP_… in the environment."""
-    parser = argparse.ArgumentParser(
-        prog="chatapp",
-        description="Serve the chat. Settings are environment variables CHATAPP_…; "
-        "CHATAPP_BIND=127.0.0.1:3000 is the address.",
-    )
-    parser.add_argument("--version", action="version", version=f"chatapp {version('chatapp')}")
-    parser.parse_args()
-    gunicorn = [sys.executable, "-m", "gunicorn", "-c", "python:chatapp.serve"]
-    os.execv(sys.executable, [*gunicorn, "chatapp:create_app()"])
+class Wrong(click.ClickException):
+    """What a person is told in one line."""
+
+    def show(self, file: object = None) -> None:  # noqa: ARG002
+        click.echo(self.message, err=True)
+
+
+@click.group(invoke_without_command=True)
+@click.version_option(package_name="chatapp", message="chatapp %(version)s")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Serve the chat. Settings are environment variables CHATAPP_…; CHATAPP_BIND=127.0.0.1:3000 is
+    the address, CHATAPP_STORE=sqlite:PATH the file that the other commands look at, too."""
+    if context.invoked_subcommand is None:
+        os.execv(sys.executable, SERVE)
+
+
+@main.command()
+@click.option("--room", help="Of this room alone.")
+@click.option("--since", type=click.DateTime(), help="From this date on, in local time.")
+def export(room: str | None, since: datetime | None) -> None:
+    """Write the log to standard output, as JSON lines. A server may be running."""
+    path = file()
+    since_ms = int(since.timestamp() * 1000) if since else 0
+    try:
+        lines = transfer.export(path, room.lower() if room else None, since_ms)
+        total = transfer.count_messages(path)
+        for line in progress(lines, total, "Exporting"):
+            sys.stdout.buffer.write(line + b"\n")
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (StoreError, OSError) as error:
+        raise Wrong(str(error)) from None
+
+
+@main.command("import")
+@click.argument("source", type=click.File("rb"), default="-")
+def import_(source: BinaryIO) -> None:
+    """Fill an empty store from SOURCE (standard input unless given), numbers and epoch kept."""
+    path = file()
+    try:
+        count = transfer.import_lines(path, progress(source, None, "Importing"))
+    except (StoreError, OSError) as error:
+        raise Wrong(str(error)) from None
+    click.echo(f"{count} messages are in {path}", err=True)
+
+
+@main.command()
+def check() -> None:
+    """Verify the file: whether it is whole, and its numbers without gaps. A server may be
+    running."""
+    path = file()
+    try:
+        if not transfer.check(path, click.echo):
+            raise Wrong(f"{path} is damaged; `chatapp export` saves what can be read")
+        click.echo(f"{path} is sound: {transfer.count_messages(path)} messages")
+    except StoreError as error:
+        raise Wrong(str(error)) from None
+
+
+def file() -> Path:
+    """The chat's file, by the settings."""
+    try:
+        store = read().store
+    except SettingError as error:
+        raise Wrong(str(error)) from None
+    if store == "memory:":
+        raise Wrong("CHATAPP_STORE=memory: has no file; set it to sqlite:PATH")
+    from chatapp import create_app  # noqa: PLC0415 (takes a while)
+
+    path = store.removeprefix("sqlite:")
+    return Path(path) if path else Path(create_app().instance_path) / FILE
+
+
+def progress(lines: Iterable[bytes], total: int | None, what: str) -> Iterator[bytes]:
+    """`lines`, with a bar on the terminal, where standard error is one."""
+    bar = click.progressbar(lines, length=total, label=what, file=sys.stderr)
+    if not sys.stderr.isatty():
+        yield from lines
+        return
+    with bar:
+        yield from bar

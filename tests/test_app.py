@@ -62,7 +62,24 @@ def test_methods(app, path):
     assert client.post(path).status_code == client.delete(path).status_code == 405
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/r/tea", "/socket.io", "/static/nothing.js"])
+@pytest.mark.parametrize("name", ["tea", "lobby", "a-b_9", "x" * 64])
+def test_a_room_has_its_page(app, name):
+    answer = app.test_client().get(f"/r/{name}")
+    assert answer.status_code == 200
+    assert f'data-room="{name}"' in answer.text
+
+
+def test_a_room_in_another_case_is_the_same(app):
+    answer = app.test_client().get("/r/Tea-Room", environ_overrides={"SCRIPT_NAME": "/chat"})
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/chat/r/tea-room")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a%20b", "x" * 65, "é", "tea/", "tea/x", "%0a", ".."])
+def test_what_is_no_room(app, name):
+    assert app.test_client().get(f"/r/{name}").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/r", "/socket.io", "/static/nothing.js"])
 def test_unknown_paths(app, path):
     assert app.test_client().get(path).status_code == 404
 
@@ -70,7 +87,7 @@ def test_unknown_paths(app, path):
 @pytest.mark.parametrize(
     "path",
     [
-        *["/", "/healthz", "/nothing", "/static/main.js"],
+        *["/", "/r/tea", "/r/Tea", "/r/a b", "/healthz", "/nothing", "/static/main.js"],
         *["/socket.io/?EIO=4&transport=polling", "/socket.io/?EIO=9", "/socket.io/"],
     ],
 )

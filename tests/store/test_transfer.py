@@ -1,0 +1,180 @@
+"""export, import and check, by the command as a person runs it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+from click.testing import CliRunner
+
+from chatapp.cli import main
+from chatapp.store.base import Draft, Retention
+from chatapp.store.sqlite import SQLiteLog
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "chat.sqlite3"
+
+
+@pytest.fixture
+def chatapp(path):
+    def run(*words: str, store=path, **options):
+        return CliRunner().invoke(main, words, env={"CHATAPP_STORE": f"sqlite:{store}"}, **options)
+
+    return run
+
+
+@pytest.fixture
+def log(path):
+    """A log of two rooms, of which it keeps three messages each; open, as a server has it."""
+    now = [1_700_000_000.0]
+    log = SQLiteLog(path, Retention(3, 0), sweep_interval=0.01, clock=lambda: now[0])
+    for n in range(5):
+        log.append(Draft("lobby", "Ann", f"number {n} é 😀\n\0", f"key-{n:05}"))
+        now[0] += 86400
+    log.append(Draft("tea", "Bo", "x"))
+    while log._database.execute("SELECT count(*) FROM messages").fetchone()[0] > 4:
+        pass
+    yield log
+    log.close()
+
+
+def lines(result) -> list[dict]:
+    assert result.exit_code == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_export_tells_the_whole_log_beside_a_server(chatapp, log):
+    head, lobby, *messages, tea, last = lines(chatapp("export"))
+    assert head == {"chatapp": 1, "epoch": log.epoch}
+    assert (lobby["room"], lobby["newest"]) == ("lobby", 5)
+    assert [message["id"] for message in messages] == [3, 4, 5]
+    assert messages[0]["message"] == "number 2 é 😀\n\0"
+    assert messages[0]["key"] == "key-00002"
+    assert (tea["room"], tea["newest"]) == ("tea", 1)
+    assert last == {"room": "tea", "id": 1, "at": last["at"], "user": "Bo", "message": "x"}
+
+
+def test_export_of_a_room_and_since_a_date(chatapp, log):
+    only = lines(chatapp("export", "--room", "TEA"))
+    assert [line.get("room") for line in only] == [None, "tea", "tea"]
+    late = lines(chatapp("export", "--room", "lobby", "--since", "2023-11-18"))
+    assert [line["id"] for line in late[2:]] == [5]
+
+
+def test_what_is_exported_and_imported_is_the_same_log(chatapp, log, tmp_path):
+    exported = chatapp("export").stdout_bytes
+    other = tmp_path / "other.sqlite3"
+    result = chatapp("import", store=other, input=exported)
+    assert (result.exit_code, result.stderr) == (0, f"4 messages are in {other}\n")
+    assert chatapp("export", store=other).stdout_bytes == exported
+    assert chatapp("check", store=other).exit_code == 0
+    again = SQLiteLog(other, Retention(0, 0))
+    assert again.epoch == log.epoch
+    assert again.read("lobby").entries == log.read("lobby").entries
+    assert again.append(Draft("lobby", "ANN", "x", "key-00004")).id == 5
+    assert again.append(Draft("lobby", "Ann", "x")).id == 6
+    again.close()
+
+
+HEAD = '{"chatapp":1,"epoch":"e"}\n'
+ROOM = '{"room":"lobby","newest":9,"at":50}\n'
+
+
+def message(number=1, at=5, **more) -> str:
+    said = {"room": "lobby", "id": number, "at": at, "user": "Ann", "message": "x", **more}
+    return json.dumps(said) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("", "there is nothing to import"),
+        ("hello\n", "line 1: "),
+        ('{"chatapp":2,"epoch":"e"}\n', "line 1: of format 2"),
+        ('{"some":"thing"}\n', "line 1: "),
+        (HEAD + "{", "line 2: "),
+        (HEAD + message(), "line 2: a message without its room's line"),
+        (HEAD + ROOM + ROOM, "line 3: the room 'lobby' was there already"),
+        (HEAD + ROOM + message(10), "line 3: the number 10 isn't one of the room's"),
+        (HEAD + ROOM + message(0), "line 3: the number 0 isn't one of the room's"),
+        (HEAD + ROOM + message(1) + message(3), "line 4: the number 3 after 1"),
+        (HEAD + ROOM + message(1, 6) + message(2, 5), "line 4: its time is before"),
+        (HEAD + ROOM + message(1, 51), "line 3: its time is"),
+        (HEAD + ROOM + message(room="tea"), "line 3: a message without its room's line"),
+        (HEAD + ROOM + message(user=5), "line 3: "),
+        (HEAD + ROOM + message(evil=5), "line 3: "),
+        (
+            HEAD + ROOM + message(1, key="key-0001") + message(2, key="key-0001", user="ANN"),
+            "line 4: its key was there already",
+        ),
+    ],
+)
+def test_a_damaged_or_foreign_file_changes_nothing_and_the_line_is_named(chatapp, text, wrong):
+    result = chatapp("import", input=text)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(wrong)
+    assert result.stderr.endswith("nothing was imported\n")
+    assert result.stderr.count("\n") == 1
+    assert chatapp("import", input=HEAD + ROOM + message(7)).exit_code == 0
+
+
+def test_import_wants_an_empty_store_that_nobody_serves(chatapp, log, path):
+    served = chatapp("import", input=HEAD)
+    assert (served.exit_code, served.stderr) == (
+        1,
+        f"{path} is served by another process; end that one, or set CHATAPP_STORE to "
+        "another file\n",
+    )
+    log.close()
+    full = chatapp("import", input=HEAD)
+    assert (full.exit_code, full.stderr) == (
+        1,
+        f"{path} isn't empty; set CHATAPP_STORE to a file that isn't there\n",
+    )
+
+
+def test_check_of_a_sound_file(chatapp, log, path):
+    result = chatapp("check")
+    assert (result.exit_code, result.stdout) == (0, f"{path} is sound: 4 messages\n")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("DELETE FROM messages WHERE id = 4", "lobby has 2 messages from 3 to 5"),
+        ("DELETE FROM messages WHERE id = 5", "lobby ends at 4, and should at 5"),
+        ("DELETE FROM rooms WHERE name = 'tea'", "1 messages are of no room"),
+        ("UPDATE messages SET at = 1 WHERE id = 4", "1 messages are older than"),
+    ],
+)
+def test_check_finds_what_is_wrong(chatapp, log, path, damage, said):
+    log.close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(damage)
+        database.commit()
+    result = chatapp("check")
+    assert result.exit_code == 1
+    assert said in result.stdout
+    assert "is damaged" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["export", "check"])
+def test_a_file_that_is_not_there_is_one_line(chatapp, command, path):
+    result = chatapp(command)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"{path} isn't there; set CHATAPP_STORE=sqlite:PATH to the chat's file\n"
+    )
+    assert not path.exists()
+
+
+def test_a_log_in_memory_has_no_file():
+    result = CliRunner().invoke(main, ["export"], env={"CHATAPP_STORE": "memory:"})
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "CHATAPP_STORE=memory: has no file; set it to sqlite:PATH\n",
+    )
