@@ -43,7 +43,7 @@ WRONG = {
 }
 
 
-def store_error(path: Path, error: sqlite3.Error | OSError) -> StoreError:
+def store_error(path: Path, error: sqlite3.Error) -> StoreError:
     """What's wrong with the file, in one line."""
     name = getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_").partition("_")[0]
     return StoreError(f"{path} {WRONG.get(name) or f'cannot be used: {error}'}")
@@ -60,15 +60,14 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """The file at `path`, made if there is none, brought to this version.
+    """The file at `path`, made if there is none in its folder, brought to this version.
 
     Raises:
         StoreError: it isn't the chat's, is newer than this program, or can't be used.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         database = connect(path)
-    except (OSError, sqlite3.Error) as error:
+    except sqlite3.Error as error:
         raise store_error(path, error) from None
     try:
         migrate(path, database)
@@ -142,6 +141,7 @@ class Lease:
         self._path = path
         beside = path.with_name(path.name + ".lock")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StoreError(

@@ -93,6 +93,12 @@ def test_it_is_durable_by_its_settings(make_log, path):
         assert log._database.execute(f"PRAGMA {pragma}").fetchone() == (value,)
 
 
+def test_its_folder_is_made(make_log, tmp_path):
+    path = tmp_path / "not" / "there" / "chat.sqlite3"
+    make_log(path=path).open()
+    assert path.exists()
+
+
 def test_nothing_is_opened_before_its_first_use(make_log, path):
     log = make_log(path=path)
     assert not path.exists()
