@@ -43,7 +43,7 @@ WRONG = {
 }
 
 
-def store_error(path: Path, error: sqlite3.Error) -> StoreError:
+def store_error(path: Path, error: sqlite3.Error | OSError) -> StoreError:
     """What's wrong with the file, in one line."""
     name = getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_").partition("_")[0]
     return StoreError(f"{path} {WRONG.get(name) or f'cannot be used: {error}'}")
@@ -66,8 +66,10 @@ def open_database(path: Path) -> sqlite3.Connection:
         StoreError: it isn't the chat's, is newer than this program, or can't be used.
     """
     try:
+        if not path.exists():
+            path.touch(0o600)  # what people say is nobody else's to read; SQLite's others follow
         database = connect(path)
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         raise store_error(path, error) from None
     try:
         migrate(path, database)

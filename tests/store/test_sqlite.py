@@ -99,6 +99,11 @@ def test_its_folder_is_made(make_log, tmp_path):
     assert path.exists()
 
 
+def test_nobody_else_may_read_it(make_log, path):
+    make_log(path=path).append(Draft("lobby", "Ann", "x"))
+    assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
+
+
 def test_nothing_is_opened_before_its_first_use(make_log, path):
     log = make_log(path=path)
     assert not path.exists()
