@@ -120,11 +120,13 @@ def goals(results: Results) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for goal in GOALS:
         seen = goal.seen(results)
-        went_through = len(results.values(goal.load, OURS, goal.figure))
+        went_through = len(results.values(goal.load, goal.ours, goal.figure))
         if seen is None:
             shown, verdict = "-", "not measured"
         else:
-            shown = f"{number(seen)} times {goal.other}'s" if goal.other else beside(results, goal)
+            shown = beside(results, goal)
+            if goal.other:
+                shown = f"{number(seen)} " + ("ms more" if goal.more else f"times {goal.other}'s")
             verdict = "met" if goal.met(seen) else "**missed**"
         yield f"| {goal.load} | {goal.wanted} | {shown} | {verdict} | {went_through} |"
 

@@ -32,7 +32,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 """What brings a file from the version of its place (0: new) to the next (PRAGMA user_version)."""
 
 WRONG = {
-    "NOTADB": "is no database",
+    "NOTADB": "is no database; set CHATAPP_STORE to another file",
     "CORRUPT": "is damaged; `chatapp check` says more, `chatapp export` saves what can be read",
     "READONLY": "can't be written; give the chat the right to, or another file by CHATAPP_STORE",
     "CANTOPEN": "can't be opened or made; give the chat the right to, or another file by "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from gevent.monkey import is_module_patched
 
@@ -26,8 +26,24 @@ def off_the_loop(call: Callable[[], T]) -> T:
         return call()
     from gevent import get_hub  # noqa: PLC0415 (threads need none)
 
-    found: T = get_hub().threadpool.apply(call)
-    return found
+    outcome: Outcome[T] = get_hub().threadpool.apply(Outcome, (call,))
+    return outcome.get()
+
+
+class Outcome(Generic[T]):
+    """What a call came to, for another thread: what it raises in its own, gevent would print."""
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        self._error: BaseException | None = None
+        try:
+            self._result = call()
+        except BaseException as error:
+            self._error = error
+
+    def get(self) -> T:
+        if self._error:
+            raise self._error
+        return self._result
 
 
 def let_others_come() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
-from torture import torture
+from serving import Server
+from torture import SETTINGS, Client, Sender, torture
 
 
 @pytest.mark.parametrize("kind", ["gunicorn", "flask"])
@@ -11,3 +14,27 @@ def test_killed_under_load(tmp_path, kind):
     assert "all there" in torture(
         tmp_path, rounds=5 if kind == "gunicorn" else 2, seed=1, kind=kind
     )
+
+
+@pytest.mark.parametrize("kind", ["gunicorn", "gevent-websocket"])
+def test_sigterm_finishes_and_acknowledges_what_was_accepted(tmp_path, kind):
+    """Whatever the log has, its sender was told; and the other way round."""
+    server = Server(kind, tmp_path, SETTINGS)
+    senders = [Sender(server, f"Sender {n}") for n in range(8)]
+    for sender in senders:
+        sender.start()
+    time.sleep(0.5)
+    begun = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - begun < 5
+    for sender in senders:
+        sender.join(10)
+    assert "Traceback" not in server.log.read_text()
+    again = Server(kind, tmp_path, SETTINGS)
+    try:
+        log = {key: number for number, key, _ in Client(again).reads(0)}
+    finally:
+        again.stop()
+    acknowledged = {key: n for sender in senders for key, n in sender.acknowledged.items()}
+    assert len(acknowledged) > 100
+    assert acknowledged == log

@@ -1,0 +1,133 @@
+"""The disk fills up, fails or becomes read-only while people chat, and is well again."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from raw import eventually
+from serving import Server
+from torture import SETTINGS, Client
+
+
+class SmallDisk:
+    """A file system of 4 MiB that fills up; where nothing may be mounted, a limit on files."""
+
+    lines = 2  # in the log: what is wrong, and that it's well again
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._filler = folder / "filler"
+        self.mounted = mount("-t", "tmpfs", "-o", "size=4m", "tmpfs", folder)
+
+    def fails(self, server: Server) -> None:
+        if not self.mounted:
+            limit_files(server, 4096)
+            return
+        with suppress(OSError), self._filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+
+    def is_well(self, server: Server) -> None:
+        self._filler.unlink(missing_ok=True)
+        limit_files(server, resource.RLIM_INFINITY)
+
+    def is_gone(self) -> None:
+        if self.mounted:
+            subprocess.run(["umount", "-l", str(self.folder)], check=True)
+
+
+class ReadOnlyDisk(SmallDisk):
+    """One on which nothing can be written any more: what is open for writing can't be mounted so,
+    but a process can be kept from writing to files. Its log is one of these."""
+
+    lines = 1
+
+    def fails(self, server: Server) -> None:
+        limit_files(server, 0)
+
+
+def limit_files(server: Server, size: int) -> None:
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+    for pid in children.read_text().split():
+        resource.prlimit(int(pid), resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def mount(*words: object) -> bool:
+    done = subprocess.run(["mount", *map(str, words)], capture_output=True, check=False)
+    return done.returncode == 0
+
+
+@pytest.fixture(params=[SmallDisk, ReadOnlyDisk])
+def disk(request, tmp_path) -> Iterator[SmallDisk]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    disk = request.param(folder)
+    yield disk
+    disk.is_gone()
+
+
+def test_nothing_is_acknowledged_that_is_not_kept_and_the_chat_resumes(disk, tmp_path):
+    store = {"STORE": f"sqlite:{disk.folder}/chat.sqlite3"}
+    server = Server("gunicorn", tmp_path, {**SETTINGS, **store})
+    try:
+        ann, bo = Client(server, "Ann"), Client(server, "Bo")
+        kept: list[str] = []
+        refused = threading.Event()
+
+        def say(key: str) -> bool:
+            wanted = ann.emits("msg", {"message": key * 50, "key": key})
+            while True:
+                said = ann.next()
+                if said and said[0] == wanted:
+                    break
+            answer = said[1]
+            if answer["ok"]:
+                kept.append(key)
+            else:
+                assert answer["code"] == "unavailable"
+                refused.set()
+            return answer["ok"]
+
+        for n in range(20):
+            assert say(f"before-{n:04}")
+        disk.fails(server)
+        n = 0
+        while not refused.is_set():  # there's room yet in the log of writes
+            say(f"meanwhile-{n:04}")
+            n += 1
+            assert n < 20000
+        assert server.get("/readyz")[0] == 503
+        assert server.get("/healthz")[0] == 200
+        assert bo.asks("history", {"limit": 1})["messages"]
+        disk.is_well(server)
+        eventually(lambda: server.get("/readyz")[0] == 200)
+        again = f"meanwhile-{n - 1:04}"
+        assert say(again)
+        for n in range(20):
+            assert say(f"after-{n:04}")
+        log = bo.reads(0)
+        assert [key for _, key, _ in log] == kept
+        assert [number for number, _, _ in log] == list(range(1, len(kept) + 1))
+        assert {number: key for number, (key, _) in bo.heard.items()} == {
+            number: key for number, key, _ in log
+        }
+        lines = [line for line in server.log.read_text().splitlines() if "chat.sqlite3" in line]
+        assert len(lines) == disk.lines
+        assert "Traceback" not in server.log.read_text()
+    finally:
+        server.stop()
+
+
+def test_a_store_that_cannot_be_used_is_said_in_one_line_at_the_start(tmp_path):
+    (tmp_path / "chat.sqlite3").write_text("no database at all, but a text of some length\n" * 100)
+    with pytest.raises(AssertionError) as error:
+        Server("gunicorn", tmp_path, {})
+    lines = [line for line in str(error.value).splitlines() if "chat.sqlite3" in line]
+    assert len(lines) == 1
+    assert lines[0].endswith("chat.sqlite3 is no database; set CHATAPP_STORE to another file")

@@ -1,0 +1,155 @@
+"""Held names and rooms over real connections, under each kind of server (docs/wire.md)."""
+
+from __future__ import annotations
+
+import json
+import struct
+
+import pytest
+from raw import CLOSE, Polling, RawWebSocket, eventually, frame
+from serving import Server
+from torture import SETTINGS, Client
+
+
+def answers(client: RawWebSocket, *event: object) -> dict:
+    """What the server answers to an event."""
+    client.send("427" + json.dumps(event))
+    return json.loads(client.texts("437")[-1][3:])[0]
+
+
+@pytest.fixture
+def watcher(server):
+    watcher = RawWebSocket(server)
+    yield watcher
+    watcher.close()
+
+
+def named(server, name: str, **options) -> tuple[RawWebSocket, str]:
+    client = RawWebSocket(server)
+    answer = answers(client, "setUsername", name, {"hold": True, **options})
+    assert answer["ok"], answer
+    return client, answer["token"]
+
+
+ENDS = {
+    "a dead network": lambda client: client.sock.shutdown(2),
+    "a close frame": lambda client: client.send_raw(frame(struct.pack("!H", 1001), CLOSE)),
+    "Engine.IO's close packet": lambda client: client.send("1"),
+    "a broken frame": lambda client: client.send_raw(b"\xff\xff"),
+    "a malformed packet": lambda client: client.send("4x"),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_what_is_no_goodbye_holds_the_name(server, watcher, end):
+    name = f"Held by {len(end)}"
+    client, token = named(server, name)
+    ENDS[end](client)
+    client.close_code()
+    assert answers(watcher, "setUsername", name)["code"] == "name_taken"
+    again, same = named(server, name, token=token)
+    assert same == token
+    again.send("41")
+    again.close()
+
+
+def test_a_goodbye_frees_the_name_at_once(server, watcher):
+    client, _ = named(server, "Polite")
+    client.send("41")
+    eventually(lambda: answers(watcher, "setUsername", "Polite")["ok"])
+    client.close()
+
+
+def test_who_is_taken_over_is_told_and_closed(server):
+    first, token = named(server, "Two Windows")
+    second, _ = named(server, "Two Windows", token=token)
+    texts = first.texts("41")
+    assert texts[-1] == "41"
+    refused = json.loads(next(text for text in texts if text.startswith('42["refused"'))[2:])
+    assert (refused[1]["event"], refused[1]["code"]) == ("setUsername", "taken_over")
+    assert first.close_code() == 1000
+    assert answers(second, "msg", {"message": "mine"})["ok"]
+    second.close()
+
+
+def test_who_is_taken_over_while_polling_is_told(server):
+    first = Polling(server)
+    first.post('421["setUsername","Poller",{"hold":true}]')
+    told = first.poll()[1]
+    token = json.loads(told[told.index("431") + 3 :].partition("\x1e")[0])[0]["token"]
+    second, _ = named(server, "Poller", token=token)
+    last = first.poll()[1].split("\x1e")
+    assert any("taken_over" in packet for packet in last)
+    assert last[-2:] == ["41", "1"] or "41" in last
+    second.close()
+
+
+def test_rooms_are_joined_heard_and_left(server):
+    ann, bo = RawWebSocket(server), RawWebSocket(server)
+    answers(ann, "setUsername", "Ann in a room")
+    answers(bo, "setUsername", "Bo in a room")
+    assert answers(ann, "join", {"room": "Quiet"})["users"] == ["Ann in a room"]
+    joined = answers(bo, "join", {"room": "quiet"})
+    assert (joined["room"], joined["count"]) == ("quiet", 2)
+    assert 'userJoined",{"room":"quiet","user":"Bo in a room"}' in ann.texts('42["userJoined"')[-1]
+    answers(bo, "typing", {"room": "quiet"})
+    assert ann.texts('42["userTyping"')[-1].endswith('{"room":"quiet","user":"Bo in a room"}]')
+    said = answers(bo, "msg", {"message": "psst", "room": "QUIET"})
+    assert (said["room"], said["id"]) == (
+        "quiet",
+        answers(ann, "history", {"room": "quiet"})["messages"][-1][1]["id"],
+    )
+    assert answers(bo, "leave", {"room": "quiet"}) == {"ok": True, "room": "quiet"}
+    assert answers(bo, "msg", {"message": "psst", "room": "quiet"})["code"] == "not_in_room"
+    for client in (ann, bo):
+        client.close()
+
+
+def test_the_51st_room_is_refused(server):
+    client = RawWebSocket(server)
+    answers(client, "setUsername", "Everywhere")
+    for n in range(49):
+        assert answers(client, "join", {"room": f"room-{n}"})["ok"]
+    assert answers(client, "join", {"room": "room-49"})["code"] == "too_many_rooms"
+    assert answers(client, "join", {"room": "room-48"})["ok"]
+    client.close()
+
+
+def test_answers_come_in_the_order_of_the_events(server):
+    """Messages wait for the log together; nothing overtakes them."""
+    client = RawWebSocket(server)
+    answers(client, "setUsername", "In order")
+    events = []
+    for n in range(0, 60, 4):
+        events += [
+            f'42{100 + n}["msg",{{"message":"{n}"}}]',
+            f'42{101 + n}["msg",{{"message":"{n + 1}"}}]',
+            f'42{102 + n}["history",{{"limit":1}}]',
+            f'42{103 + n}["setUsername","In order {n}"]',
+        ]
+    client.send_raw(b"".join(frame(event.encode()) for event in events))
+    found = [text for text in client.texts("43159") if text.startswith("43")]
+    assert [text[2:5] for text in found] == [str(n) for n in range(100, 160)]
+    for n in range(0, 60, 4):
+        newest = json.loads(found[n + 2][5:])[0]["messages"][-1][0]
+        assert newest["message"] == str(n + 1)
+        assert newest["user"] == ("In order" if n == 0 else f"In order {n - 4}")
+    client.close()
+
+
+def test_a_held_name_and_its_rooms_outlive_the_server(tmp_path):
+    server = Server("gunicorn", tmp_path, SETTINGS)
+    ann, token = named(server, "Ann")
+    answers(ann, "join", {"room": "tea"})
+    server.process.kill()
+    server.stop()
+    ann.close()
+    server = Server("gunicorn", tmp_path, SETTINGS)
+    try:
+        bo = Client(server, "Bo")
+        assert bo.asks("join", {"room": "tea"})["users"] == ["Ann", "Bo"]
+        assert bo.asks("join")["users"] == ["Ann", "Bo"]
+        back, _ = named(server, "Ann", token=token)
+        back.close()
+    finally:
+        server.stop()
