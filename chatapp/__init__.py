@@ -25,7 +25,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     from flask import Flask
 
     from chatapp import pages, security
-    from chatapp.chat import Bounds, Chat
+    from chatapp.chat import Chat
+    from chatapp.client import Bounds
     from chatapp.config import read
     from chatapp.namespace import ChatNamespace, SocketAudience
     from chatapp.store import log_of

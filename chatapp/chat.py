@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from enum import Enum
 from functools import partial
 from threading import Event, Lock
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TypeVar
 
 from msgspec import UNSET, UnsetType
 
 from chatapp import wire
+from chatapp.audience import Audience
+from chatapp.client import Bounds, Client, Gone
 from chatapp.errors import (
-    ChatError,
     MessageEmpty,
     MessageTooLong,
     NameRequired,
@@ -25,88 +25,11 @@ from chatapp.errors import (
     TooManyRooms,
     Unavailable,
 )
-from chatapp.limits import Rate, bucket
 from chatapp.presence import Presence
 from chatapp.store.base import Draft, Entry, Log
 from chatapp.usernames import Hold, UsernameSet, visible
 
 T = TypeVar("T")
-
-
-class Audience(Protocol):
-    """Who hears. Rooms' membership is its own."""
-
-    def send(self, client: str, event: str, *arguments: Any) -> None:
-        """`client` hears `event`."""
-
-    def tell(self, room: str, event: str, *arguments: Any, skip: str | None = None) -> None:
-        """Everyone in `room` hears `event`, but for the client `skip`."""
-
-    def enter(self, client: str, room: str) -> None:
-        """`client` hears `room` from now on."""
-
-    def leave(self, client: str, room: str) -> None:
-        """`client` hears `room` no longer."""
-
-    def is_in(self, client: str, room: str) -> bool:
-        """Whether `client` hears `room`."""
-
-    def rooms(self, client: str) -> Collection[str]:
-        """The rooms that `client` hears."""
-
-    def later(self, seconds: float, call: Any) -> None:
-        """Have `call()` called so many seconds later."""
-
-    def hand_over(self, client: str) -> None:
-        """`client`'s next event may begin while the one that is being handled only waits."""
-
-    def close(self, client: str) -> None:
-        """End the client's connection."""
-
-    def dismiss(self, client: str, event: str, refusal: ChatError) -> None:
-        """`client` hears of `refusal`, and is not to come back; its connection ends."""
-
-
-class Bounds(NamedTuple):
-    """What one connection may do. `max_message_chars`: code points; a rate of None: no limit;
-    `name_hold`: seconds that a held name waits for its owner; `max_rooms`: at once, the lobby
-    included."""
-
-    max_message_chars: int = 4000
-    message_limit: Rate | None = None
-    name_limit: Rate | None = None
-    event_limit: Rate | None = None
-    name_hold: float = 30.0
-    max_rooms: int = 50
-
-
-class Gone(Enum):
-    """How a connection has ended. `GOODBYE`: by Socket.IO's DISCONNECT, so that it's not back."""
-
-    GOODBYE = "goodbye"
-    BROKEN = "broken"
-
-
-class Client:
-    """One connection: its id, the name that it has, and what its limits leave it."""
-
-    __slots__ = (
-        *("events", "flood", "gone", "holds", "id", "lock", "messages", "names", "settled", "user"),
-        "waiting",
-    )
-
-    def __init__(self, id: str, bounds: Bounds) -> None:  # noqa: A002
-        self.id = id
-        self.user: str | None = None
-        self.holds = False
-        self.gone: Gone | None = None
-        self.waiting = 0  # messages that wait for the log
-        self.settled: Event | None = None  # what waits until there are none
-        self.lock = Lock()
-        self.events = bucket(bounds.event_limit)
-        self.flood = bucket(bounds.event_limit, times=2)
-        self.names = bucket(bounds.name_limit)
-        self.messages = bucket(bounds.message_limit)
 
 
 class Chat:
@@ -189,6 +112,8 @@ class Chat:
             if client.waiting and not beside:
                 client.settled = Event()
                 client.settled.wait()
+                if client.gone:
+                    raise Unavailable  # which nobody hears any more
             with client.lock:
                 self._charge(client)
                 return do()

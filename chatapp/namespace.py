@@ -12,14 +12,15 @@ from msgspec import UNSET
 from socketio import Server
 
 from chatapp import wire
-from chatapp.chat import Chat, Client, Gone
+from chatapp.chat import Chat
+from chatapp.client import Client, Gone
 from chatapp.errors import ChatError, Internal, RateLimited, UnknownEvent
 
 logger = logging.getLogger(__name__)
 
 
 class SocketAudience:
-    """The chat's audience: the clients of a Socket.IO server (chat.Audience).
+    """The chat's audience: the clients of a Socket.IO server (audience.Audience).
 
     The chat's rooms have names there that no client's own room can have.
     """

@@ -9,7 +9,7 @@ from chatapp.errors import ChatError
 
 
 class Audience:
-    """Remembers what each client heard (chat.Audience)."""
+    """Remembers what each client heard (chatapp.audience.Audience)."""
 
     def __init__(self) -> None:
         self.heard: dict[str, list[tuple[Any, ...]]] = {}

@@ -7,7 +7,8 @@ from itertools import count
 from audience import Audience
 
 from chatapp import wire
-from chatapp.chat import Bounds, Chat, Gone
+from chatapp.chat import Chat
+from chatapp.client import Bounds, Gone
 from chatapp.store.memory import MemoryLog
 from chatapp.usernames import UsernameSet
 

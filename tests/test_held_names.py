@@ -6,7 +6,7 @@ import pytest
 from msgspec import UNSET
 from people import Room
 
-from chatapp.chat import Gone
+from chatapp.client import Gone
 from chatapp.errors import NameTaken, Unavailable
 
 
