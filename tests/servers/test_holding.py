@@ -7,7 +7,7 @@ import struct
 
 import pytest
 from raw import CLOSE, Polling, RawWebSocket, eventually, frame
-from serving import Server
+from serving import KINDS, UNLIMITED, Server
 from torture import SETTINGS, Client
 
 
@@ -15,6 +15,12 @@ def answers(client: RawWebSocket, *event: object) -> dict:
     """What the server answers to an event."""
     client.send("427" + json.dumps(event))
     return json.loads(client.texts("437")[-1][3:])[0]
+
+
+@pytest.fixture(params=KINDS)
+def server(request, serve) -> Server:
+    """One of its own, as names stay held there for longer than a test takes."""
+    return serve(request.param, **UNLIMITED, NAME_HOLD="29")
 
 
 @pytest.fixture
