@@ -23,6 +23,7 @@ export class Connection {
     this.#socket.on("refused", ({ code, message }) => {
       if (code === "taken_over") this.#tell("error", message);
     });
+    window.addEventListener("online", () => this.#tryNow());
     this.#here("newmsg", (said, number) => this.#tell("message", said, number), 1);
     this.#here("userJoined", ({ user }) => this.#tell("people", { joined: user }));
     this.#here("userLeft", ({ user }) => this.#tell("people", { left: user }));
@@ -81,6 +82,12 @@ export class Connection {
   #connected() {
     this.#show("Connected");
     if (this.#identity.name) this.setName(this.#identity.name);
+  }
+
+  // A waiting attempt is given up with its delay: it may hang on a network that is gone.
+  #tryNow() {
+    if (this.#socket.connected) return;
+    this.#socket.disconnect().connect();
   }
 
   #disconnected(reason) {

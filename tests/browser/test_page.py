@@ -96,6 +96,8 @@ def test_the_conversation_goes_on_when_the_server_was_killed(visit, tmp_path):
         enter(ann, "Ann")
         enter(bo, "Bo")
         say(ann, "before")
+        expect(bo.locator("#message-container li p")).to_have_text(["before"])
+        expect(ann.locator("#unsent-container li")).to_have_count(0)
         os.killpg(server.process.pid, signal.SIGKILL)
         server.process.wait()
         expect(ann.locator("#connection")).not_to_have_text("Connected")
