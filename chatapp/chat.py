@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from threading import Event, Lock
@@ -25,9 +25,10 @@ from chatapp.errors import (
     TooManyRooms,
     Unavailable,
 )
-from chatapp.presence import Presence
+from chatapp.names import visible
+from chatapp.presence import Absence, Presence
 from chatapp.store.base import Draft, Entry, Log
-from chatapp.usernames import Hold, UsernameSet, visible
+from chatapp.usernames import Hold, UsernameSet
 
 T = TypeVar("T")
 
@@ -51,13 +52,13 @@ class Chat:
         """Open the log, and hold the names that were to be held when it was left.
 
         Raises:
-            StoreError: it can't be used.
+            StoreError, Unavailable: it can't be used.
         """
         with self._opening:
             if not self._is_open:
                 self._log.open()
                 for hold in self._usernames.restore():
-                    self._wait_for_owner(hold, [wire.LOBBY, *hold.rooms])
+                    self._await_owner(hold.user, hold, [wire.LOBBY, *hold.rooms])
             self._is_open = True
 
     def close(self) -> None:
@@ -66,7 +67,7 @@ class Chat:
 
     def connect(self, id: str) -> Client:  # noqa: A002
         """A connection has begun; it is in the lobby."""
-        with suppress(StoreError):  # whatever needs the log says that it's unavailable
+        with suppress(StoreError, Unavailable):  # whatever needs the log says that it's unavailable
             self.open()
         self.audience.enter(id, wire.LOBBY)
         return Client(id, self._bounds)
@@ -82,24 +83,27 @@ class Chat:
                 client.lock.release()
 
     def _clean_up(self, client: Client, how: Gone) -> None:
-        if how is Gone.GOODBYE:
-            left: str | Hold | None = self._usernames.release(client)
-        else:
-            left = self._usernames.break_off(client)
-        if isinstance(left, Hold):
-            self._wait_for_owner(left)
-        elif left is not None:
-            self._presence.depart(left, client.id)
+        with self._usernames.changing(client):
+            if how is Gone.GOODBYE:
+                left: str | Hold | None = self._usernames.release(client)
+            else:
+                left = self._usernames.break_off(client)
+            if isinstance(left, Hold):
+                self._await_owner(left.user, left)
+            elif left is not None:
+                self._presence.depart(left, client.id)
 
-    def _wait_for_owner(self, hold: Hold, rooms: Sequence[str] = ()) -> None:
-        """The name stays in its rooms until its owner is back in them, or its hold is over."""
-        absence = self._presence.be_absent(hold.user, rooms)
+    def _await_owner(self, user: str, hold: Hold | None = None, rooms: Iterable[str] = ()) -> None:
+        """The name stays in its rooms until its owner is back in them, or its time is over."""
+        absence = self._presence.be_absent(user, rooms)
+        self.audience.later(self._bounds.name_hold, partial(self._give_up, absence, hold))
 
-        def give_up() -> None:
-            self._usernames.end_hold(hold)
+    def _give_up(self, absence: Absence, hold: Hold | None) -> None:
+        with self._usernames.changing(None, absence.user):
+            if hold:
+                self._usernames.end_hold(hold)
             self._presence.give_up(absence)
-
-        self.audience.later(self._bounds.name_hold, give_up)
+            self._remember_rooms(absence.user)
 
     def turn(self, client: Client, do: Callable[[], T], *, beside: bool = False) -> T:
         """Do one thing at a time for `client`, charged to its rate of all events; but messages
@@ -147,39 +151,39 @@ class Chat:
     def name(self, client: Client, request: wire.SetUsername) -> wire.NameSet:
         """Give the client the name that it asks for; the first thing it hears is `userSet`."""
         client.names.take()
-        claim = self._usernames.claim(request.name, client, request.token, hold=request.hold)
-        user, client.user, client.holds = claim.user, claim.user, request.hold
-        self.audience.send(client.id, "userSet", user)
-        if claim.ousted:
-            self._oust(claim.ousted)
-        for before in (claim.listed, claim.previous):
-            if before not in (None, user):
-                self._presence.rename(before, user, client.id)
-        for room in self.audience.rooms(client.id):
-            self._presence.enter(room, user, client.id)
-        self._remember_rooms(client)
-        return wire.NameSet(user=user, token=claim.token if request.hold else UNSET)
-
-    def _oust(self, client: Client) -> None:
-        """Another connection has taken the client's name over: it is in its rooms no longer."""
-        assert client.user
-        absence = self._presence.be_absent(client.user)
-        self.audience.later(self._bounds.name_hold, partial(self._presence.give_up, absence))
-        user, client.user = client.user, None
-        self.audience.dismiss(client.id, "setUsername", TakenOver(user))
+        with self._usernames.changing(client, request.name):
+            rooms = self._rooms_to_keep(client.user)
+            token, hold = request.token, request.hold
+            claim = self._usernames.claim(request.name, client, token, hold=hold, rooms=rooms)
+            user = client.user = claim.user
+            self.audience.send(client.id, "userSet", user)
+            if claim.ousted and claim.listed:
+                claim.ousted.user = None
+                self._await_owner(claim.listed)
+            for before in (claim.listed, claim.previous):
+                if before not in (None, user):
+                    self._presence.rename(before, user, client.id)
+            for room in self.audience.rooms(client.id):
+                self._presence.enter(room, user, client.id)
+            self._remember_rooms(user)
+        if claim.ousted and claim.listed:
+            refusal = TakenOver(claim.listed)
+            self.audience.dismiss(claim.ousted.id, "setUsername", refusal)
+        return wire.NameSet(user=user, token=claim.token if hold else UNSET)
 
     def say(self, client: Client, request: wire.Msg) -> wire.Said:
         """Append a message to its room's log; once it's there, the room hears it."""
-        if client.user is None:
+        user = client.user  # which another connection may take over while this one waits
+        if user is None:
             raise NameRequired
         room = self._entered(client, request.room)
         client.messages.take()
         try:
             self._judge(request.message)
-            entry = self._append(client, Draft(room, client.user, request.message, request.key))
+            entry = self._append(client, Draft(room, user, request.message, request.key))
         except (MessageEmpty, MessageTooLong):
             # A key is looked up before the text is judged, and seldom with such a text.
-            found = self._log.find(room, client.user, request.key) if request.key else None
+            found = self._log.find(room, user, request.key) if request.key else None
             if found is None:
                 raise
             entry = found
@@ -208,9 +212,8 @@ class Chat:
             if is_new:
                 self.audience.leave(client.id, room)
             raise
-        if is_new and client.user:
-            self._presence.enter(room, client.user, client.id)
-            self._remember_rooms(client)
+        if is_new:
+            self._change_room(client, room, self._presence.enter)
         count, users = self._presence.users(room)
         return wire.Joined(
             room=room,
@@ -226,10 +229,8 @@ class Chat:
         room = self._entered(client, request.room)
         if room == wire.LOBBY:
             raise RoomInvalid("The lobby can't be left.")
-        assert client.user
         self.audience.leave(client.id, room)
-        self._presence.leave(room, client.user, client.id)
-        self._remember_rooms(client)
+        self._change_room(client, room, self._presence.leave)
         return wire.Left(room=room)
 
     def history(self, client: Client, request: wire.History) -> wire.Read:
@@ -249,11 +250,21 @@ class Chat:
         self._presence.tell_others(room, "userTyping", change, client.id)
         return wire.Answer()
 
-    def _remember_rooms(self, client: Client) -> None:
+    def _change_room(
+        self, client: Client, room: str, change: Callable[[str, str, str], None]
+    ) -> None:
+        with self._usernames.changing(client):
+            if client.user is not None:
+                change(room, client.user, client.id)
+                self._remember_rooms(client.user)
+
+    def _remember_rooms(self, user: str) -> None:
+        self._usernames.remember_rooms(user, self._rooms_to_keep(user))
+
+    def _rooms_to_keep(self, user: str | None) -> list[str]:
         """In the lobby everyone is."""
-        if client.holds and client.user:
-            rooms = self._presence.rooms_of(client.user)
-            self._usernames.remember_rooms(client, (r for r in rooms if r != wire.LOBBY))
+        rooms = self._presence.rooms_of(user) if user is not None else []
+        return [room for room in rooms if room != wire.LOBBY]
 
     def _entered(self, client: Client, name: str) -> str:
         """The room of that name, if the client is in it."""

@@ -33,14 +33,13 @@ class Client:
     """One connection: its id, the name that it has, and what its limits leave it."""
 
     __slots__ = (
-        *("events", "flood", "gone", "holds", "id", "lock", "messages", "names", "settled", "user"),
+        *("events", "flood", "gone", "id", "lock", "messages", "names", "settled", "user"),
         "waiting",
     )
 
     def __init__(self, id: str, bounds: Bounds) -> None:  # noqa: A002
         self.id = id
         self.user: str | None = None
-        self.holds = False
         self.gone: Gone | None = None
         self.waiting = 0  # messages that wait for the log
         self.settled: Event | None = None  # what waits until there are none

@@ -15,6 +15,7 @@ from chatapp import wire
 from chatapp.chat import Chat
 from chatapp.client import Client, Gone
 from chatapp.errors import ChatError, Internal, RateLimited, UnknownEvent
+from chatapp.transport.connection import Connection
 
 logger = logging.getLogger(__name__)
 
@@ -53,19 +54,25 @@ class SocketAudience:
         self._server.eio.clock.call_later(seconds, partial(self._server.eio.spawn, call))
 
     def dismiss(self, client: str, event: str, refusal: ChatError) -> None:
-        eio_sid = self._server.manager.eio_sid_from_sid(client, self._namespace)
+        connection = self._connection(client)
         self.send(client, "refused", refused(event, refusal))
         self._server.disconnect(client, self._namespace)
-        self._server.eio.disconnect(eio_sid)
+        if connection:
+            connection.close(reason=self._server.reason.SERVER_DISCONNECT)
 
     def hand_over(self, client: str) -> None:
-        eio_sid = self._server.manager.eio_sid_from_sid(client, self._namespace)
-        connection = self._server.eio.sockets.get(eio_sid)
-        if connection:
+        if connection := self._connection(client):
             connection.hand_over()
 
     def close(self, client: str) -> None:
-        self._server.eio.disconnect(self._server.manager.eio_sid_from_sid(client, self._namespace))
+        if connection := self._connection(client):
+            connection.close(reason=self._server.reason.SERVER_DISCONNECT)
+
+    def _connection(self, client: str) -> Connection | None:
+        """What carries the client; None where it has gone, and for a test client."""
+        eio_sid = self._server.manager.eio_sid_from_sid(client, self._namespace)
+        connection: Connection | None = self._server.eio.sockets.get(eio_sid)
+        return connection
 
 
 class ChatNamespace(Namespace):  # type: ignore[misc]

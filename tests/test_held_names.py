@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from msgspec import UNSET
 from people import Room
@@ -15,20 +17,25 @@ class Kept:
 
     def __init__(self) -> None:
         self.kept = {}
+        self.steps = 0
         self.refuses = False
+        self.gate = None
+        self.reached = threading.Event()
 
     def holds(self):
         return list(self.kept.values())
 
-    def hold(self, hold) -> None:
+    def keep_hold(self, hold, instead_of) -> None:
+        if self.gate:
+            self.reached.set()
+            self.gate.wait(5)
         if self.refuses:
             raise Unavailable
-        self.kept[hold.folded] = hold
-
-    def free(self, folded) -> None:
-        if self.refuses:
-            raise Unavailable
-        self.kept.pop(folded, None)
+        self.steps += 1
+        for old in instead_of:
+            del self.kept[old.folded]
+        if hold:
+            self.kept[hold.folded] = hold
 
 
 @pytest.fixture
@@ -254,3 +261,105 @@ def test_a_claim_that_cannot_be_kept_changes_nothing():
     assert news(watcher) == []
     ann.goes()
     assert room.usernames.snapshot() == []
+
+
+def test_rooms_that_cannot_be_kept_are_joined_and_left_all_the_same():
+    kept = Kept()
+    room = Room(kept)
+    watcher, ann = room.connects("Watcher"), room.connects("Ann", hold=True)
+    for each in ("tea", "cake"):
+        watcher.joins(each)
+    ann.joins("cake")
+    kept.refuses = True
+    assert ann.joins("tea").users == ["Ann", "Watcher"]
+    assert ann.leaves("cake").ok
+    assert kept.kept["ann"].rooms == ("cake",)
+    kept.refuses = False
+    ann.joins("jam")
+    assert kept.kept["ann"].rooms == ("jam", "tea")
+
+
+def test_a_name_and_its_rooms_are_kept_in_one_step():
+    kept = Kept()
+    room = Room(kept)
+    ann = room.connects("Ann")
+    ann.joins("tea")
+    ann.sets("Ann", hold=True)
+    ann.sets("Anna", hold=True)
+    assert {hold.user: hold.rooms for hold in kept.kept.values()} == {"Anna": ("tea",)}
+    assert kept.steps == 2
+
+
+def test_each_absence_has_an_end_of_its_own():
+    kept = Kept()
+    room = Room(kept, name_hold=30)
+    watcher, ann = room.connects("Watcher"), room.connects("Ann", hold=True)
+    for person in (watcher, ann):
+        person.joins("tea")
+    ann.breaks_off()
+    news(watcher)
+    for _ in range(3):  # back each time, but never in tea
+        room.audience.wait(9)
+        room.connects("Ann", token=ann.token, hold=True).breaks_off()
+    assert kept.kept["ann"].rooms == ("tea",)
+    back = room.connects("Ann", token=ann.token, hold=True)
+    room.audience.wait(3)
+    assert news(watcher) == [("userLeft", {"room": "tea", "user": "Ann"})]
+    assert kept.kept["ann"].rooms == ()
+    back.breaks_off()
+    room.audience.wait(29)
+    assert watcher.joins().users == ["Ann", "Watcher"]
+
+
+def test_a_name_that_is_somebodys_again_is_not_absent_at_a_late_start():
+    kept = Kept()
+    Room(kept).connects("Ann", hold=True)
+    token = "x"
+    room = Room(kept, name_hold=30)
+    room.chat._is_open = True  # as if the log could not be opened when the first one came
+    ann = room.connects("Ann", token=token)
+    room.chat._is_open = False
+    watcher = room.connects("Watcher")
+    room.audience.wait(60)
+    assert watcher.joins().users == ["Ann", "Watcher"]
+    assert ann.says("here").ok
+
+
+def test_a_slow_disk_holds_up_only_those_who_want_the_same_name():
+    kept = Kept()
+    room = Room(kept)
+    plain = room.connects("Plain")
+    kept.gate = threading.Event()
+    slow = threading.Thread(target=room.connects, args=("Slow",), kwargs={"hold": True})
+    slow.start()
+    kept.reached.wait(5)
+    room.connects("Other")
+    plain.goes()
+    second = threading.Thread(target=lambda: outcomes.append(room.connects().tries("slow")))
+    outcomes = []
+    second.start()
+    assert room.usernames.snapshot() == ["Other"]
+    kept.gate.set()
+    slow.join()
+    second.join()
+    assert outcomes == ["name_taken"]
+    assert room.usernames.snapshot() == ["Other", "Slow"]
+
+
+@pytest.mark.parametrize("hold", [False, True])
+def test_the_name_of_one_who_goes_is_the_next_ones_whole(hold):
+    """Of one who goes and one who wants the name, in two threads, never both lose it."""
+    for _ in range(100):
+        room = Room(name_hold=0.5)
+        watcher, ann, other = room.connects("Watcher"), room.connects("Ann", hold=hold), None
+        watcher.joins("tea")
+        ann.joins("tea")
+        other = room.connects()
+        end = threading.Thread(target=ann.breaks_off if hold else ann.goes)
+        end.start()
+        while other.tries("Ann", token=ann.token if hold else "", hold=hold):
+            pass
+        other.joins("tea")
+        end.join()
+        room.audience.wait(60)
+        assert watcher.joins().users == watcher.joins("tea").users == ["Ann", "Watcher"]

@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from chatapp import create_app
+from chatapp.errors import TakenOver
 
 
 @pytest.fixture
@@ -121,3 +122,26 @@ def test_logs_carry_nothing_of_a_client_raw(connect, caplog):
     assert "evil\n" not in "".join(
         record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING
     )
+
+
+class Connection:
+    """Stands for a client's transport."""
+
+    closed = False
+
+    def close(self, **_) -> None:
+        self.closed = True
+
+
+def test_one_who_has_gone_is_dismissed_alone(app, connect):
+    """The session of one who has gone has no name, which python-engineio takes for all."""
+    connect()
+    server = app.extensions["socketio"].server
+    audience = app.extensions["chat"].audience
+    other = server.eio.sockets["other"] = Connection()
+    audience.dismiss("gone", "setUsername", TakenOver("Ann"))
+    audience.close("gone")
+    server.eio.disconnect(None)
+    assert not other.closed
+    server.eio.disconnect()
+    assert other.closed

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatapp.errors import NameInvalid, NameTaken
-from chatapp.usernames import UsernameSet, fold, present, visible
+from chatapp.names import fold, present, visible
+from chatapp.usernames import UsernameSet
 
 names = st.text(min_size=1, max_size=40)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import msgspec
@@ -138,18 +138,11 @@ class Log(ABC):
         """Names that were to be held when the process ended: none where the log isn't durable."""
         return []
 
-    def hold(self, hold: Hold) -> None:  # noqa: B027 (nothing is to be kept where it isn't durable)
-        """Keep `hold` until `free`, in place of another for the same name.
+    def keep_hold(self, hold: Hold | None, instead_of: Collection[Hold]) -> None:  # noqa: B027 (nothing is kept where it isn't durable)
+        """Keep `hold`, if there is one, in place of others, in one step.
 
         Raises:
-            Unavailable: the store can't take it now.
-        """
-
-    def free(self, folded: str) -> None:  # noqa: B027
-        """Keep no hold for the name that folds to `folded`.
-
-        Raises:
-            Unavailable: the store can't take it now.
+            Unavailable: the store can't take it now; nothing has changed.
         """
 
     def follow(self, deliver: Deliver) -> None:

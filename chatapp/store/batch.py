@@ -81,6 +81,9 @@ class Batches:
         except Unavailable:
             pass  # as whoever waits is told
         finally:
+            with self._lock:
+                if self._joining is batch:  # interrupted before its turn
+                    self._joining = _Batch()
             batch.over.set()
 
     def alone(self, call: Callable[[], T]) -> T:

@@ -127,6 +127,7 @@ def probe(database: sqlite3.Connection) -> None:
         sqlite3.DatabaseError: it's damaged.
     """
     database.execute("SELECT epoch FROM store").fetchone()
+    database.execute("SELECT * FROM holds LIMIT 1").fetchone()
     for room, newest in database.execute("SELECT id, newest FROM rooms LIMIT 100").fetchall():
         ends = "SELECT * FROM messages WHERE room = ? AND id >= ? ORDER BY id LIMIT 1"
         database.execute(ends, (room, newest)).fetchone()
@@ -140,7 +141,7 @@ class Lease:
     """
 
     def __init__(self, path: Path, patience: float) -> None:
-        self._path = path
+        path = path.resolve()  # two names of one file are one lease
         beside = path.with_name(path.name + ".lock")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

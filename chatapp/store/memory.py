@@ -8,8 +8,8 @@ from threading import Lock
 from time import time
 
 from chatapp.errors import Unavailable
+from chatapp.names import fold
 from chatapp.store.base import KEEP, Draft, Entry, Log, Page, Retention, bounded
-from chatapp.usernames import fold
 
 
 class MemoryLog(Log):

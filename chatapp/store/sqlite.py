@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,12 +13,13 @@ from time import time
 from typing import Any, TypeVar
 
 from chatapp.errors import StoreError, Unavailable
+from chatapp.names import fold
 from chatapp.store.base import KEEP, Draft, Entry, Log, Page, Retention, bounded
 from chatapp.store.batch import Batches
 from chatapp.store.database import Lease, connect, open_database, store_error
 from chatapp.store.tasks import event, off_the_loop
-from chatapp.store.writer import Writer
-from chatapp.usernames import Hold, fold
+from chatapp.store.writer import Change, Writer
+from chatapp.usernames import Hold
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -30,6 +31,9 @@ KEPT = "(SELECT newest FROM rooms WHERE name = :room) - :messages"
 SINCE = f"{SELECT} AND id > max(:since, {KEPT}) ORDER BY id"
 BEFORE = f"{SELECT} AND id > {KEPT} AND id < :before ORDER BY id DESC"
 FIND = f"{SELECT} AND id > {KEPT} AND folded = :folded AND key = :key"
+HOLDS = "SELECT folded, user, token, rooms FROM holds"
+HOLD = "INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?)"
+FREE = "DELETE FROM holds WHERE folded = ?"
 BEYOND = 2**62
 """More than any number of messages."""
 READERS = 4
@@ -131,18 +135,17 @@ class SQLiteLog(Log):
         return True
 
     def holds(self) -> list[Hold]:
-        self._open_for_use()
-        rows = self._database.execute("SELECT folded, user, token, rooms FROM holds").fetchall()
+        rows = self._query(lambda reader: reader.execute(HOLDS).fetchall())
         return [
             Hold(folded, user, token, tuple(rooms.split())) for folded, user, token, rooms in rows
         ]
 
-    def hold(self, hold: Hold) -> None:
-        values = (hold.folded, hold.user, hold.token, " ".join(hold.rooms))
-        self._change("INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?)", values)
-
-    def free(self, folded: str) -> None:
-        self._change("DELETE FROM holds WHERE folded = ?", (folded,))
+    def keep_hold(self, hold: Hold | None, instead_of: Collection[Hold]) -> None:
+        changes: list[Change] = [(FREE, (old.folded,)) for old in instead_of]
+        if hold:
+            changes.append((HOLD, (hold.folded, hold.user, hold.token, " ".join(hold.rooms))))
+        self._open_for_use()
+        self._batches.alone(partial(self._try, partial(self._writer.change, changes)))
 
     def _open_for_use(self) -> None:
         if self._closed.is_set():
@@ -161,11 +164,6 @@ class SQLiteLog(Log):
     def _write(self, drafts: list[Draft]) -> Sequence[tuple[Entry, bool]]:
         return self._try(lambda: self._writer.commit(drafts))
 
-    def _change(self, statement: str, values: tuple[object, ...]) -> None:
-        self._open_for_use()
-        change = partial(self._writer.change, statement, values)
-        self._batches.alone(partial(self._try, change))
-
     def _try(self, write: Callable[[], T]) -> T:
         try:
             result = off_the_loop(write)
@@ -178,24 +176,32 @@ class SQLiteLog(Log):
         return result
 
     def _read(self, query: str, limit: int, room: str, **parameters: Any) -> Page:
-        self._open_for_use()
         cutoff = self._retention.cutoff(int(self._clock() * 1000))
         messages = self._retention.messages or BEYOND
         parameters |= {"room": room, "cutoff": cutoff, "messages": messages}
+
+        def fetch(reader: sqlite3.Connection) -> Page:
+            with closing(reader.execute(query, parameters)) as rows:
+                entries = (
+                    Entry(room, number, at, user, message, key or "")
+                    for number, at, user, message, key in rows
+                )
+                return Page(*bounded(entries, limit))
+
+        return self._query(fetch)
+
+    def _query(self, fetch: Callable[[sqlite3.Connection], T]) -> T:
+        self._open_for_use()
+
+        def fetch_with_a_reader() -> T:
+            with self._reader() as reader:
+                return fetch(reader)
+
         try:
-            return off_the_loop(lambda: self._fetch(query, limit, parameters))
+            return off_the_loop(fetch_with_a_reader)
         except sqlite3.Error as error:
             logger.error("%s", store_error(self.path, error))
             raise Unavailable from None
-
-    def _fetch(self, query: str, limit: int, parameters: dict[str, Any]) -> Page:
-        with self._reader() as reader, closing(reader.execute(query, parameters)) as rows:
-            room = parameters["room"]
-            entries = (
-                Entry(room, number, at, user, message, key or "")
-                for number, at, user, message, key in rows
-            )
-            return Page(*bounded(entries, limit))
 
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:

@@ -15,9 +15,9 @@ from pathlib import Path
 import msgspec
 
 from chatapp.errors import StoreError
+from chatapp.names import fold
 from chatapp.store.database import Lease, check_version, connect, open_database, store_error
 from chatapp.store.writer import transaction
-from chatapp.usernames import fold
 
 FORMAT = 1
 UNCHANGED = "nothing was imported"

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+from chatapp.names import fold
 from chatapp.store.base import Draft, Entry, Retention
-from chatapp.usernames import fold
 
 INSERT = "INSERT INTO messages (room, id, at, user, message, folded, key) VALUES "
 ROW = "(?, ?, ?, ?, ?, ?, ?)"
 FIND = "SELECT id, at, user, message FROM messages WHERE room = ? AND folded = ? AND key = ?"
-FORGET = "DELETE FROM messages WHERE room = ? AND folded = ? AND key = ? AND (id <= ? OR at < ?)"
+FORGET = (
+    "UPDATE messages SET folded = NULL, key = NULL "
+    "WHERE room = ? AND folded = ? AND key = ? AND (id <= ? OR at < ?)"
+)
 TOGETHER = 64
 """Rows of one statement: each statement lets go of Python's lock, and must get it back."""
 ROOMS_REMEMBERED = 10_000
 SWEPT, ROOMS_SWEPT = 500, 100
 """Messages that one step of retention takes at most, and rooms that it looks at."""
+Change = tuple[str, tuple[object, ...]]
+"""A statement and its values."""
 
 
 @contextmanager
@@ -65,6 +70,9 @@ class Writer:
             return self._commit(drafts, look_up=False)
         except sqlite3.IntegrityError:  # the key of one is there already
             return self._commit(drafts, look_up=True)
+        except sqlite3.Error:
+            self._rooms.clear()  # to be read again, whatever has become of the file
+            raise
 
     def _commit(self, drafts: list[Draft], *, look_up: bool) -> list[tuple[Entry, bool]]:
         with transaction(self._database):
@@ -104,14 +112,15 @@ class Writer:
         number, at, user, message = row
         return Entry(draft.room, number, at, user, message, draft.key)
 
-    def change(self, statement: str, values: tuple[object, ...]) -> None:
+    def change(self, changes: Iterable[Change]) -> None:
         """Do what is no message's, in a transaction of its own.
 
         Raises:
-            sqlite3.Error: it isn't done.
+            sqlite3.Error: none of it is done.
         """
         with transaction(self._database):
-            self._database.execute(statement, values)
+            for statement, values in changes:
+                self._database.execute(statement, values)
 
     def try_to_write(self) -> None:
         """Write nothing that matters.
@@ -119,7 +128,7 @@ class Writer:
         Raises:
             sqlite3.Error: nothing can be written now.
         """
-        self.change("UPDATE store SET trials = trials + 1", ())
+        self.change([("UPDATE store SET trials = trials + 1", ())])
 
     def sweep(self) -> Iterator[None]:
         """Take away what retention no longer keeps, a little with each step."""

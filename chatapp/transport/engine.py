@@ -239,11 +239,12 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             raise Refused(UNKNOWN_SID)
         return "200 OK", "text/plain; charset=UTF-8", Payload(list(connection.outgoing)).encode()
 
-    def disconnect(self, sid: str | None = None) -> None:
-        """End a client's session, or all, without waiting for what is still to be sent."""
-        for client in [sid] if sid else list(self.sockets):
-            if client in self.sockets:
-                self.sockets[client].close(reason=self.reason.SERVER_DISCONNECT)
+    def disconnect(self, *sids: str | None) -> None:
+        """End these clients' sessions, or all if none is given, without waiting for what is still
+        to be sent; None is the session of one who has gone."""
+        for sid in sids or list(self.sockets):
+            if connection := self.sockets.get(sid):
+                connection.close(reason=self.reason.SERVER_DISCONNECT)
 
     def stop(self) -> None:
         """Take no more sessions, finish what is being handled, for at most STOP_SECONDS, and close

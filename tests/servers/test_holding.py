@@ -159,3 +159,23 @@ def test_a_held_name_and_its_rooms_outlive_the_server(tmp_path):
         back.close()
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_is_taken_over_while_gone_takes_nobody_along(kind, tmp_path):
+    """Its connection has ended, and a message of its own still waits for the disk."""
+    server = Server(kind, tmp_path, UNLIMITED, module="stalling")
+    try:
+        bystander = RawWebSocket(server)
+        ann, token = named(server, "Ann")
+        (tmp_path / "stall").touch()
+        ann.send('42["msg",{"message":"slow"}]')
+        eventually((tmp_path / "stalled").exists)
+        ann.sock.shutdown(2)
+        back, _ = named(server, "Ann", token=token)
+        (tmp_path / "stall").unlink()
+        for client in (bystander, back):
+            assert "slow" in client.texts('42["newmsg"')[-1]
+            client.close()
+    finally:
+        server.stop()

@@ -1,0 +1,83 @@
+"""What a name is, and which names count as the same."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache, lru_cache
+from pathlib import Path
+
+from precis_i18n import get_profile
+
+from chatapp.errors import NameInvalid
+
+INPUT_BOUND = 256
+"""Input of more code points is refused unread: a security limit, as the rules below cost time."""
+
+EMOJI_VARIATION = "\ufe0f"
+UNSEEN = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc\U0001d159\U00013441\U00013442")
+"""Characters that Unicode calls letters or symbols and that show nothing."""
+
+_shown_profile = get_profile("NicknameCasePreserved")
+_compared_profile = get_profile("NicknameCaseMapped:CaseFold")
+
+
+def present(text: str, max_chars: int = 32) -> str:
+    """The form of a name that people see: trimmed, inner spaces joined, NFKC, its case kept.
+
+    `max_chars` bounds the result, in code points (RFC 8266, section 2.3; docs/wire.md, Names).
+
+    Raises:
+        NameInvalid: it is empty, too long, or has characters that can't be shown in a name.
+    """
+    if len(text) > INPUT_BOUND:
+        raise NameInvalid(f"The name is too long: {max_chars} characters are allowed.")
+    text = text.replace(EMOJI_VARIATION, "")
+    if not text.strip():
+        raise NameInvalid("The name is empty.")
+    try:
+        shown: str = _shown_profile.enforce(text)
+        fold(shown)
+    except UnicodeEncodeError as error:
+        raise NameInvalid(f"The name has {_describe(error)}, which names can't have.") from None
+    if any(char in UNSEEN for char in shown):
+        raise NameInvalid("The name has a character that can't be seen.")
+    if not visible(shown):
+        raise NameInvalid("The name has nothing in it that can be seen.")
+    if len(shown) > max_chars:
+        raise NameInvalid(f"The name is too long: {max_chars} characters are allowed.")
+    return shown
+
+
+def visible(text: str) -> bool:
+    """Whether there is something in `text` that can be seen: a letter, number, mark of
+    punctuation or symbol; combining marks alone don't count."""
+    return any(unicodedata.category(char)[0] in "LNPS" and char not in UNSEEN for char in text)
+
+
+def _describe(error: UnicodeEncodeError) -> str:
+    char = error.object[error.start : error.start + 1]
+    if not char:
+        return "an arrangement of characters"
+    name = unicodedata.name(char, "")
+    return f"the character U+{ord(char):04X}" + (f" ({name})" if name else "")
+
+
+@lru_cache(maxsize=4096)
+def fold(shown: str) -> str:
+    """What two names that a person can't tell apart have in common.
+
+    Case and width folded (RFC 8266, section 2.4), then look-alikes of other scripts replaced by
+    what they look like (UTS 39, section 4). ASCII stays, so that all-ASCII names are the same
+    only if their case-folded forms are.
+    """
+    compared = _compared_profile.enforce(shown)
+    skeleton = unicodedata.normalize("NFD", compared).translate(_prototypes())
+    return unicodedata.normalize("NFD", skeleton).casefold()
+
+
+@cache
+def _prototypes() -> dict[int, str]:
+    """Each look-alike's prototype, from the table that `make vendor` generates."""
+    table = Path(__file__).with_name("confusables.txt").read_text(encoding="utf-8")
+    rows = (line.split("\t") for line in table.rstrip("\n").split("\n") if not line.startswith("#"))
+    return {ord(char): prototype for prototype, chars in rows for char in chars}
