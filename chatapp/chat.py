@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
-from threading import Event, Lock
+from threading import Lock
 from typing import TypeVar
 
 from msgspec import UNSET, UnsetType
@@ -18,7 +18,6 @@ from chatapp.errors import (
     MessageTooLong,
     NameRequired,
     NotInRoom,
-    RateLimited,
     RoomInvalid,
     StoreError,
     TakenOver,
@@ -28,6 +27,7 @@ from chatapp.errors import (
 from chatapp.names import visible
 from chatapp.presence import Absence, Presence
 from chatapp.store.base import Draft, Entry, Log
+from chatapp.turns import Turns
 from chatapp.usernames import Hold, UsernameSet
 
 T = TypeVar("T")
@@ -44,6 +44,7 @@ class Chat:
         self._usernames = usernames
         self._bounds = bounds
         self._presence = Presence(audience.tell, audience.later)
+        self._turns = Turns(audience, self._clean_up)
         self._opening = Lock()
         self._is_open = False
         log.follow(self._deliver)
@@ -75,12 +76,7 @@ class Chat:
     def disconnect(self, client: Client, how: Gone) -> None:
         """The connection has ended: its name is free at once, or when what it does now is done,
         unless it is to be held."""
-        client.gone = how
-        if not client.waiting and client.lock.acquire(blocking=False):
-            try:
-                self._clean_up(client, how)
-            finally:
-                client.lock.release()
+        self._turns.end(client, how)
 
     def _clean_up(self, client: Client, how: Gone) -> None:
         with self._usernames.changing(client):
@@ -106,47 +102,12 @@ class Chat:
             self._remember_rooms(absence.user)
 
     def turn(self, client: Client, do: Callable[[], T], *, beside: bool = False) -> T:
-        """Do one thing at a time for `client`, charged to its rate of all events; but messages
-        that only wait for the log wait together, if they are `beside` each other.
+        """Do one thing at a time for `client` (Turns.take).
 
         Raises:
-            RateLimited: it is over that rate. One that goes on at twice the rate is closed.
+            RateLimited: it is over its rate of all events.
         """
-        try:
-            if client.waiting and not beside:
-                client.settled = Event()
-                client.settled.wait()
-                if client.gone:
-                    raise Unavailable  # which nobody hears any more
-            with client.lock:
-                self._charge(client)
-                return do()
-        finally:
-            if client.gone:
-                self.disconnect(client, client.gone)
-
-    @contextmanager
-    def _waiting(self, client: Client) -> Iterator[None]:
-        """Within its turn, let the client's next message begin its own."""
-        client.waiting += 1
-        client.lock.release()
-        self.audience.hand_over(client.id)
-        try:
-            yield
-        finally:
-            client.lock.acquire()
-            client.waiting -= 1
-            if client.settled and not client.waiting:
-                client.settled.set()
-                client.settled = None
-
-    def _charge(self, client: Client) -> None:
-        try:
-            client.flood.take()
-        except RateLimited:
-            self.audience.close(client.id)
-            raise
-        client.events.take()
+        return self._turns.take(client, do, beside)
 
     def name(self, client: Client, request: wire.SetUsername) -> wire.NameSet:
         """Give the client the name that it asks for; the first thing it hears is `userSet`."""
@@ -192,7 +153,7 @@ class Chat:
     def _append(self, client: Client, draft: Draft) -> Entry:
         if not self._log.waits:
             return self._log.append(draft)
-        with self._waiting(client):
+        with self._turns.waiting(client):
             return self._log.append(draft)
 
     def join(self, client: Client, request: wire.Join) -> wire.Joined:

@@ -13,7 +13,7 @@ import click
 
 from chatapp.config import SettingError, read
 from chatapp.errors import StoreError
-from chatapp.store import FILE, transfer
+from chatapp.store import FILE, check, exporting, importing
 
 SERVE = [sys.executable, "-m", "gunicorn", "-c", "python:chatapp.serve", "chatapp:create_app()"]
 
@@ -40,18 +40,22 @@ def main(context: click.Context) -> None:
 @click.option("--since", type=click.DateTime(), help="From this date on, in local time.")
 def export(room: str | None, since: datetime | None) -> None:
     """Write the log to standard output, as JSON lines. A server may be running."""
-    path = file()
+    path, name = file(), room.lower() if room else ""
     since_ms = int(since.timestamp() * 1000) if since else 0
+    unread: list[str] = []
     try:
-        lines = transfer.export(path, room.lower() if room else None, since_ms)
-        total = transfer.count_messages(path)
-        for line in progress(lines, total, "Exporting"):
+        lines = exporting.export(path, unread.append, name, since_ms)
+        for line in progress(lines, exporting.expected(path, name), "Exporting"):
             sys.stdout.buffer.write(line + b"\n")
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (StoreError, OSError) as error:
         raise Wrong(str(error)) from None
+    for found in unread:
+        click.echo(found, err=True)
+    if unread:
+        raise Wrong(f"{path} is damaged; all that can be read of it has been written")
 
 
 @main.command("import")
@@ -60,21 +64,22 @@ def import_(source: BinaryIO) -> None:
     """Fill an empty store from SOURCE (standard input unless given), numbers and epoch kept."""
     path = file()
     try:
-        count = transfer.import_lines(path, progress(source, None, "Importing"))
+        count = importing.import_lines(path, progress(source, 0, "Importing"))
     except (StoreError, OSError) as error:
         raise Wrong(str(error)) from None
     click.echo(f"{count} messages are in {path}", err=True)
 
 
-@main.command()
-def check() -> None:
+@main.command("check")
+def check_() -> None:
     """Verify the file: whether it is whole, and its numbers without gaps. A server may be
     running."""
     path = file()
     try:
-        if not transfer.check(path, click.echo):
+        count = check.check(path, click.echo)
+        if count is None:
             raise Wrong(f"{path} is damaged; `chatapp export` saves what can be read")
-        click.echo(f"{path} is sound: {transfer.count_messages(path)} messages")
+        click.echo(f"{path} is sound: {count} messages")
     except StoreError as error:
         raise Wrong(str(error)) from None
 
@@ -93,9 +98,9 @@ def file() -> Path:
     return Path(path) if path else Path(create_app().instance_path) / FILE
 
 
-def progress(lines: Iterable[bytes], total: int | None, what: str) -> Iterator[bytes]:
+def progress(lines: Iterable[bytes], total: int, what: str) -> Iterator[bytes]:
     """`lines`, with a bar on the terminal, where standard error is one."""
-    bar = click.progressbar(lines, length=total, label=what, file=sys.stderr)
+    bar = click.progressbar(lines, length=total or None, label=what, file=sys.stderr)
     if not sys.stderr.isatty():
         yield from lines
         return

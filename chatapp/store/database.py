@@ -59,6 +59,24 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     return database
 
 
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """The file, for reading beside a server.
+
+    Raises:
+        StoreError: there is none, it isn't the chat's, or it can't be read.
+    """
+    if not path.exists():
+        raise StoreError(f"{path} isn't there; set CHATAPP_STORE=sqlite:PATH to the chat's file")
+    try:
+        database = connect(path, read_only=True)
+        version = check_version(path, database)
+    except sqlite3.Error as error:
+        raise store_error(path, error) from None
+    if version == 0:
+        raise StoreError(f"{path} is empty; no chat has been kept in it")
+    return database
+
+
 def open_database(path: Path) -> sqlite3.Connection:
     """The file at `path`, made if there is none in its folder, brought to this version.
 

@@ -15,6 +15,8 @@ from contract import ALL, DAY, Clock, LogContract
 
 from chatapp.errors import StoreError, Unavailable
 from chatapp.store.base import Draft, Retention
+from chatapp.store.batch import Batches
+from chatapp.store.check import check
 from chatapp.store.database import MIGRATIONS
 from chatapp.store.sqlite import SQLiteLog
 
@@ -115,6 +117,23 @@ def test_a_second_server_of_a_file_is_refused(make_log, path):
     make_log(path=path).open()
     with pytest.raises(StoreError, match=r"chat\.sqlite3 is served by another process; end that"):
         make_log(path=path, patience=0.1).open()
+
+
+def test_two_names_of_one_file_are_one_file(make_log, path, tmp_path):
+    make_log(path=path).open()
+    link = tmp_path / "link.sqlite3"
+    link.symlink_to(path)
+    with pytest.raises(StoreError, match="is served by another process"):
+        make_log(path=link, patience=0).open()
+
+
+def test_a_key_that_retention_gives_free_leaves_no_hole(make_log, path):
+    log = make_log(Retention(3, 0), path=path)
+    for n in range(9):
+        log.append(Draft("tea", "Ann", "x", f"key-{n:05}"))
+    assert log.append(Draft("tea", "Ann", "x", "key-00002")).id == 10
+    log.close()
+    assert check(path, print) == 10
 
 
 def test_a_second_server_waits_for_one_that_leaves(make_log, path):
@@ -245,3 +264,26 @@ def test_whether_it_is_available_is_found_out_by_writing(make_log, path):
     assert not log.available()
     log._database.execute("PRAGMA query_only = 0")
     assert log.available()
+
+
+def test_whoever_is_interrupted_while_waiting_to_write_harms_nobody_else(monkeypatch):
+    written = []
+    batches = Batches(lambda drafts: [(draft, True) for draft in drafts], written.extend)
+    with batches._writing:
+        first = threading.Thread(target=lambda: suppressed(batches.append, "first"))
+        monkeypatch.setattr("chatapp.store.batch.let_others_come", interrupt)
+        batches._in_company = True
+        first.start()
+    first.join()
+    monkeypatch.undo()
+    assert batches.append("second") == "second"
+    assert written == ["second"]
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def suppressed(call, *arguments) -> None:
+    with suppress(KeyboardInterrupt):
+        call(*arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 
@@ -48,21 +49,23 @@ def lines(result) -> list[dict]:
 
 
 def test_export_tells_the_whole_log_beside_a_server(chatapp, log):
-    head, lobby, *messages, tea, last = lines(chatapp("export"))
-    assert head == {"chatapp": 1, "epoch": log.epoch}
+    head, lobby, *messages, tea, last, end = lines(chatapp("export"))
+    assert head == {"kind": "log", "format": 1, "epoch": log.epoch}
     assert (lobby["room"], lobby["newest"]) == ("lobby", 5)
     assert [message["id"] for message in messages] == [3, 4, 5]
     assert messages[0]["message"] == "number 2 é 😀\n\0"
     assert messages[0]["key"] == "key-00002"
     assert (tea["room"], tea["newest"]) == ("tea", 1)
-    assert last == {"room": "tea", "id": 1, "at": last["at"], "user": "Bo", "message": "x"}
+    said = {"room": "tea", "id": 1, "at": last["at"], "user": "Bo", "message": "x"}
+    assert last == {"kind": "message", **said}
+    assert end == {"kind": "end", "messages": 4}
 
 
 def test_export_of_a_room_and_since_a_date(chatapp, log):
     only = lines(chatapp("export", "--room", "TEA"))
-    assert [line.get("room") for line in only] == [None, "tea", "tea"]
+    assert [line.get("room") for line in only] == [None, "tea", "tea", None]
     late = lines(chatapp("export", "--room", "lobby", "--since", "2023-11-18"))
-    assert [line["id"] for line in late[2:]] == [5]
+    assert [line["id"] for line in late[2:-1]] == [5]
 
 
 def test_what_is_exported_and_imported_is_the_same_log(chatapp, log, tmp_path):
@@ -80,33 +83,69 @@ def test_what_is_exported_and_imported_is_the_same_log(chatapp, log, tmp_path):
     again.close()
 
 
-HEAD = '{"chatapp":1,"epoch":"e"}\n'
-ROOM = '{"room":"lobby","newest":9,"at":50}\n'
+HEAD = '{"kind":"log","format":1,"epoch":"e"}\n'
+ROOM = '{"kind":"room","room":"lobby","newest":9,"at":50}\n'
 
 
 def message(number=1, at=5, **more) -> str:
     said = {"room": "lobby", "id": number, "at": at, "user": "Ann", "message": "x", **more}
-    return json.dumps(said) + "\n"
+    return json.dumps({"kind": "message", **said}) + "\n"
+
+
+def room(**more) -> str:
+    return json.dumps({"kind": "room", "room": "tea", "newest": 1, "at": 5, **more}) + "\n"
+
+
+def lost(first, last) -> str:
+    return json.dumps({"kind": "lost", "room": "lobby", "first": first, "last": last}) + "\n"
+
+
+def end(messages) -> str:
+    return json.dumps({"kind": "end", "messages": messages}) + "\n"
 
 
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
-        ("", "there is nothing to import"),
+        ("", "line 1: it's missing"),
         ("hello\n", "line 1: "),
-        ('{"chatapp":2,"epoch":"e"}\n', "line 1: of format 2"),
+        ('{"kind":"log","format":2,"epoch":"e"}\n', "line 1: of format 2"),
+        ('{"kind":"log","format":1,"epoch":""}\n', "line 1: "),
         ('{"some":"thing"}\n', "line 1: "),
+        (ROOM, "line 1: the line of the kind log comes first"),
+        (HEAD + HEAD, "line 2: the line of the kind log comes first, and once"),
+        (HEAD, "line 2: it's missing, as the end is"),
+        (HEAD + end(0) + ROOM, "line 3: there was an end already"),
         (HEAD + "{", "line 2: "),
-        (HEAD + message(), "line 2: a message without its room's line"),
+        (HEAD + message(), "line 2: no line of the kind room for 'lobby' right before"),
         (HEAD + ROOM + ROOM, "line 3: the room 'lobby' was there already"),
         (HEAD + ROOM + message(10), "line 3: the number 10 isn't one of the room's"),
-        (HEAD + ROOM + message(0), "line 3: the number 0 isn't one of the room's"),
+        (HEAD + ROOM + message(0), "line 3: "),
+        (HEAD + ROOM + message(2**53), "line 3: "),
+        (HEAD + ROOM + message(10**30), "line 3: "),
+        (HEAD + ROOM + message(1.5), "line 3: "),
+        (HEAD + ROOM + message(True), "line 3: "),
         (HEAD + ROOM + message(1) + message(3), "line 4: the number 3 after 1"),
+        (HEAD + ROOM + message(1) + message(1), "line 4: the number 1 after 1"),
+        (HEAD + ROOM + lost(1, 4) + message(6), "line 4: the number 6 after 4"),
+        (HEAD + ROOM + lost(4, 1), "line 3: "),
+        (HEAD + ROOM + message(1) + end(1), "line 4: 'lobby' ended at 1, and not at 9"),
+        (HEAD + ROOM + message(1) + room(), "line 4: 'lobby' ended at 1, and not at 9"),
+        (HEAD + ROOM + message(9) + end(2), "line 4: it ends 2 messages, and there were 1"),
+        (HEAD + ROOM + message(9), "line 4: it's missing, as the end is"),
         (HEAD + ROOM + message(1, 6) + message(2, 5), "line 4: its time is before"),
         (HEAD + ROOM + message(1, 51), "line 3: its time is"),
-        (HEAD + ROOM + message(room="tea"), "line 3: a message without its room's line"),
+        (HEAD + ROOM + message(room="tea"), "line 3: no line of the kind room for 'tea'"),
         (HEAD + ROOM + message(user=5), "line 3: "),
+        (HEAD + ROOM + message(user=""), "line 3: "),
+        (HEAD + ROOM + message(message=""), "line 3: "),
+        (HEAD + ROOM + message(key="*"), "line 3: "),
         (HEAD + ROOM + message(evil=5), "line 3: "),
+        (HEAD + room(room="No such room!"), "line 2: "),
+        (HEAD + room(room="Tea"), "line 2: "),
+        (HEAD + room(newest=-1), "line 2: "),
+        (HEAD + room(newest=10**30), "line 2: "),
+        (HEAD + room(at=-1), "line 2: "),
         (
             HEAD + ROOM + message(1, key="key-0001") + message(2, key="key-0001", user="ANN"),
             "line 4: its key was there already",
@@ -119,7 +158,7 @@ def test_a_damaged_or_foreign_file_changes_nothing_and_the_line_is_named(chatapp
     assert result.stderr.startswith(wrong)
     assert result.stderr.endswith("nothing was imported\n")
     assert result.stderr.count("\n") == 1
-    assert chatapp("import", input=HEAD + ROOM + message(7)).exit_code == 0
+    assert chatapp("import", input=HEAD + ROOM + message(9) + end(1)).exit_code == 0
 
 
 def test_import_wants_an_empty_store_that_nobody_serves(chatapp, log, path):
@@ -130,7 +169,7 @@ def test_import_wants_an_empty_store_that_nobody_serves(chatapp, log, path):
         "another file\n",
     )
     log.close()
-    full = chatapp("import", input=HEAD)
+    full = chatapp("import", input=HEAD + end(0))
     assert (full.exit_code, full.stderr) == (
         1,
         f"{path} isn't empty; set CHATAPP_STORE to a file that isn't there\n",
@@ -160,6 +199,53 @@ def test_check_finds_what_is_wrong(chatapp, log, path, damage, said):
     assert result.exit_code == 1
     assert said in result.stdout
     assert "is damaged" in result.stderr
+
+
+@pytest.fixture
+def damaged(path):
+    """A file of six rooms with 300 messages each, some page of which can't be read."""
+    log = SQLiteLog(path)
+    log.open()
+    log.close()
+    with closing(sqlite3.connect(path)) as database:
+        for number in range(1, 7):
+            database.execute("INSERT INTO rooms VALUES (?, ?, 300, 1)", (number, f"r{number}"))
+            rows = [(number, n, "x" * 400) for n in range(1, 301)]
+            insert = "INSERT INTO messages VALUES (?, ?, 1, 'u', ?, NULL, NULL)"
+            database.executemany(insert, rows)
+        database.commit()
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    pages = bytearray(path.read_bytes())
+    middle = len(pages) // 8192 * 4096
+    pages[middle : middle + 4096] = b"\xff" * 4096
+    path.write_bytes(pages)
+    return path
+
+
+def test_what_can_be_read_of_a_damaged_file_is_exported_and_imported(chatapp, damaged, tmp_path):
+    result = chatapp("export")
+    assert result.exit_code == 1
+    said, summary = result.stderr.splitlines()
+    assert re.fullmatch(r"r[1-6]: the messages \d+ to \d+ can't be read", said)
+    assert summary == f"{damaged} is damaged; all that can be read of it has been written"
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    (gap,) = [line for line in found if line["kind"] == "lost"]
+    lost = gap["last"] - gap["first"] + 1
+    assert sum(line["kind"] == "message" for line in found) == 1800 - lost
+    assert lost < 30
+    other = tmp_path / "other.sqlite3"
+    imported = chatapp("import", store=other, input=result.stdout_bytes)
+    assert imported.stderr == f"{1800 - lost} messages are in {other}\n"
+    assert f"has {300 - lost} messages from 1 to 300" in chatapp("check", store=other).stdout
+    assert chatapp("check").exit_code == 1
+
+
+@pytest.mark.parametrize("command", ["export", "check"])
+def test_an_empty_file_is_one_line(chatapp, path, command):
+    path.touch()
+    result = chatapp(command)
+    assert result.exit_code == 1
+    assert result.stderr == f"{path} is empty; no chat has been kept in it\n"
 
 
 @pytest.mark.parametrize("command", ["export", "check"])

@@ -1,0 +1,57 @@
+"""Looking whether a file is sound: as a database, and as a log."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from chatapp.store.database import open_read_only
+
+
+def check(path: Path, tell: Callable[[str], None]) -> int | None:
+    """How many messages there are, if the file is sound, or None; `tell` is called with each thing
+    that is wrong.
+
+    Raises:
+        StoreError: it isn't the chat's, or can't be read at all.
+    """
+    sound = True
+    with closing(open_read_only(path)) as database:
+        try:
+            for (found,) in database.execute("PRAGMA integrity_check(20)"):
+                if found != "ok":
+                    tell(found)
+                    sound = False
+            for wrong in _wrong_numbers(database):
+                tell(wrong)
+                sound = False
+            (count,) = database.execute("SELECT count(*) FROM messages").fetchone()
+        except sqlite3.Error as error:
+            tell(str(error))
+            return None
+    return int(count) if sound else None
+
+
+def _wrong_numbers(database: sqlite3.Connection) -> Iterator[str]:
+    rooms = database.execute(
+        "SELECT name, newest, min(m.id), max(m.id), count(m.id) FROM rooms "
+        "LEFT JOIN messages m ON m.room = rooms.id GROUP BY rooms.id ORDER BY name"
+    )
+    for name, newest, first, last, count in rooms:
+        if count and last - first + 1 != count:
+            yield f"the room {name} has {count} messages from {first} to {last}: some are missing"
+        if count and last != newest:
+            yield f"the room {name} ends at {last}, and should at {newest}"
+    orphans = database.execute(
+        "SELECT count(*) FROM messages WHERE room NOT IN (SELECT id FROM rooms)"
+    ).fetchone()[0]
+    if orphans:
+        yield f"{orphans} messages are of no room"
+    backwards = database.execute(
+        "SELECT count(*) FROM (SELECT at - lag(at, 1, 0) OVER (PARTITION BY room ORDER BY id) AS d"
+        " FROM messages) WHERE d < 0"
+    ).fetchone()[0]
+    if backwards:
+        yield f"{backwards} messages are older than the one before them"
