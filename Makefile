@@ -14,7 +14,7 @@ run: $(VENV)/.run ## Serve the chat on 127.0.0.1:3000 (CHATAPP_BIND)
 	@exec $(BIN)/chatapp
 
 test: $(VENV)/.test ## Run all tests, servers and browser included (ARGS="-k name")
-	@tests/need.sh chromium node npm
+	@tests/need.sh chromium node npm strace
 	@test tests/node_modules/.package-lock.json -nt tests/package.json || npm install --prefix tests --no-audit --no-fund --silent
 	@$(BIN)/python -m pytest $(ARGS)
 
@@ -24,7 +24,8 @@ test-all: ## Run the tests that need no server on each Python installed of 3.11 
 fuzz: $(VENV)/.test ## Fuzz the transport under each kind of server (ARGS="--seconds 1200")
 	@PYTHONPATH=tests $(BIN)/python tests/fuzz.py $(ARGS)
 
-torture: $(VENV)/.test ## Kill a server under load, 200 times (ARGS="--rounds 20")
+torture: $(VENV)/.test ## Kill a server under load, 200 times, and cut its disk's power (ARGS="--rounds 20 --cuts 10")
+	@tests/need.sh strace
 	@PYTHONPATH=tests $(BIN)/python tests/torture.py $(ARGS)
 
 bench: $(VENV)/.run ## Measure beside Node, Bun and stock Flask-SocketIO (ARGS="--loads crowd --rounds 1")

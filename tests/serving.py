@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,13 +64,16 @@ class Server:
         settings: dict[str, str],
         *arguments: str,
         module: str = "wsgi",
+        under: Sequence[str] = (),
     ) -> None:
         self.kind = kind
         self.port = free_port()
         scheme = "https" if TLS & set(arguments) else "http"
         self.url = f"{scheme}://127.0.0.1:{self.port}"
         self.log = folder / "log"
-        self.process = launch(kind, self.log, self.port, settings, *arguments, module=module)
+        self.process = launch(
+            kind, self.log, self.port, settings, *arguments, module=module, under=under
+        )
         deadline = time.monotonic() + 20
         while not self.answers():
             assert self.process.poll() is None, self.log.read_text()
@@ -120,10 +124,12 @@ def launch(
     settings: dict[str, str],
     *arguments: str,
     module: str = "wsgi",
+    under: Sequence[str] = (),
 ) -> subprocess.Popen:
     """Start a server of `kind` without waiting for it, in a process group of its own.
 
-    It serves the `app` of `module`, except "command", which serves the chat.
+    It serves the `app` of `module`, except "command", which serves the chat. `under`: a command
+    that runs another.
     """
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CHATAPP_")}
     settings = {"STORE": f"sqlite:{log.parent}/chat.sqlite3", **settings}
@@ -131,7 +137,8 @@ def launch(
     environ |= {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT / "tests")}
     if kind == "command":
         environ["CHATAPP_BIND"] = settings.get("BIND", f"127.0.0.1:{port}")
-    command = [word.format(port=port, module=module) for word in COMMANDS[kind]] + list(arguments)
+    command = [word.format(port=port, module=module) for word in COMMANDS[kind]]
+    command = [*under, *command, *arguments]
     with log.open("wb") as out:
         return subprocess.Popen(
             command, cwd=ROOT, env=environ, stdout=out, stderr=out, start_new_session=True

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
+from load import SETTINGS, Client, Sender
+from powercut import power_cuts
 from serving import Server
-from torture import SETTINGS, Client, Sender, torture
+from torture import torture
 
 
 @pytest.mark.parametrize("kind", ["gunicorn", "flask"])
@@ -14,6 +16,10 @@ def test_killed_under_load(tmp_path, kind):
     assert "all there" in torture(
         tmp_path, rounds=5 if kind == "gunicorn" else 2, seed=1, kind=kind
     )
+
+
+def test_power_cut_under_load(tmp_path):
+    assert "all there" in power_cuts(tmp_path, rounds=2, cuts=3, seed=1)
 
 
 @pytest.mark.parametrize("kind", ["gunicorn", "gevent-websocket"])

@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from load import SETTINGS, Client
 from raw import eventually
 from serving import Server
-from torture import SETTINGS, Client
 
 
 class SmallDisk:

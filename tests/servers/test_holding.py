@@ -6,9 +6,9 @@ import json
 import struct
 
 import pytest
+from load import SETTINGS, Client
 from raw import CLOSE, Polling, RawWebSocket, eventually, frame
 from serving import KINDS, UNLIMITED, Server
-from torture import SETTINGS, Client
 
 
 def answers(client: RawWebSocket, *event: object) -> dict:
