@@ -13,7 +13,7 @@ from bench.errors import BenchError
 from bench.loads import LOADS
 from bench.measure import Figures
 from bench.report import report
-from bench.results import OURS, Results
+from bench.results import Results
 
 WRITTEN = servers.HERE / "results.md"
 SPARE_FILES = 500
@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> Results:
         for turn in range(1, options.rounds + 1):
             for load in options.loads:
                 for name in options.servers:
-                    if LOADS[load].ours and name != OURS:
+                    if name not in LOADS[load].servers:
                         continue
                     outcome = run_one(load, name, server_core, options)
                     results.add(load, name, outcome)
@@ -98,7 +98,7 @@ def run_one(load: str, name: str, core: int, options: argparse.Namespace) -> Fig
     """Figures, or why there are none."""
     clients = options.clients or LOADS[load].clients
     try:
-        with servers.Server(name, core) as server:
+        with servers.Server(name, core, LOADS[load].module) as server:
             try:
                 return LOADS[load].run(server, options.seconds, clients)
             except OSError as error:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
+import json
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import cache
 from typing import NamedTuple
 
 from bench import machine
+from bench.back import back
 from bench.errors import BenchError
 from bench.load import Crowd
 from bench.measure import Figures, Stretch, quiet
-from bench.servers import Server
+from bench.servers import KINDS, ROOT, Server
 
 WARM_UP = 1.5  # seconds at least
 LISTENERS = 20
@@ -27,7 +34,8 @@ class Load(NamedTuple):
     what: str  # with {clients}
     run: Callable[[Server, float, int], Figures]
     clients: int
-    ours: bool = False  # whether it's for this chat only
+    servers: Collection[str] = tuple(KINDS)
+    module: str = "wsgi"  # of this chat's app
 
 
 @contextlib.contextmanager
@@ -202,6 +210,23 @@ def leave(server: Server, crowd: Crowd, files: int) -> Figures:
     }
 
 
+def log(server: Server, seconds: float, _clients: int) -> Figures:
+    command = [sys.executable, "-m", "bench.log", scratch(), str(seconds)]
+    with machine.pinned(server.core):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchError(f"the log failed: {done.stderr.strip().rpartition(chr(10))[2]}")
+    return json.loads(done.stdout)
+
+
+@cache
+def scratch() -> str:
+    """A folder that is there until this process ends."""
+    folder = tempfile.TemporaryDirectory(prefix="bench-log-")
+    atexit.register(folder.cleanup)
+    return folder.name
+
+
 LOADS = {
     "alone": Load(
         "{clients} clients, one message at a time: the next when all have heard the last",
@@ -215,7 +240,7 @@ LOADS = {
         "`crowd` with " + ", ".join(f"{size:,}" for size in SIZES) + " clients",
         growth,
         SIZES[-1],
-        ours=True,
+        servers=["chatapp"],
     ),
     "rate": Load(
         "{clients} clients, 10 senders who wait for nothing, at rising rates",
@@ -228,5 +253,20 @@ LOADS = {
         f"them go, where it sends enough in {STALLED:g} s for the kernel to take no more",
         stall,
         1000,
+    ),
+    "back": Load(
+        "{clients} clients whose connections broke are back at the same time, take their held "
+        "names over, and join with `since` 50 messages ago",
+        back,
+        1000,
+        servers=["durable"],
+        module="bench.beating",
+    ),
+    "log": Load(
+        "the log alone, on SQLite: 64 writers, each of whom waits for its last message; then a "
+        "file of 10 million messages, in the page cache",
+        log,
+        64,
+        servers=["durable"],
     ),
 }

@@ -41,6 +41,15 @@ FIGURES = {
     "before": "p99 latency before, ms",
     "growth": "p99 latency, times that before",
     "let_go": "clients let go by the server",
+    "appended": "messages a second into the log",
+    "keyed": "the same, each with a key of its own",
+    "read": "to read 50 messages after some number, median, ms",
+    "read_p99": "the same, p99, ms",
+    "open": "to open the file, s",
+    "back": "all back after, s",
+    "back_cpu": "CPU for that, s",
+    "slowest": "slowest answer to a bystander meanwhile, ms",
+    "lag": "longest that the loop was blocked, ms",
     "cut": "clients cut while they read",
     "load_share": "the load's share of its core, %",
     "others_share": "what others took, % of one core",
@@ -138,8 +147,8 @@ def beside(results: Results, goal: Goal) -> str:
         for server in results.servers(goal.load)
     }
     shown = {server: number(figure) for server, figure in figures.items() if figure is not None}
-    others = ", ".join(f"{server} {figure}" for server, figure in shown.items() if server != OURS)
-    return shown[OURS] + (f" ({others})" if others else "")
+    others = ", ".join(f"{name} {figure}" for name, figure in shown.items() if name != goal.ours)
+    return shown[goal.ours] + (f" ({others})" if others else "")
 
 
 def table(results: Results, load: str, clients: int | None) -> str:
@@ -192,9 +201,9 @@ def notes(results: Results) -> Iterator[str]:
             where = f"- {load}, {server}, round {turn}:"
             if isinstance(outcome, str):
                 yield f"{where} failed: {outcome}"
-            elif outcome["others_share"] > BUSY_OTHERS:
+            elif outcome.get("others_share", 0) > BUSY_OTHERS:
                 yield f"{where} others took {outcome['others_share']:.0%} of a core"
-            elif outcome["load_share"] > BUSY_LOAD:
+            elif outcome.get("load_share", 0) > BUSY_LOAD:
                 yield f"{where} the load's core was full: its limit, perhaps not the server's"
             else:
                 continue

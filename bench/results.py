@@ -115,5 +115,10 @@ GOALS = [
         ours=DURABLE,
         more=True,
     ),
+    Goal("log", "appended", "50,000 messages a second, 64 writers", 50_000, True, ours=DURABLE),
+    Goal("log", "read", "50 messages out of 10 million read within 1 ms", 1, ours=DURABLE),
+    Goal("log", "open", "open with 10 million messages within 0.5 s", 0.5, ours=DURABLE),
+    Goal("back", "back", "1,000 back within 5 s", 5, ours=DURABLE),
+    Goal("back", "lag", "the loop never blocked for more than 50 ms", 50, ours=DURABLE),
     Goal("stall", "growth", "the others' p99 latency at most doubles", 2),
 ]

@@ -32,7 +32,7 @@ class Kind(NamedTuple):
     environ: dict[str, str]
 
 
-CHAT = [*GUNICORN, "-k", "gevent", "wsgi:app"]
+CHAT = [*GUNICORN, "-k", "gevent", "{module}:app"]
 UNBOUNDED = {
     "CHATAPP_MESSAGE_LIMIT": "",
     "CHATAPP_NAME_LIMIT": "",
@@ -103,11 +103,15 @@ def last_line(text: str) -> str:
 
 
 class Server:
-    """A server of one of KINDS on a core of its own; takes connections once `with` has begun."""
+    """A server of one of KINDS on a core of its own; takes connections once `with` has begun.
 
-    def __init__(self, name: str, core: int) -> None:
+    `module`: where this chat's app is.
+    """
+
+    def __init__(self, name: str, core: int, module: str = "wsgi") -> None:
         kind = KINDS[name]
         self.name = name
+        self.core = core
         self.port = free_port()
         self.folder = tempfile.TemporaryDirectory(prefix=f"bench-{name}-")
         self.log = tempfile.NamedTemporaryFile(prefix=f"bench-{name}-", suffix=".log")  # noqa: SIM115
@@ -116,7 +120,7 @@ class Server:
         environ |= own | {"PORT": str(self.port), "NODE_ENV": "production"}
         with machine.pinned(core):
             self.process = subprocess.Popen(
-                [word.format(port=self.port) for word in kind.command],
+                [word.format(port=self.port, module=module) for word in kind.command],
                 cwd=kind.folder,
                 env=environ,
                 stdout=self.log,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from chatapp.transport.clock import Clock
 from chatapp.transport.outbox import WOULD_BLOCK, Limits, Outbox
+from chatapp.transport.slices import Slices
 from chatapp.transport.websocket import NORMAL, WebSocket
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Tasks(Limits, Protocol):
 
     gevent: bool
     clock: Clock
+    slices: Slices
 
     def event(self) -> Any: ...
     def outbox(self, sock: Any, on_cut: Callable[[], Any]) -> Outbox: ...
@@ -83,7 +85,7 @@ class Channel:
             from gevent import get_hub  # noqa: PLC0415 (threads need none)
 
             self._watcher = get_hub().loop.io(self._sock.fileno(), 1)
-            self._watcher.start(self._readable)
+            self.resume()
 
     def run(self) -> None:
         """Stay until the channel has ended; in threads, read it meanwhile."""
@@ -96,7 +98,7 @@ class Channel:
         readable.register(self._sock.fileno(), select.POLLIN)
         while not self._ended:
             readable.poll()
-            self._readable()
+            self.read()
 
     def pause(self) -> None:
         """Read no more for now."""
@@ -105,7 +107,7 @@ class Channel:
 
     def resume(self) -> None:
         if self._watcher and not self._ended:
-            self._watcher.start(self._readable)
+            self._watcher.start(self._tasks.slices.ready, self)
 
     def write(self, data: bytes) -> None:
         """Write a finished frame."""
@@ -128,8 +130,9 @@ class Channel:
         else:
             self._shutdown()
 
-    def _readable(self) -> None:
-        while True:
+    def read(self) -> None:
+        """Take what has come, unless reading is paused."""
+        while not self._watcher or self._watcher.active:
             try:
                 received = self._sock.recv(RECEIVE_BYTES)
             except WOULD_BLOCK:
