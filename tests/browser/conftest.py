@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from itertools import count
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import Page, sync_playwright
+from serving import UNLIMITED
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 ALONE = [
     *["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"],
@@ -17,9 +25,11 @@ def playwright():
         yield playwright
 
 
-@pytest.fixture
-def browser(playwright, chromium):
-    browser = playwright.chromium.launch(executable_path=chromium, args=ALONE)
+@pytest.fixture(scope="session")
+def browser(playwright):
+    path = shutil.which("chromium")
+    assert path, "chromium is missing; install the package chromium"
+    browser = playwright.chromium.launch(executable_path=path, args=ALONE)
     yield browser
     browser.close()
 
@@ -28,12 +38,32 @@ def browser(playwright, chromium):
 def visit(browser):
     """Open a URL in a window of its own; errors of the page fail the test."""
     errors: list[str] = []
+    contexts = []
 
     def visit(url: str, **options) -> Page:
-        page = browser.new_context(**options).new_page()
+        contexts.append(browser.new_context(**options))
+        page = contexts[-1].new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(url)
+        page.wait_for_selector("body.is-ready")
         return page
 
     yield visit
+    for context in contexts:
+        context.close()
     assert errors == []
+
+
+numbers = count(1)
+
+
+@pytest.fixture
+def url(serve) -> str:
+    """A server whose held names are soon free."""
+    return serve("gunicorn", **UNLIMITED, NAME_HOLD="0.05").url
+
+
+@pytest.fixture
+def room(url) -> str:
+    """The address of a room that nobody has been in."""
+    return f"{url}/r/room-{next(numbers)}"

@@ -89,10 +89,12 @@ def test_a_disconnect_frees_the_name(server):
 
 def test_the_page_and_its_parts_are_served(server):
     status, _, page = server.get("/")
-    assert (status, b"main.js" in page) == (200, True)
+    assert (status, b"js/main.js" in page) == (200, True)
     for part in (
-        "main.js",
-        "chat.css",
+        "js/main.js",
+        "js/words/ar.js",
+        "css/base.css",
+        "icon.svg",
         "vendor/socket.io.esm.min.js",
         "vendor/socket.io-client.LICENSE",
     ):

@@ -98,11 +98,11 @@ def test_disconnect_leaves_the_namespace_and_frees_the_name(server, client):
     client.send('421["setUsername","Goodbye"]')
     client.texts("431")
     client.send("41")
+    client.send("40")
+    assert client.text().startswith('40{"sid"')
     other = RawWebSocket(server)
     other.send('421["setUsername","Goodbye"]')
     assert '"ok":true' in other.texts("431")[-1]
-    client.send("40")
-    assert client.text().startswith('40{"sid"')
     other.close()
 
 

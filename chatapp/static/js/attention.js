@@ -1,0 +1,80 @@
+// Calls one back to the chat: the title, the icon, a sound, a desktop notice.
+import { folded } from "./identity.js";
+import { mentions } from "./markdown.js";
+import { say } from "./words.js";
+import { roomTitle } from "./views/room-list.js";
+
+const SHOWN_CHARS = 120;
+
+export class Attention {
+  #store;
+  #title;
+  #icon;
+  #plainIcon;
+  #audio = null;
+  #open;
+
+  // `open(room)` brings a room into view.
+  constructor(store, { title, icon, open }) {
+    this.#store = store;
+    this.#title = title;
+    this.#icon = icon;
+    this.#plainIcon = icon.href;
+    this.#open = open;
+    store.follow((state) => this.#count(state));
+  }
+
+  heard(room, { user, message }) {
+    const { me, settings, view } = this.#store.state;
+    const isWatched = !document.hidden && view === room.name;
+    const isIgnored = settings.ignored.some((name) => folded(name) === folded(user));
+    if (user === me.name || isIgnored || room.isMuted || isWatched) return;
+    if (settings.onlyMentions && !(me.name && mentions(message, me.name))) return;
+    if (settings.sound) this.#ring();
+    if (settings.notices) this.#notice(room, user, message);
+  }
+
+  #count({ rooms, view, me, settings }) {
+    const ignored = new Set(settings.ignored.map(folded));
+    let count = 0;
+    for (const room of rooms.values()) if (!room.isMuted) count += room.unread(me.name, ignored);
+    const place = view === null ? this.#title : `${roomTitle(view)} · ${this.#title}`;
+    const title = count > 0 ? `(${count}) ${place}` : place;
+    if (document.title !== title) document.title = title;
+    const icon = count > 0 ? countedIcon(count) : this.#plainIcon;
+    if (this.#icon.href !== icon) this.#icon.href = icon;
+    navigator.setAppBadge?.(count).catch(() => {});
+  }
+
+  #ring() {
+    this.#audio ??= new AudioContext();
+    const { currentTime, destination } = this.#audio;
+    const tone = new OscillatorNode(this.#audio, { frequency: 660 });
+    const volume = new GainNode(this.#audio, { gain: 0.15 });
+    volume.gain.exponentialRampToValueAtTime(0.001, currentTime + 0.35);
+    tone.connect(volume).connect(destination);
+    tone.start();
+    tone.stop(currentTime + 0.35);
+  }
+
+  #notice(room, user, message) {
+    if (globalThis.Notification?.permission !== "granted") return;
+    const title = say("notice.title", { name: user, room: roomTitle(room.name) });
+    const notice = new Notification(title, { body: message.slice(0, SHOWN_CHARS), tag: room.name });
+    notice.onclick = () => {
+      window.focus();
+      this.#open(room.name);
+      notice.close();
+    };
+  }
+}
+
+function countedIcon(count) {
+  const text = count > 99 ? "99+" : String(count);
+  const size = [0, 40, 32, 22][text.length];
+  const svg =
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><rect width="64" height="64" rx="16" fill="#1d5fd1"/>` +
+    `<circle cx="40" cy="40" r="24" fill="#d92d20"/><text x="40" y="41" font-family="sans-serif" font-weight="700" ` +
+    `font-size="${size}" fill="#fff" text-anchor="middle" dominant-baseline="central">${text}</text></svg>`;
+  return `data:image/svg+xml,${encodeURIComponent(svg)}`;
+}

@@ -1,0 +1,22 @@
+// Resolves to whether `text` is on the clipboard now.
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copyBySelection(text); // without TLS there's no other way
+  }
+}
+
+function copyBySelection(text) {
+  const place = document.createElement("textarea");
+  place.value = text;
+  place.classList.add("unseen");
+  const focused = document.activeElement;
+  document.body.append(place);
+  place.select();
+  const isDone = document.execCommand("copy");
+  place.remove();
+  focused?.focus();
+  return isDone;
+}

@@ -1,0 +1,35 @@
+// `@an` and Tab completes a name, `:smi` and Tab an emoji; Tab again takes the next one.
+const MOST = 20;
+
+// What stands before the caret and can be completed: {start, kind, prefix}, or null.
+export function completable(text, caret) {
+  const before = text.slice(0, caret);
+  const found = /(?:^|[\s(])(@([^\s@]{1,32})|:([\w+-]{2,32}))$/u.exec(before);
+  if (!found) return null;
+  const [, whole, name, emoji] = found;
+  const start = caret - whole.length;
+  return name === undefined ? { start, kind: "emoji", prefix: emoji } : { start, kind: "name", prefix: name };
+}
+
+// Names that begin with `prefix`, then those of which another word does.
+export function namesFor(prefix, users) {
+  const sought = prefix.toLowerCase();
+  const isFirst = (name) => name.toLowerCase().startsWith(sought);
+  const isWord = (name) => name.toLowerCase().split(/\s/).some((word) => word.startsWith(sought));
+  const sorted = [...users].sort((a, b) => a.localeCompare(b));
+  const first = sorted.filter(isFirst);
+  return [...first, ...sorted.filter((name) => !isFirst(name) && isWord(name))].slice(0, MOST);
+}
+
+export function emojiFor(prefix, table) {
+  const sought = prefix.toLowerCase();
+  const names = Object.keys(table).filter((name) => name.startsWith(sought));
+  return names.sort((a, b) => a.length - b.length || a.localeCompare(b)).slice(0, MOST);
+}
+
+// Where the text before the caret ends in `:name:`, its emoji: {start, emoji}; else null.
+export function finishedEmoji(text, caret, table) {
+  const found = /(?:^|[^\w`])(:([\w+-]{1,40}):)$/u.exec(text.slice(0, caret));
+  if (!found || !Object.hasOwn(table, found[2])) return null;
+  return { start: caret - found[1].length, emoji: table[found[2]] };
+}

@@ -1,0 +1,30 @@
+// The tree of a message (markdown.js) as nodes.
+import { h, iconButton } from "./dom.js";
+import { copy } from "./clipboard.js";
+import { say } from "./words.js";
+
+export function nodesOf(blocks) {
+  return blocks.map((block) => {
+    if (block.kind === "block") return codeBlock(block.text);
+    return h(block.kind === "quote" ? "blockquote" : "p", { dir: "auto" }, block.children.map(inline));
+  });
+}
+
+function inline(part) {
+  if (part.kind === "text") return part.text;
+  if (part.kind === "link") {
+    return h("a", { href: part.url, target: "_blank", rel: "noopener noreferrer nofollow" }, part.text);
+  }
+  if (part.kind === "code") return h("code", {}, part.text);
+  if (part.kind === "mention") return h("mark", {}, part.text);
+  return h(part.kind, {}, part.children.map(inline));
+}
+
+function codeBlock(text) {
+  const button = iconButton("copy", say("message.copy"), async () => {
+    if (await copy(text)) button.title = say("message.copied");
+    button.classList.add("is-done");
+    button.setAttribute("aria-label", button.title);
+  });
+  return h("div", { class: "code" }, h("pre", { dir: "ltr", tabindex: "0" }, h("code", {}, text)), button);
+}

@@ -1,0 +1,112 @@
+// A small, safe Markdown: text into a tree of plain objects. Drawing makes nodes of it, never HTML.
+//   blocks:  {kind: "text" | "quote", children} and {kind: "block", text, language}
+//   inline:  {kind: "text" | "code" | "link" | "mention", text} and {kind: "strong" | "em", children}
+
+const FENCE = /^```([\w+#-]{0,20})[ \t]*\n([\s\S]*?)\n?```[ \t]*$/m;
+const MOST_DEPTH = 4;
+
+export function blocksOf(text, own = "") {
+  const blocks = [];
+  let rest = text;
+  while (rest) {
+    const fence = rest.includes("```") ? FENCE.exec(rest) : null;
+    const before = fence ? rest.slice(0, fence.index).replace(/\n$/, "") : rest;
+    if (before) blocks.push(...linesOf(before, own));
+    if (!fence) break;
+    blocks.push({ kind: "block", language: fence[1], text: fence[2] });
+    rest = rest.slice(fence.index + fence[0].length).replace(/^\n/, "");
+  }
+  return blocks;
+}
+
+function linesOf(text, own) {
+  const blocks = [];
+  for (const line of text.split("\n")) {
+    const quoted = /^> ?(.*)$/.exec(line);
+    const kind = quoted ? "quote" : "text";
+    const last = blocks.at(-1);
+    if (last?.kind === kind) last.lines.push(quoted ? quoted[1] : line);
+    else blocks.push({ kind, lines: [quoted ? quoted[1] : line] });
+  }
+  return blocks.map(({ kind, lines }) => ({ kind, children: inlineOf(lines.join("\n"), own) }));
+}
+
+// What is found first wins; what isn't closed is text. Spans are bounded, so that no text takes long.
+const INLINE = [
+  { kind: "code", pattern: /(?<!`)(`{1,3})(?!`)([^\n]{0,1000}?[^`\n])\1(?!`)/g },
+  { kind: "link", pattern: /\bhttps?:\/\/[^\s<>"'`\u2066-\u2069\u202a-\u202e]+/gi },
+  { kind: "strong", pattern: /\*\*(?=[^\s*])([^\n]{0,500}?\S)\*\*(?!\*)/g },
+  { kind: "em", pattern: /\*(?=[^\s*])([^*\n]{0,500}[^\s*])\*(?!\*)/g },
+  { kind: "em", pattern: /(?<![\p{L}\p{N}_])_(?=[^\s_])([^_\n]{0,500}[^\s_])_(?![\p{L}\p{N}_])/gu },
+];
+
+const SPECIAL = /[`*_@]|https?:/i;
+
+export function inlineOf(text, own = "", depth = 0) {
+  if (!SPECIAL.test(text)) return text ? [{ kind: "text", text }] : [];
+  const parts = [];
+  const plain = (from, to) => to > from && parts.push({ kind: "text", text: text.slice(from, to) });
+  const finders = INLINE.map(({ kind, pattern }) => ({ kind, pattern, match: undefined }));
+  if (own) finders.push({ kind: "mention", pattern: mentionOf(own), match: undefined });
+  let at = 0;
+  while (depth < MOST_DEPTH) {
+    const found = firstOf(finders, text, at);
+    if (!found) break;
+    plain(at, found.match.index);
+    const [length, part] = partOf(found.kind, found.match, own, depth);
+    parts.push(part);
+    at = found.match.index + length;
+  }
+  plain(at, text.length);
+  return parts;
+}
+
+// Each finder remembers what it found, or that there's nothing more.
+function firstOf(finders, text, at) {
+  let first = null;
+  for (const finder of finders) {
+    if (finder.match === undefined || finder.match?.index < at) {
+      finder.pattern.lastIndex = at;
+      finder.match = finder.pattern.exec(text);
+    }
+    if (finder.match && (!first || finder.match.index < first.match.index)) first = finder;
+  }
+  return first;
+}
+
+function partOf(kind, match, own, depth) {
+  const whole = match[0];
+  if (kind === "code") return [whole.length, { kind, text: match[2].replace(/^ (.*\S.*) $/, "$1") }];
+  if (kind === "link") {
+    const text = trimmedLink(whole);
+    const url = URL.canParse(text) ? new URL(text).href : null;
+    return [text.length, url ? { kind, text, url } : { kind: "text", text }];
+  }
+  if (kind === "mention") return [whole.length, { kind, text: whole }];
+  return [whole.length, { kind, children: inlineOf(match[1], own, depth + 1) }];
+}
+
+// A link doesn't take with it the punctuation after it, nor a bracket that was open before.
+function trimmedLink(text) {
+  let link = text.replace(/[.,;:!?*_~)\]}]+$/, "");
+  for (const [open, close] of ["()", "[]", "{}"]) {
+    const missing = link.split(open).length - link.split(close).length;
+    for (let n = 0; n < missing && text[link.length] === close; n += 1) link += close;
+  }
+  return link;
+}
+
+const patterns = new Map();
+
+function mentionOf(name) {
+  if (!patterns.has(name)) {
+    const escaped = name.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
+    patterns.clear(); // there's one name at a time
+    patterns.set(name, new RegExp(`(?<![\\p{L}\\p{N}_@])@${escaped}(?![\\p{L}\\p{N}_])`, "giu"));
+  }
+  return patterns.get(name);
+}
+
+export function mentions(text, name) {
+  return text.includes("@") && text.search(mentionOf(name)) >= 0;
+}

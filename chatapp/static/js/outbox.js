@@ -1,0 +1,99 @@
+// Messages that the server hasn't acknowledged: said in their order, each once, and kept over a lost
+// connection and a reload. Each has a key, so that to say it again is to say it once.
+import { newId } from "./identity.js";
+
+const RETRY_MS = 1000;
+const PLACE = "chat.unsent";
+const TRY_AGAIN = ["rate_limited", "unavailable"];
+const NOT_YET = ["name_required", "not_in_room"];
+
+// An item is {room, message, key, state: "waiting" | "sending" | "failed", refusal?}.
+export class Outbox {
+  #store;
+  #kept;
+  #say;
+  #sending = new Set();
+  #wait;
+
+  // `say(room, message, key)` resolves to the server's answer, or to null if none came.
+  constructor(store, kept, say, wait = (ms) => new Promise((resume) => setTimeout(resume, ms))) {
+    this.#store = store;
+    this.#kept = kept;
+    this.#say = say;
+    this.#wait = wait;
+    this.#change(() => kept.read(PLACE, []).filter(isItem).map(waiting));
+  }
+
+  get items() {
+    return this.#store.state.unsent;
+  }
+
+  add(room, message) {
+    this.#change((items) => [...items, waiting({ room, message, key: newId() })]);
+    this.send(room);
+  }
+
+  again(item) {
+    this.#change((items) => [...items.filter(({ key }) => key !== item.key), waiting(item)]);
+    this.send(item.room);
+  }
+
+  remove(key) {
+    this.#change((items) => items.filter((item) => item.key !== key));
+  }
+
+  // Say all that waits for a room; called whenever the server may take it.
+  async send(room) {
+    if (this.#sending.has(room)) return;
+    this.#sending.add(room);
+    try {
+      let item;
+      while ((item = this.#next(room)) && (await this.#sends(item)));
+    } finally {
+      this.#sending.delete(room);
+    }
+  }
+
+  #next(room) {
+    return this.items.find((item) => item.room === room && item.state === "waiting");
+  }
+
+  // False if it's no use to go on now.
+  async #sends(item) {
+    this.#mark(item, { state: "sending" });
+    let answer;
+    try {
+      answer = await this.#say(item.room, item.message, item.key);
+    } catch (error) {
+      this.#mark(item, { state: "waiting" });
+      throw error;
+    }
+    if (answer === null || NOT_YET.includes(answer.code)) {
+      this.#mark(item, { state: "waiting" });
+      return false;
+    }
+    if (TRY_AGAIN.includes(answer.code)) {
+      await this.#wait(answer.retryAfter ?? RETRY_MS);
+      this.#mark(item, { state: "waiting" });
+    } else if (answer.ok) this.remove(item.key);
+    else this.#mark(item, { state: "failed", refusal: answer });
+    return true;
+  }
+
+  #mark({ key }, change) {
+    this.#change((items) => items.map((item) => (item.key === key ? { ...item, ...change } : item)));
+  }
+
+  #change(make) {
+    this.#store.change((state) => {
+      state.unsent = make(state.unsent ?? []);
+    });
+    this.#kept.write(PLACE, this.items);
+  }
+}
+
+const waiting = ({ room, message, key }) => ({ room, message, key, state: "waiting" });
+
+function isItem(item) {
+  return [item?.room, item?.message, item?.key].every((value) => typeof value === "string");
+}

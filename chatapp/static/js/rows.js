@@ -1,0 +1,60 @@
+// What stands in the conversation, row by row: derived from a room's entries, its notes of who came
+// and went, and what isn't sent yet. A row has a `key` of its own, and a `look`: while that stays the
+// same, it is drawn the same.
+import { folded } from "./identity.js";
+import { startOfDay } from "./words.js";
+
+const TOGETHER_MS = 5 * 60 * 1000;
+
+// Rows of the entries from index `from` up to `to`.
+export function rowsOf(room, { from, to, own, ignored, unsent }) {
+  const rows = [];
+  const notes = new Map(room.notes.filter(saysSomething).map((note) => [note.after, note]));
+  const add = (row) => rows.push(row);
+  let previous = null;
+  let isMarked = false;
+  if (from === 0 && room.isKnown && !room.hasOlder) add({ kind: "beginning", key: "beginning", look: "" });
+  if (notes.has(0) && from === 0) add(noteRow(notes.get(0)));
+  for (const entry of room.entries.slice(from, to)) {
+    if (!ignored.has(folded(entry.user))) {
+      const isNewDay = !previous || startOfDay(previous.at) !== startOfDay(entry.at);
+      if (isNewDay) {
+        add({ kind: "day", key: `day ${entry.id}`, look: `${startOfDay(Date.now())}`, at: entry.at });
+        previous = null;
+      }
+      if (!isMarked && room.newAfter !== null && entry.id > room.newAfter && entry.user !== own) {
+        isMarked = true;
+        add({ kind: "new", key: "new", look: `${entry.id}` });
+        previous = null;
+      }
+      add(messageRow(entry, previous, own));
+      previous = entry;
+    }
+    if (notes.has(entry.id)) {
+      add(noteRow(notes.get(entry.id)));
+      previous = null;
+    }
+  }
+  if (to === room.entries.length) {
+    for (const item of unsent) {
+      const { key, state, message } = item;
+      add({ kind: "unsent", key: `unsent ${key}`, look: state, item, message });
+    }
+  }
+  return rows;
+}
+
+function messageRow(entry, previous, own) {
+  const isFirst = previous?.user !== entry.user || entry.at - previous.at > TOGETHER_MS;
+  const isOwn = entry.user === own;
+  return { kind: "message", key: `${entry.id}`, look: `${isFirst} ${isOwn}`, entry, isFirst, isOwn };
+}
+
+// Who came and went again is no news.
+const saysSomething = ({ joined, left, renamed }) => joined.size + left.size + renamed.length > 0;
+
+function noteRow(note) {
+  const { joined, left, renamed } = note;
+  const look = [[...joined], [...left], renamed].map((part) => part.join("\n")).join("\n\n");
+  return { kind: "note", key: `note ${note.after}`, look, note };
+}

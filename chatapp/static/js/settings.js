@@ -1,0 +1,66 @@
+// One's own settings, in this browser only; all its windows follow.
+import { folded } from "./identity.js";
+
+const PLACE = "chat.settings";
+const CHOICES = {
+  theme: ["system", "light", "dark", "contrast"],
+  size: ["small", "normal", "large", "huge"],
+  clock: ["language", "12", "24"],
+  language: ["", "en", "de", "es", "fr", "ja", "ar"],
+};
+const DEFAULTS = {
+  theme: "system",
+  size: "normal",
+  clock: "language",
+  language: "",
+  compact: false,
+  sound: false,
+  notices: false,
+  onlyMentions: false,
+  ignored: [],
+};
+
+// What is kept, where it is what it should be; for the rest the defaults.
+export function checked(kept) {
+  const settings = { ...DEFAULTS };
+  for (const [name, value] of Object.entries(kept)) {
+    if (name in CHOICES ? CHOICES[name].includes(value) : typeof value === typeof DEFAULTS[name]) settings[name] = value;
+  }
+  const ignored = Array.isArray(settings.ignored) ? settings.ignored : [];
+  return { ...settings, ignored: ignored.filter((name) => typeof name === "string") };
+}
+
+export class Settings {
+  #store;
+  #kept;
+
+  constructor(store, kept) {
+    this.#store = store;
+    this.#kept = kept;
+    this.#read();
+    window.addEventListener("storage", ({ key }) => key === PLACE && this.#read());
+  }
+
+  set(name, value) {
+    this.#kept.write(PLACE, { ...this.#store.state.settings, [name]: value });
+    this.#read();
+  }
+
+  ignore(user) {
+    this.set("ignored", [...this.#without(user), user]);
+  }
+
+  unignore(user) {
+    this.set("ignored", this.#without(user));
+  }
+
+  #without(user) {
+    return this.#store.state.settings.ignored.filter((name) => folded(name) !== folded(user));
+  }
+
+  #read() {
+    const settings = checked(this.#kept.read(PLACE));
+    this.#store.change((state) => (state.settings = settings));
+    window.applyLook(settings);
+  }
+}

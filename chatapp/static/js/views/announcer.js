@@ -1,0 +1,38 @@
+// Tells a screen reader what comes, in few words: several messages within a while are one.
+import { named, say } from "../words.js";
+
+const EVERY_MS = 3000;
+const MOST_CHARS = 200;
+
+export class Announcer {
+  #place;
+  #messages = [];
+  #timer = null;
+
+  constructor(place) {
+    this.#place = place;
+  }
+
+  message({ user, message }) {
+    this.#messages.push({ user, message });
+    this.#timer ??= setTimeout(() => this.#tell(), this.#messages.length > 1 ? EVERY_MS : 300);
+  }
+
+  // Said at once; also where it is the same again.
+  now(words) {
+    this.#place.textContent = this.#place.textContent === words ? `${words}\u00a0` : words;
+  }
+
+  #tell() {
+    const messages = this.#messages;
+    this.#messages = [];
+    if (messages.length === 1) {
+      const [{ user, message }] = messages;
+      this.now(say("announce.message", { name: user, text: message.slice(0, MOST_CHARS) }));
+    } else if (messages.length > 1) {
+      const names = named([...new Set(messages.map(({ user }) => user))]);
+      this.now(say("announce.many", { count: messages.length, names }));
+    }
+    this.#timer = messages.length > 0 ? setTimeout(() => this.#tell(), EVERY_MS) : null;
+  }
+}

@@ -1,0 +1,143 @@
+// Writes a message: Enter sends it, Shift+Enter breaks the line. What is too long says so before.
+import { completable, emojiFor, finishedEmoji, namesFor } from "../completion.js";
+import { say } from "../words.js";
+
+const PLACE = "chat.drafts";
+const TYPING_EVERY_MS = 3000;
+const WARN_FROM = 0.9;
+
+export class Composer {
+  #form;
+  #text;
+  #counter;
+  #kept;
+  #most;
+  #actions;
+  #room = null;
+  #users = [];
+  #emoji = {};
+  #toldAt = 0;
+  #round = null; // the candidates that Tab goes through
+
+  // `actions`: send(room, message), typing(room), announce(words), emoji() -> Promise of a table.
+  constructor({ form, kept, mostChars, actions }) {
+    this.#form = form;
+    this.#text = form.querySelector("textarea");
+    this.#counter = form.querySelector(".counter");
+    this.#kept = kept;
+    this.#most = mostChars;
+    this.#actions = actions;
+    this.#text.addEventListener("keydown", (event) => this.#pressed(event));
+    this.#text.addEventListener("input", () => this.#changed());
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+  }
+
+  draw({ view, rooms, me }) {
+    const room = rooms.get(view);
+    this.#users = room ? [...room.users].filter((user) => user !== me.name) : [];
+    if (view === this.#room) return;
+    this.#room = view;
+    this.#round = null;
+    const draft = this.#kept.read(PLACE)[view];
+    this.#text.value = typeof draft === "string" ? draft : "";
+    this.#fit();
+  }
+
+  mention(user) {
+    const { value, selectionEnd } = this.#text;
+    const space = /\S$/.test(value.slice(0, selectionEnd)) ? " " : "";
+    this.focus();
+    this.#replace(selectionEnd, selectionEnd, `${space}@${user} `);
+  }
+
+  focus() {
+    this.#text.focus();
+  }
+
+  #submit() {
+    const message = this.#text.value;
+    if (message.trim() === "" || this.#over() > 0) return this.focus();
+    this.#text.value = "";
+    this.#changed(false);
+    this.focus();
+    this.#actions.send(this.#room, message);
+  }
+
+  #pressed(event) {
+    if (event.isComposing) return;
+    if (event.key === "Enter" && !event.shiftKey) {
+      event.preventDefault();
+      this.#submit();
+    } else if (event.key === "Tab" && !event.shiftKey && !event.altKey && !event.ctrlKey) {
+      if (this.#complete()) event.preventDefault();
+    } else if (event.key !== "Shift") this.#round = null;
+  }
+
+  #complete() {
+    const round = this.#round ?? this.#newRound();
+    if (!round) return false;
+    const candidate = round.candidates[round.next % round.candidates.length];
+    this.#replace(round.start, round.end, candidate);
+    this.#actions.announce(candidate.trim());
+    this.#round = { ...round, next: round.next + 1, end: round.start + candidate.length };
+    return true;
+  }
+
+  #newRound() {
+    const { value, selectionStart, selectionEnd } = this.#text;
+    const found = selectionStart === selectionEnd ? completable(value, selectionEnd) : null;
+    if (!found) return null;
+    const candidates =
+      found.kind === "name"
+        ? namesFor(found.prefix, this.#users).map((name) => `@${name} `)
+        : emojiFor(found.prefix, this.#emoji).map((name) => this.#emoji[name]);
+    return candidates.length > 0 ? { candidates, next: 0, start: found.start, end: selectionEnd } : null;
+  }
+
+  // By the browser's own command, so that it can be taken back.
+  #replace(start, end, words) {
+    this.#text.setSelectionRange(start, end);
+    if (!document.execCommand("insertText", false, words)) this.#text.setRangeText(words, start, end, "end");
+    this.#changed();
+  }
+
+  #changed(isTyping = true) {
+    this.#useEmoji();
+    const drafts = this.#kept.read(PLACE);
+    this.#kept.write(PLACE, { ...drafts, [this.#room]: this.#text.value || undefined });
+    this.#fit();
+    if (isTyping && this.#text.value && Date.now() - this.#toldAt > TYPING_EVERY_MS) {
+      this.#toldAt = Date.now();
+      this.#actions.typing(this.#room);
+    }
+    if (!isTyping) this.#toldAt = 0;
+  }
+
+  // The table comes when the first colon is written.
+  async #useEmoji() {
+    if (!this.#text.value.includes(":")) return;
+    this.#emoji = await this.#actions.emoji();
+    const { value, selectionEnd } = this.#text;
+    const found = finishedEmoji(value, selectionEnd, this.#emoji);
+    if (found) this.#replace(found.start, selectionEnd, found.emoji);
+  }
+
+  #over() {
+    return [...this.#text.value].length - this.#most;
+  }
+
+  #fit() {
+    this.#text.style.height = "auto";
+    this.#text.style.height = `${this.#text.scrollHeight + 2}px`;
+    const over = this.#over();
+    const isNear = over > -this.#most * (1 - WARN_FROM);
+    const key = over > 0 ? "message.over" : "message.left";
+    this.#counter.textContent = isNear ? say(key, { count: Math.abs(over) }) : "";
+    this.#counter.classList.toggle("wrong", over > 0);
+    this.#text.setAttribute("aria-invalid", String(over > 0));
+    this.#form.querySelector("button").disabled = over > 0;
+  }
+}

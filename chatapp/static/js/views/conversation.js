@@ -1,0 +1,191 @@
+// The conversation in view: a window of rows on a room's log, that follows its end or the reader.
+import { folded } from "../identity.js";
+import { h, set } from "../dom.js";
+import { rowsOf } from "../rows.js";
+import { currentLanguage, say } from "../words.js";
+import { drawRow } from "./message-row.js";
+
+const STEP = 60; // entries that are added at an end of the window at once
+const MOST = 240; // entries in the window
+const NEAR_PX = 600; // from an end of the list, when more is added there
+const AT_END_PX = 40;
+
+export class Conversation {
+  #list;
+  #below;
+  #actions;
+  #state;
+  #room = null;
+  #from = 0; // the number of the window's first entry
+  #to = Infinity; // the number after which it ends; Infinity: it follows the end
+  #isAtEnd = true;
+  #drawn = new Map(); // rows by key: {look, element}
+  #style = "";
+
+  // `actions`: mention(user), again(item), remove(item), readOlder(room), seen(room).
+  constructor(list, below, actions) {
+    this.#list = list;
+    this.#below = below;
+    this.#actions = actions;
+    list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    below.addEventListener("click", () => this.toEnd());
+    new ResizeObserver(() => this.#isAtEnd && this.#scrollToEnd()).observe(list);
+  }
+
+  draw(state) {
+    this.#state = state;
+    const room = state.rooms.get(state.view) ?? null;
+    if (room !== this.#room) this.#open(room);
+    if (!room) return;
+    const style = `${currentLanguage()} ${state.settings.clock} ${state.me.name}`;
+    if (style !== this.#style) this.#drawn.clear();
+    this.#style = style;
+    set(this.#list, { "aria-label": say("message.list", { room: room.name }), "aria-busy": String(!room.isKnown) });
+    if (this.#to === Infinity && this.#isAtEnd) {
+      if (!document.hidden) this.#actions.seen(room);
+      this.#from = this.#numberBack(MOST);
+    }
+    this.#patch(room);
+    this.#drawBelow(room);
+  }
+
+  // On return to the window, "new" stands where one left it.
+  left() {
+    if (this.#room) this.#room.newAfter = this.#room.read;
+  }
+
+  toEnd() {
+    this.#to = Infinity;
+    this.#isAtEnd = true;
+    this.#redraw();
+    this.#scrollToEnd();
+  }
+
+  #open(room) {
+    if (this.#room) this.#room.newAfter = null;
+    this.#room = room;
+    this.#drawn.clear();
+    this.#list.replaceChildren();
+    this.#to = Infinity;
+    this.#isAtEnd = true;
+    this.#from = 0;
+    if (room) this.#placeAtNew(room);
+  }
+
+  // What hasn't been read begins in view, if there's much of it.
+  #placeAtNew(room) {
+    if (!room.isKnown || room.read === null || room.read >= room.last) return;
+    room.newAfter = room.read;
+    this.#from = this.#numberBack(MOST / 2);
+    this.#isAtEnd = false;
+    this.#patch(room);
+    const line = this.#drawn.get("new")?.element;
+    if (line && this.#list.scrollHeight > this.#list.clientHeight) {
+      this.#list.scrollTop = line.offsetTop - this.#list.clientHeight / 3;
+    }
+    this.#isAtEnd = this.#distanceToEnd() < AT_END_PX;
+  }
+
+  #redraw() {
+    if (this.#state) this.draw(this.#state);
+  }
+
+  // The number of the entry that is so many before the newest.
+  #numberBack(count) {
+    return this.#room.entries.at(-Math.min(count, this.#room.entries.length))?.id ?? 0;
+  }
+
+  #patch(room) {
+    const anchor = this.#isAtEnd ? null : this.#firstInView();
+    const { entries } = room;
+    const from = entries.findIndex(({ id }) => id >= this.#from);
+    const end = this.#to === Infinity ? entries.length : entries.findLastIndex(({ id }) => id <= this.#to) + 1;
+    const rows = rowsOf(room, {
+      from: from < 0 ? entries.length : from,
+      to: end,
+      own: this.#state.me.name,
+      ignored: this.#ignored(),
+      unsent: this.#state.unsent.filter(({ room: name, key }) => name === room.name && !room.has(key)),
+    });
+    this.#arrange(rows);
+    if (this.#isAtEnd) this.#scrollToEnd();
+    else if (anchor?.element.isConnected) this.#list.scrollTop += anchor.element.offsetTop - anchor.top;
+  }
+
+  #ignored() {
+    return new Set(this.#state.settings.ignored.map(folded));
+  }
+
+  // Rows that look the same stay; others are drawn, and all put in their order.
+  #arrange(rows) {
+    const drawn = new Map();
+    let place = this.#list.firstElementChild;
+    for (const row of rows) {
+      const before = this.#drawn.get(row.key);
+      const isSame = before?.look === row.look;
+      const element = isSame ? before.element : drawRow(row, this.#state.me.name, this.#actions);
+      drawn.set(row.key, { look: row.look, element });
+      if (element === place) place = place.nextElementSibling;
+      else this.#list.insertBefore(element, place);
+    }
+    const kept = new Set([...drawn.values()].map(({ element }) => element));
+    for (const element of [...this.#list.children]) if (!kept.has(element)) element.remove();
+    this.#drawn = drawn;
+  }
+
+  #firstInView() {
+    const top = this.#list.scrollTop;
+    for (const element of this.#list.children) {
+      if (element.offsetTop + element.offsetHeight > top) return { element, top: element.offsetTop };
+    }
+    return null;
+  }
+
+  #scrolled() {
+    const room = this.#room;
+    if (!room) return;
+    const distance = this.#distanceToEnd();
+    this.#isAtEnd = this.#to === Infinity && distance < AT_END_PX;
+    if (this.#list.scrollTop < NEAR_PX) this.#showOlder(room);
+    else if (distance < NEAR_PX && this.#to !== Infinity) this.#showNewer(room);
+    else if (this.#isAtEnd) this.#redraw();
+    this.#drawBelow(room);
+  }
+
+  #distanceToEnd() {
+    return this.#list.scrollHeight - this.#list.scrollTop - this.#list.clientHeight;
+  }
+
+  #showOlder(room) {
+    const first = room.entries.findIndex(({ id }) => id >= this.#from);
+    if (first <= STEP) this.#actions.readOlder(room);
+    if (first <= 0) return;
+    const start = Math.max(0, first - STEP);
+    this.#from = room.entries[start].id;
+    const end = room.entries[start + MOST];
+    if (end && end.id < this.#to && !this.#isAtEnd) this.#to = end.id;
+    this.#redraw();
+  }
+
+  #showNewer(room) {
+    const last = room.entries.findLastIndex(({ id }) => id <= this.#to);
+    const end = last + STEP;
+    this.#to = end >= room.entries.length - 1 ? Infinity : room.entries[end].id;
+    this.#from = room.entries[Math.max(0, Math.min(end, room.entries.length) - MOST)].id;
+    this.#redraw();
+  }
+
+  #drawBelow(room) {
+    this.#below.hidden = this.#isAtEnd || (this.#to === Infinity && this.#distanceToEnd() < AT_END_PX);
+    const count = room.unread(this.#state.me.name, this.#ignored());
+    const words = count > 0 ? say("message.newBelow", { count }) : say("message.toEnd");
+    this.#below.querySelector("span").textContent = words;
+    this.#below.classList.toggle("has-new", count > 0);
+  }
+
+  #scrollToEnd() {
+    this.#list.scrollTop = this.#list.scrollHeight;
+  }
+}
+
+export const belowButton = (icon) => h("button", { type: "button", class: "below", hidden: true }, icon, h("span"));

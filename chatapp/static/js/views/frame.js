@@ -1,0 +1,134 @@
+// What stands around the conversation: the room's head, the drawers of a small window, the forms.
+import { icon, set } from "../dom.js";
+import { LOBBY } from "../rooms.js";
+import { refusal, say } from "../words.js";
+import { NameForm } from "./name-form.js";
+import { roomTitle } from "./room-list.js";
+
+const byId = (id) => document.getElementById(id);
+
+export class Frame {
+  #nameForm;
+  #renameForm;
+  #view;
+  #shownRefusal = "";
+
+  // `actions`: setName(name), comeBack(), copyLink(), mute(), leave().
+  constructor(actions) {
+    this.#nameForm = new NameForm(byId("name-form"), actions.setName);
+    this.#renameForm = new NameForm(byId("rename-form"), async (name) => {
+      if (await actions.setName(name)) byId("rename").close();
+    });
+    for (const place of document.querySelectorAll("[data-icon]")) place.append(icon(place.dataset.icon));
+    for (const [button, drawer] of [["show-rooms", "rooms"], ["show-people", "people"]]) {
+      byId(button).addEventListener("click", () => this.#toggle(drawer));
+    }
+    for (const button of document.querySelectorAll("[data-close]")) {
+      button.addEventListener("click", () => this.closeDrawers(true));
+    }
+    document.addEventListener("keydown", ({ key }) => key === "Escape" && this.closeDrawers(true));
+    byId("veil").addEventListener("click", () => this.closeDrawers(true));
+    byId("show-settings").addEventListener("click", () => byId("settings").showModal());
+    byId("change-name").addEventListener("click", () => this.#rename());
+    byId("copy-link").addEventListener("click", actions.copyLink);
+    byId("mute").addEventListener("click", actions.mute);
+    byId("leave").addEventListener("click", actions.leave);
+    byId("come-back").addEventListener("click", actions.comeBack);
+    byId("away").addEventListener("cancel", (event) => event.preventDefault());
+  }
+
+  draw({ view, rooms, me, connection }) {
+    const room = rooms.get(view);
+    const hasChanged = view !== this.#view;
+    this.#view = view;
+    document.body.dataset.view = view === null ? "start" : "room";
+    byId("room").hidden = view === null;
+    byId("room-title").textContent = view === null ? "" : roomTitle(view);
+    for (const id of ["copy-link", "leave", "mute", "show-people"]) byId(id).hidden = view === null;
+    byId("leave").hidden ||= view === LOBBY;
+    this.#drawMute(room);
+    this.#drawName(me, view, hasChanged);
+    this.#drawEmpty(room);
+    byId("away-text").textContent = say("connection.awayText", { name: me.wanted });
+    const isAway = connection.phase === "away";
+    if (isAway && !byId("away").open) byId("away").showModal();
+    if (!isAway && byId("away").open) byId("away").close();
+    if (hasChanged) this.closeDrawers(false);
+  }
+
+  get nameForm() {
+    return this.#nameForm;
+  }
+
+  closeDrawers(isBack) {
+    const open = document.querySelector(".drawer.is-open");
+    if (!open) return;
+    this.#show(open.id, false);
+    if (isBack) byId(`show-${open.id}`).focus();
+  }
+
+  #drawMute(room) {
+    const isMuted = room?.isMuted === true;
+    const words = say(isMuted ? "room.unmute" : "room.mute");
+    byId("mute").replaceChildren(icon(isMuted ? "mute" : "bell"));
+    set(byId("mute"), { "aria-label": words, title: words, "aria-pressed": String(isMuted) });
+  }
+
+  #drawName(me, view, hasChanged) {
+    const isWanted = me.name === "" && (me.wanted === "" || me.refusal !== "");
+    byId("name-form").hidden = !isWanted;
+    byId("message-form").hidden = isWanted;
+    const isClosed = isWanted && view !== null && view !== LOBBY;
+    byId("room").classList.toggle("is-closed", isClosed);
+    byId("invitation").textContent = isClosed ? say("room.choose", { room: view }) : "";
+    byId("own-name").textContent = me.name || me.wanted;
+    byId("me").hidden = (me.name || me.wanted) === "";
+    this.#nameForm.offer(me.wanted || me.last);
+    if (me.refusal !== this.#shownRefusal) {
+      this.#shownRefusal = me.refusal;
+      const form = byId("rename").open ? this.#renameForm : this.#nameForm;
+      form.refuse(me.refusal);
+    }
+    if (hasChanged && isWanted && this.#nameForm.isShown) this.#nameForm.focus();
+  }
+
+  #drawEmpty(room) {
+    const place = byId("empty");
+    let words = "";
+    if (room?.problem) words = refusal(room.problem);
+    else if (room && !room.isKnown) words = say("room.reading");
+    else if (room && room.entries.length === 0) words = say(room.count < 2 && room.name !== LOBBY ? "room.emptyAlone" : "room.empty");
+    if (place.textContent !== words) place.textContent = words;
+    place.hidden = words === "";
+  }
+
+  #rename() {
+    this.#renameForm.ask(byId("own-name").textContent);
+    byId("rename").showModal();
+  }
+
+  #toggle(drawer) {
+    const isOpen = !byId(drawer).classList.contains("is-open");
+    this.closeDrawers(false);
+    this.#show(drawer, isOpen);
+    if (isOpen) byId(drawer).querySelector("[data-close]").focus();
+  }
+
+  #show(drawer, isOpen) {
+    byId(drawer).classList.toggle("is-open", isOpen);
+    byId(`show-${drawer}`).setAttribute("aria-expanded", String(isOpen));
+    byId("veil").hidden = !isOpen;
+  }
+}
+
+// The page's own words: `data-say` is an element's text, `data-say-X` its attribute X.
+export function fillWords(root = document) {
+  for (const element of root.querySelectorAll("[data-say]")) element.textContent = say(element.dataset.say);
+  for (const [attribute, key] of [["aria-label", "sayLabel"], ["placeholder", "sayPlaceholder"], ["title", "sayTitle"]]) {
+    const selector = `[data-${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}]`;
+    for (const element of root.querySelectorAll(selector)) {
+      element.setAttribute(attribute, say(element.dataset[key]));
+      if (key === "sayLabel" && element.tagName === "BUTTON") element.title = say(element.dataset[key]);
+    }
+  }
+}

@@ -1,0 +1,91 @@
+// One row of the conversation, drawn.
+import { bdi, h, icon } from "../dom.js";
+import { blocksOf } from "../markdown.js";
+import { nodesOf } from "../markdown-nodes.js";
+import { dayOf, momentOf, named, refusal, say, timeOf } from "../words.js";
+
+const LONG_LINES = 18;
+const LONG_CHARS = 1500;
+
+// `actions`: what buttons do: mention(user), again(item), remove(key).
+export function drawRow(row, own, actions) {
+  const element = DRAW[row.kind](row, own, actions);
+  element.dataset.key = row.key;
+  return element;
+}
+
+const DRAW = {
+  beginning: () => h("li", { class: "row note" }, say("room.beginning")),
+  day: ({ at }) => h("li", { class: "row day" }, h("span", {}, dayOf(at))),
+  new: () => h("li", { class: "row new" }, h("span", {}, say("message.new"))),
+  note: ({ note }) => h("li", { class: "row note" }, noteText(note)),
+  message: drawMessage,
+  unsent: drawUnsent,
+};
+
+function drawMessage({ entry, isFirst, isOwn }, own, actions) {
+  const { user, message, at, id } = entry;
+  const time = h("time", { datetime: new Date(at).toISOString(), title: momentOf(at) }, timeOf(at));
+  const sent = isOwn && h("span", { class: "sent", title: say("message.sent") }, icon("check"));
+  const body = h("div", { class: "body" }, textOf(message, own), sent);
+  const kind = `row message${isFirst ? " first" : ""}${isOwn ? " own" : ""}`;
+  const item = h("li", { class: kind, dataset: { id } });
+  if (isFirst) item.append(avatar(user), h("div", { class: "head" }, sender(user, isOwn, actions), time));
+  else item.append(h("span", { class: "unseen" }, bdi(user), ": "), time);
+  item.append(body);
+  if (body.querySelector("mark")) item.classList.add("mentions");
+  return item;
+}
+
+function sender(user, isOwn, actions) {
+  const mark = isOwn && h("span", { class: "you" }, ` (${say("name.youMark")})`);
+  if (isOwn) return h("b", { class: "sender" }, bdi(user), mark);
+  const label = say("people.mention", { name: user });
+  return h("button", { type: "button", class: "sender", title: label, onclick: () => actions.mention(user) }, bdi(user));
+}
+
+function drawUnsent({ item }, own, actions) {
+  const body = h("div", { class: "body" }, textOf(item.message, own), h("p", { class: "state" }, ...stateOf(item, actions)));
+  return h("li", { class: `row message own unsent ${item.state}` }, body);
+}
+
+function stateOf(item, actions) {
+  if (item.state !== "failed") return [say(`message.${item.state}`)];
+  return [
+    h("span", { class: "wrong" }, say("message.failed", { reason: refusal(item.refusal) })),
+    h("button", { type: "button", class: "link", onclick: () => actions.again(item) }, say("message.again")),
+    h("button", { type: "button", class: "link", onclick: () => actions.remove(item) }, say("message.remove")),
+  ];
+}
+
+function textOf(message, own) {
+  const text = h("div", { class: "text" }, nodesOf(blocksOf(message, own)));
+  if (message.length <= LONG_CHARS && message.split("\n").length <= LONG_LINES) return text;
+  text.classList.add("folded");
+  const button = h("button", { type: "button", class: "link", "aria-expanded": "false" }, say("message.more"));
+  button.addEventListener("click", () => {
+    const isFolded = text.classList.toggle("folded");
+    button.setAttribute("aria-expanded", String(!isFolded));
+    button.textContent = say(isFolded ? "message.more" : "message.less");
+  });
+  return [text, button];
+}
+
+function noteText({ joined, left, renamed }) {
+  const told = (key, users) => users.size > 0 && say(key, { names: named([...users]), count: users.size });
+  const parts = [told("people.joined", joined), told("people.left", left)];
+  parts.push(...renamed.map(([from, to]) => say("people.renamed", { from, to })));
+  return parts.filter(Boolean).join(" · ");
+}
+
+const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+
+// A circle with the name's first letter, in a colour that is always the same for it.
+export function avatar(user) {
+  const first = graphemes.segment(user)[Symbol.iterator]().next().value?.segment ?? "";
+  let hash = 0;
+  for (const char of user.toLowerCase()) hash = (hash * 31 + char.codePointAt(0)) % 3600;
+  const circle = h("span", { class: "avatar", "aria-hidden": "true" }, first.toUpperCase());
+  circle.style.setProperty("--hue", String(hash / 10));
+  return circle;
+}

@@ -1,0 +1,38 @@
+// The start page: a new room in one click, the lobby, a room by its name, one's rooms.
+import { LOBBY, ROOM } from "../rooms.js";
+import { say } from "../words.js";
+import { RoomList } from "./room-list.js";
+
+export class Start {
+  #section;
+  #rooms;
+
+  // `actions`: make(), open(room); `address(room)`.
+  constructor(section, actions, address) {
+    this.#section = section;
+    this.#rooms = new RoomList(section.querySelector("ul"), address);
+    for (const button of document.querySelectorAll(".new-room")) button.addEventListener("click", () => actions.make());
+    const lobby = section.querySelector(".lobby");
+    lobby.href = address(LOBBY);
+    lobby.dataset.room = LOBBY;
+    const form = section.querySelector("form");
+    const input = form.querySelector("input");
+    const error = form.querySelector("[role=alert]");
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const name = input.value.trim().toLowerCase();
+      const isName = ROOM.test(name);
+      error.textContent = isName ? "" : say("start.badRoom");
+      input.setAttribute("aria-invalid", String(!isName));
+      if (isName) actions.open(name);
+    });
+  }
+
+  draw(state) {
+    this.#section.hidden = state.view !== null;
+    if (state.view !== null) return;
+    const others = new Map([...state.rooms].filter(([name]) => name !== LOBBY));
+    this.#section.querySelector(".your-rooms").hidden = others.size === 0;
+    this.#rooms.draw({ ...state, rooms: others });
+  }
+}

@@ -1,0 +1,66 @@
+// The quiet line on the connection, who is typing, and what went wrong.
+import { h, iconButton } from "../dom.js";
+import { named, say } from "../words.js";
+
+export class ConnectionLine {
+  #place;
+  #words;
+  #now;
+  #timer;
+
+  constructor(place, tryNow) {
+    this.#place = place;
+    this.#words = h("span");
+    this.#now = h("button", { type: "button", class: "link", hidden: true, onclick: tryNow });
+    place.append(this.#words, " ", this.#now);
+  }
+
+  draw({ connection: { phase, retryAt } }) {
+    clearTimeout(this.#timer);
+    const count = Math.max(1, Math.ceil((retryAt - Date.now()) / 1000));
+    this.#words.textContent = say(`connection.${phase}`, { count });
+    this.#now.textContent = say("connection.now");
+    this.#now.hidden = phase !== "waiting";
+    this.#place.dataset.phase = phase;
+    if (phase === "waiting") this.#timer = setTimeout(() => this.draw({ connection: { phase, retryAt } }), 1000);
+  }
+}
+
+export class TypingLine {
+  #place;
+  #timer;
+
+  constructor(place) {
+    this.#place = place;
+  }
+
+  draw(state) {
+    clearTimeout(this.#timer);
+    const room = state.rooms.get(state.view);
+    const typists = room ? room.typists(Date.now()) : [];
+    const words = typists.length > 3 ? say("people.manyTyping") : say("people.typing", { names: named(typists), count: typists.length });
+    this.#place.textContent = typists.length > 0 ? words : "";
+    if (typists.length > 0) this.#timer = setTimeout(() => this.draw(state), 1000);
+  }
+}
+
+// What went wrong, or was done: said once, and put away by hand.
+export class Troubles {
+  #place;
+
+  constructor(place) {
+    this.#place = place;
+  }
+
+  tell(words) {
+    const isTold = [...this.#place.children].some((item) => item.firstChild.textContent === words);
+    if (isTold) return;
+    const item = h("p", { class: "trouble" }, h("span", {}, words));
+    item.append(iconButton("close", say("notice.dismiss"), () => item.remove()));
+    this.#place.append(item);
+  }
+
+  clear() {
+    this.#place.replaceChildren();
+  }
+}

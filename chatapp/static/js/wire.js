@@ -1,0 +1,61 @@
+// What the server says (docs/wire.md), checked for its shape. What is odd raises Odd.
+export class Odd extends Error {}
+
+export function entryOf(said, number) {
+  check(isObject(said) && isObject(number));
+  const { user, message } = said;
+  const { room, id, at, key } = number;
+  check([user, message, room].every(isText) && isWhole(id) && isWhole(at));
+  check(Math.abs(at) <= 8.64e15); // the last day that there is
+  return Object.freeze({ user, message, room, id, at, key: isText(key) ? key : undefined });
+}
+
+// The answer to `join` or `history`; a refusal as it is.
+export function pageOf(answer) {
+  if (isRefusal(answer)) return answer;
+  const { room, epoch, messages, more, count = 0, users = [] } = answer;
+  check(answer.ok === true && isText(room) && isText(epoch) && typeof more === "boolean");
+  check(Array.isArray(messages) && messages.every(Array.isArray));
+  check(isWhole(count) && Array.isArray(users) && users.every(isText));
+  const entries = messages.map(([said, number]) => entryOf(said, number));
+  return { ok: true, room, epoch, more, count, users, entries };
+}
+
+export function saidOf(answer) {
+  if (!isRefusal(answer)) check(answer.ok === true && isWhole(answer.id));
+  return answer;
+}
+
+export function namedOf(answer) {
+  if (!isRefusal(answer)) check(answer.ok === true && isText(answer.user));
+  return answer;
+}
+
+export function leftOf(answer) {
+  if (!isRefusal(answer)) check(answer.ok === true && isText(answer.room));
+  return answer;
+}
+
+// What is told of people in a room.
+export function changeOf(change) {
+  check(isObject(change) && isText(change.room));
+  const { room, user, from, to, count } = change;
+  for (const name of [user, from, to]) check(name === undefined || isText(name));
+  check(count === undefined || isWhole(count));
+  return { room, user, from, to, count };
+}
+
+function isRefusal(answer) {
+  check(isObject(answer));
+  if (answer.ok !== false) return false;
+  check(isText(answer.code) && isText(answer.message));
+  return true;
+}
+
+const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+const isText = (value) => typeof value === "string";
+const isWhole = (value) => Number.isSafeInteger(value) && value >= 0;
+
+function check(holds) {
+  if (!holds) throw new Odd("an odd answer");
+}

@@ -1,0 +1,46 @@
+"""What a person does in a window of the page."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+MESSAGES = "#message-container .message:not(.unsent)"
+
+
+def enter(page: Page, name: str) -> None:
+    page.get_by_placeholder("Enter your name!").fill(name)
+    page.get_by_role("button", name="Let me chat!").click()
+
+
+def say(page: Page, message: str) -> None:
+    page.locator("#message").fill(message)
+    page.get_by_role("button", name="Send").click()
+
+
+def messages(page: Page) -> Locator:
+    return page.locator(MESSAGES)
+
+
+def texts(page: Page) -> Locator:
+    """What was said, without what isn't acknowledged yet."""
+    return page.locator(f"{MESSAGES} .text")
+
+
+def names_here(page: Page) -> Locator:
+    return page.locator("#people-list bdi")
+
+
+def unsent(page: Page) -> Locator:
+    return page.locator("#message-container .unsent")
+
+
+def is_connected(page: Page) -> None:
+    expect(page.locator("#connection")).to_contain_text("Connected")
+
+
+def is_cut_off(page: Page) -> None:
+    expect(page.locator("#connection")).to_have_attribute(
+        "data-phase", re.compile("waiting|connecting")
+    )
