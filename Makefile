@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NODE_MODULES := tests/node_modules/.package-lock.json
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all fuzz torture bench lint vendor clean
+.PHONY: help run test test-all fuzz torture bench bench-page lint vendor icons clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -13,9 +14,9 @@ help: ## Show what can be made
 run: $(VENV)/.run ## Serve the chat on 127.0.0.1:3000 (CHATAPP_BIND)
 	@exec $(BIN)/chatapp
 
-test: $(VENV)/.test ## Run all tests, servers and browser included (ARGS="-k name")
+test: $(VENV)/.test $(NODE_MODULES) ## Run all tests, servers and browser included (ARGS="-k name")
 	@tests/need.sh chromium node npm strace
-	@test tests/node_modules/.package-lock.json -nt tests/package.json || npm install --prefix tests --no-audit --no-fund --silent
+	@node --test --test-reporter=dot tests/page/*.test.mjs
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-all: ## Run the tests that need no server on each Python installed of 3.11 to 3.13
@@ -31,16 +32,29 @@ torture: $(VENV)/.test ## Kill a server under load, 200 times, and cut its disk'
 bench: $(VENV)/.run ## Measure beside Node, Bun and stock Flask-SocketIO (ARGS="--loads crowd --rounds 1")
 	@$(BIN)/python -m bench $(ARGS)
 
-lint: $(VENV)/.lint ## Check style and types
+lint: $(VENV)/.lint $(NODE_MODULES) ## Check style and types
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@tests/node_modules/.bin/eslint -c eslint.config.mjs .
 
 vendor: $(VENV)/.vendor ## Fetch again what comes from others: the socket.io client, the look-alikes
 	@$(BIN)/python tools/vendor.py
 
+icons: $(VENV)/.test ## Draw the page's icons again
+	@tests/need.sh chromium
+	@$(BIN)/python tools/icons.py
+
 clean: ## Remove what the targets above made
 	@rm -rf .venv .venv-* tests/node_modules bench/node_modules build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+bench-page: $(VENV)/.test ## Measure the page: its first load, its first message, a long log
+	@tests/need.sh chromium
+	@$(BIN)/python -m bench.page
+
+$(NODE_MODULES): tests/package.json
+	@tests/need.sh node npm
+	@npm install --prefix tests --no-audit --no-fund --silent && touch $@
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Python 3.11 or later is needed as '$(PYTHON)'; install it, or say make PYTHON=/path/to/python3" >&2; exit 1; }

@@ -23,6 +23,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """
     # Imported here, as a server reads chatapp.serve before gevent has patched the process.
     from flask import Flask
+    from flask_compress import Compress
 
     from chatapp import pages, security
     from chatapp.chat import Chat
@@ -37,8 +38,10 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     settings = read(config)
     places = (HERE / "templates", HERE.parent / "templates")  # in a wheel, and in this tree
     templates = next(place for place in places if place.is_dir())
-    app = Flask(__name__, template_folder=str(templates))
+    app = Flask(__name__, template_folder=str(templates), static_url_path=pages.static_path())
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = None if app.debug else pages.FOR_EVER
     app.config.from_mapping(config)
+    Compress(app)
 
     socketio = SocketIO(
         app,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
@@ -22,6 +23,19 @@ MODULES = [
     ),
 ]
 """What the page loads at once, each module, so that none waits for the one that imports it."""
+
+
+FOR_EVER = 365 * 24 * 3600
+"""Seconds that a browser may keep a static file, whose address changes whenever one of them does."""
+
+
+def static_path() -> str:
+    """Where static files are: modules import each other by paths beneath it."""
+    digest = sha256()
+    for path in sorted(STATIC.rglob("*")):
+        if path.is_file():
+            digest.update(path.read_bytes())
+    return f"/static/{digest.hexdigest()[:12]}"
 
 
 def blueprint(log: Log, title: str, max_message_chars: int) -> Blueprint:

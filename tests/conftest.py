@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -53,10 +52,3 @@ def server(request, serve) -> Server:
 def quick(request, serve) -> Server:
     """Each kind of server, one that pings every half second."""
     return serve(request.param, PING_INTERVAL="0.5", PING_TIMEOUT="0.4", **UNLIMITED)
-
-
-@pytest.fixture
-def chromium() -> str:
-    path = shutil.which("chromium")
-    assert path, "chromium is missing; install the package chromium"
-    return path

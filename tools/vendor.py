@@ -31,12 +31,8 @@ def socket_io_client() -> None:
 def emoji() -> None:
     """Emoji by their names, as GitHub has them: `{name: emoji}`."""
     code = npm_package("gemoji", GEMOJI, "index.js", "license")
-    entry = re.compile(r"emoji: '([^']+)',\s+names: \[([^]]+)\]")
-    table = {
-        name: found[1]
-        for found in entry.finditer(code)
-        for name in re.findall(r"'([^']+)'", found[2])
-    }
+    entries = re.findall(r"emoji: '([^']+)',\s+names: \[([^]]+)\]", code)
+    table = {name: char for char, names in entries for name in re.findall(r"'([^']+)'", names)}
     body = json.dumps(table, ensure_ascii=False, separators=(",", ":"))
     (VENDOR / "gemoji.js").write_text(f"/* gemoji {GEMOJI} */\nexport default {body};\n")
 

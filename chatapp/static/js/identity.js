@@ -5,13 +5,14 @@ export class Identity {
   #browser;
   #window;
 
-  // `browser` keeps what all windows share, `window` what is this one's and outlives a reload.
-  constructor(browser, window, newId) {
+  // `browser` keeps what all windows share, `window` what is this one's and outlives a reload;
+  // `makeId()` names a window.
+  constructor(browser, window, makeId = newId) {
     this.#browser = browser;
     this.#window = window;
     const { name, tab } = window.read("chat.me");
     this.name = typeof name === "string" ? name : "";
-    this.#tab = typeof tab === "string" ? tab : newId();
+    this.#tab = typeof tab === "string" ? tab : makeId();
     this.#keep();
   }
 

@@ -3,7 +3,7 @@ import { Attention } from "./attention.js";
 import { copy } from "./clipboard.js";
 import { Connection } from "./connection.js";
 import { icon } from "./dom.js";
-import { Identity, newId } from "./identity.js";
+import { Identity } from "./identity.js";
 import { Outbox } from "./outbox.js";
 import { newRoomName } from "./room-name.js";
 import { Room } from "./room.js";
@@ -57,7 +57,7 @@ const connection = new Connection(socketPath, {
     if (phase === "connected") session.connected();
   },
 });
-const identity = new Identity(browser, tab, newId);
+const identity = new Identity(browser, tab);
 const outbox = new Outbox(store, tab, (room, message, key) =>
   connection.ask("msg", saidOf, { message, room, key, user: state.me.name }),
 );

@@ -34,7 +34,7 @@ function linesOf(text, own) {
 // What is found first wins; what isn't closed is text. Spans are bounded, so that no text takes long.
 const INLINE = [
   { kind: "code", pattern: /(?<!`)(`{1,3})(?!`)([^\n]{0,1000}?[^`\n])\1(?!`)/g },
-  { kind: "link", pattern: /\bhttps?:\/\/[^\s<>"'`\u2066-\u2069\u202a-\u202e]+/gi },
+  { kind: "link", pattern: /\bhttps?:\/\/[^\s<>"`\u2066-\u2069\u202a-\u202e]+/gi },
   { kind: "strong", pattern: /\*\*(?=[^\s*])([^\n]{0,500}?\S)\*\*(?!\*)/g },
   { kind: "em", pattern: /\*(?=[^\s*])([^*\n]{0,500}[^\s*])\*(?!\*)/g },
   { kind: "em", pattern: /(?<![\p{L}\p{N}_])_(?=[^\s_])([^_\n]{0,500}[^\s_])_(?![\p{L}\p{N}_])/gu },
@@ -88,12 +88,17 @@ function partOf(kind, match, own, depth) {
 
 // A link doesn't take with it the punctuation after it, nor a bracket that was open before.
 function trimmedLink(text) {
-  let link = text.replace(/[.,;:!?*_~)\]}]+$/, "");
-  for (const [open, close] of ["()", "[]", "{}"]) {
-    const missing = link.split(open).length - link.split(close).length;
-    for (let n = 0; n < missing && text[link.length] === close; n += 1) link += close;
-  }
-  return link;
+  let end = text.length;
+  while (end > 0 && ".,;:!?*_~)]}'".includes(text[end - 1]) && !closesOne(text, end)) end -= 1;
+  return text.slice(0, end);
+}
+
+// Whether the last character before `end` closes a bracket that is open within.
+function closesOne(text, end) {
+  const open = { ")": "(", "]": "[", "}": "{" }[text[end - 1]];
+  if (!open) return false;
+  const within = text.slice(0, end - 1);
+  return within.split(open).length > within.split(text[end - 1]).length;
 }
 
 const patterns = new Map();
@@ -107,6 +112,9 @@ function mentionOf(name) {
   return patterns.get(name);
 }
 
+// Whether it's drawn as a mention: not in code, nor in a link.
 export function mentions(text, name) {
-  return text.includes("@") && text.search(mentionOf(name)) >= 0;
+  if (!text.includes("@") || text.search(mentionOf(name)) < 0) return false;
+  const isIn = (parts) => parts.some((part) => part.kind === "mention" || isIn(part.children ?? []));
+  return isIn(blocksOf(text, name));
 }

@@ -104,7 +104,7 @@ export class Room {
     if (from !== undefined && this.users.has(from)) {
       this.users.delete(from);
       this.users.add(to);
-      this.#note().renamed.push([from, to]);
+      this.#isRenamed(from, to);
     }
     this.typing.delete(left ?? from);
     if (count !== undefined) this.count = count;
@@ -123,6 +123,13 @@ export class Room {
     this.count -= 1;
     const note = this.#note();
     if (!note.joined.delete(user)) note.left.add(user);
+  }
+
+  // Who has just joined, did so under the new name.
+  #isRenamed(from, to) {
+    const note = this.#note();
+    if (note.joined.delete(from)) note.joined.add(to);
+    else note.renamed.push([from, to]);
   }
 
   #note() {

@@ -106,8 +106,9 @@ export class Rooms {
     const kept = this.#kept.read(PLACE)[folded(user)];
     if (typeof kept !== "object" || kept === null) return;
     this.#store.change(({ rooms }) => {
-      for (const [name, { read, epoch, muted }] of Object.entries(kept)) {
+      for (const [name, known] of Object.entries(kept)) {
         if (!ROOM.test(name)) continue;
+        const { read, epoch, muted } = known ?? {};
         const room = rooms.get(name) ?? new Room(name);
         if (Number.isSafeInteger(read) && !room.isKnown) Object.assign(room, { read, epoch });
         room.isMuted ||= muted === true;

@@ -11,14 +11,15 @@ export function rowsOf(room, { from, to, own, ignored, unsent }) {
   const rows = [];
   const notes = new Map(room.notes.filter(saysSomething).map((note) => [note.after, note]));
   const add = (row) => rows.push(row);
-  let previous = null;
+  let previous = null; // the message before, where nothing stands between
+  let day = null;
   let isMarked = false;
   if (from === 0 && room.isKnown && !room.hasOlder) add({ kind: "beginning", key: "beginning", look: "" });
   if (notes.has(0) && from === 0) add(noteRow(notes.get(0)));
   for (const entry of room.entries.slice(from, to)) {
     if (!ignored.has(folded(entry.user))) {
-      const isNewDay = !previous || startOfDay(previous.at) !== startOfDay(entry.at);
-      if (isNewDay) {
+      if (startOfDay(entry.at) !== day) {
+        day = startOfDay(entry.at);
         add({ kind: "day", key: `day ${entry.id}`, look: `${startOfDay(Date.now())}`, at: entry.at });
         previous = null;
       }

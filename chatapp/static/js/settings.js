@@ -24,10 +24,15 @@ const DEFAULTS = {
 export function checked(kept) {
   const settings = { ...DEFAULTS };
   for (const [name, value] of Object.entries(kept)) {
-    if (name in CHOICES ? CHOICES[name].includes(value) : typeof value === typeof DEFAULTS[name]) settings[name] = value;
+    if (isAllowed(name, value)) settings[name] = value;
   }
   const ignored = Array.isArray(settings.ignored) ? settings.ignored : [];
   return { ...settings, ignored: ignored.filter((name) => typeof name === "string") };
+}
+
+function isAllowed(name, value) {
+  if (Object.hasOwn(CHOICES, name)) return CHOICES[name].includes(value);
+  return Object.hasOwn(DEFAULTS, name) && typeof value === typeof DEFAULTS[name];
 }
 
 export class Settings {

@@ -42,6 +42,7 @@ export function changeOf(change) {
   const { room, user, from, to, count } = change;
   for (const name of [user, from, to]) check(name === undefined || isText(name));
   check(count === undefined || isWhole(count));
+  check((from === undefined) === (to === undefined));
   return { room, user, from, to, count };
 }
 
@@ -49,6 +50,7 @@ function isRefusal(answer) {
   check(isObject(answer));
   if (answer.ok !== false) return false;
   check(isText(answer.code) && isText(answer.message));
+  check(answer.retryAfter === undefined || isWhole(answer.retryAfter));
   return true;
 }
 

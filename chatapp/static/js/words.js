@@ -77,7 +77,7 @@ export function named(users, most = 3) {
   const items = shown.map(isolated);
   const others = users.length - shown.length;
   if (others > 0) items.push(say("people.others", { count: others }));
-  return isolated(lists.format(items));
+  return lists.format(items);
 }
 
 export const timeOf = (at) => times.format(at);

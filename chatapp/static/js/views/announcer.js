@@ -1,6 +1,7 @@
 // Tells a screen reader what comes, in few words: several messages within a while are one.
 import { named, say } from "../words.js";
 
+const FIRST_MS = 300;
 const EVERY_MS = 3000;
 const MOST_CHARS = 200;
 
@@ -15,7 +16,7 @@ export class Announcer {
 
   message({ user, message }) {
     this.#messages.push({ user, message });
-    this.#timer ??= setTimeout(() => this.#tell(), this.#messages.length > 1 ? EVERY_MS : 300);
+    if (this.#timer === null) this.#timer = setTimeout(() => this.#tell(), FIRST_MS);
   }
 
   // Said at once; also where it is the same again.

@@ -1,7 +1,6 @@
 // Arabic. One and two are said by the noun itself, without a number. A verb stands before the names,
 // so that it is the same for one and for many.
 export default {
-  "page.needsScripts": "تحتاج هذه الدردشة إلى JavaScript.",
   "menu.rooms": "الغرف",
   "menu.people": "الأشخاص",
   "menu.settings": "الإعدادات",
@@ -13,7 +12,6 @@ export default {
   "start.new": "إنشاء غرفة جديدة",
   "start.lobby": "الذهاب إلى الردهة",
   "start.open": "فتح غرفة باسمها",
-  "start.openLabel": "اسم الغرفة",
   "start.openButton": "فتح",
   "start.badRoom": "يتكوّن اسم الغرفة من 1 إلى 64 من الأحرف اللاتينية والأرقام والرمزين \u2068-\u2069 و\u2068_\u2069.",
   "start.yourRooms": "غرفك",
@@ -55,7 +53,6 @@ export default {
   "name.enter": "ابدأ الدردشة",
   "name.change": "تغيير الاسم",
   "name.save": "حفظ",
-  "name.you": "اسمك {name}",
   "name.youMark": "أنت",
 
   "people.here": {

@@ -1,6 +1,5 @@
 // German.
 export default {
-  "page.needsScripts": "Dieser Chat braucht JavaScript.",
   "menu.rooms": "Räume",
   "menu.people": "Personen",
   "menu.settings": "Einstellungen",
@@ -12,7 +11,6 @@ export default {
   "start.new": "Neuen Raum starten",
   "start.lobby": "Zur Lobby",
   "start.open": "Raum mit seinem Namen öffnen",
-  "start.openLabel": "Name des Raums",
   "start.openButton": "Öffnen",
   "start.badRoom": "Der Name eines Raums hat 1 bis 64 Zeichen: Buchstaben ohne Umlaute, Ziffern, - und _.",
   "start.yourRooms": "Deine Räume",
@@ -40,7 +38,6 @@ export default {
   "name.enter": "Los geht’s!",
   "name.change": "Namen ändern",
   "name.save": "Speichern",
-  "name.you": "Du bist {name}",
   "name.youMark": "du",
 
   "people.here": { one: "{count} Person hier", other: "{count} Personen hier" },

@@ -1,6 +1,5 @@
 // English. A text with plurals has the forms that Intl.PluralRules names; {words} are filled in.
 export default {
-  "page.needsScripts": "This chat needs JavaScript.",
   "menu.rooms": "Rooms",
   "menu.people": "People",
   "menu.settings": "Settings",
@@ -12,7 +11,6 @@ export default {
   "start.new": "Start a new room",
   "start.lobby": "Go to the lobby",
   "start.open": "Open a room by its name",
-  "start.openLabel": "Room's name",
   "start.openButton": "Open",
   "start.badRoom": "A room's name is 1 to 64 letters, digits, - and _.",
   "start.yourRooms": "Your rooms",
@@ -40,7 +38,6 @@ export default {
   "name.enter": "Let me chat!",
   "name.change": "Change your name",
   "name.save": "Save",
-  "name.you": "You are {name}",
   "name.youMark": "you",
 
   "people.here": { one: "{count} person here", other: "{count} people here" },

@@ -1,6 +1,5 @@
 // Spanish.
 export default {
-  "page.needsScripts": "Este chat necesita JavaScript.",
   "menu.rooms": "Salas",
   "menu.people": "Personas",
   "menu.settings": "Ajustes",
@@ -12,7 +11,6 @@ export default {
   "start.new": "Crear una sala",
   "start.lobby": "Ir al vestíbulo",
   "start.open": "Abrir una sala por su nombre",
-  "start.openLabel": "Nombre de la sala",
   "start.openButton": "Abrir",
   "start.badRoom": "El nombre de una sala tiene de 1 a 64 caracteres: letras sin tilde ni ñ, cifras, - y _.",
   "start.yourRooms": "Tus salas",
@@ -44,7 +42,6 @@ export default {
   "name.enter": "¡A chatear!",
   "name.change": "Cambiar tu nombre",
   "name.save": "Guardar",
-  "name.you": "Eres {name}",
   "name.youMark": "tú",
 
   "people.here": { one: "{count} persona aquí", many: "{count} de personas aquí", other: "{count} personas aquí" },

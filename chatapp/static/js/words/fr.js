@@ -1,6 +1,5 @@
 // French. Before ? ! : and ; stands a narrow no-break space (\u202f).
 export default {
-  "page.needsScripts": "Ce chat a besoin de JavaScript.",
   "menu.rooms": "Salons",
   "menu.people": "Participants",
   "menu.settings": "Réglages",
@@ -12,7 +11,6 @@ export default {
   "start.new": "Créer un salon",
   "start.lobby": "Aller dans le hall",
   "start.open": "Ouvrir un salon par son nom",
-  "start.openLabel": "Nom du salon",
   "start.openButton": "Ouvrir",
   "start.badRoom": "Le nom d’un salon compte de 1 à 64 caractères\u202f: lettres sans accent, chiffres, - et _.",
   "start.yourRooms": "Tes salons",
@@ -48,7 +46,6 @@ export default {
   "name.enter": "C’est parti\u202f!",
   "name.change": "Changer de nom",
   "name.save": "Enregistrer",
-  "name.you": "Tu es {name}",
   "name.youMark": "toi",
 
   "people.here": {

@@ -1,6 +1,5 @@
 // Japanese.
 export default {
-  "page.needsScripts": "このチャットにはJavaScriptが必要です。",
   "menu.rooms": "ルーム",
   "menu.people": "参加者",
   "menu.settings": "設定",
@@ -12,7 +11,6 @@ export default {
   "start.new": "新しいルームを作る",
   "start.lobby": "ロビーに入る",
   "start.open": "名前を指定してルームを開く",
-  "start.openLabel": "ルーム名",
   "start.openButton": "開く",
   "start.badRoom": "ルーム名は1～64文字で、半角の英数字と「-」「_」が使えます。",
   "start.yourRooms": "あなたのルーム",
@@ -40,7 +38,6 @@ export default {
   "name.enter": "チャットを始める",
   "name.change": "名前を変更",
   "name.save": "保存",
-  "name.you": "あなたの名前：{name}",
   "name.youMark": "あなた",
 
   "people.here": { other: "{count}人が参加中" },

@@ -1,0 +1,153 @@
+"""Rooms: made, opened, left; what is unread in each; the address is the room in view."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+from windows import enter, messages, names_here, say, texts
+
+
+def in_list(page: Page, room: str):
+    return page.locator(f'#room-list a[data-room="{room}"]')
+
+
+def test_a_room_is_made_in_one_click_and_its_link_copied(visit, url):
+    ann = visit(url, permissions=["clipboard-read", "clipboard-write"])
+    expect(ann.locator("#start")).to_be_visible()
+    ann.locator("#start").get_by_role("button", name="Start a new room").click()
+    expect(ann).to_have_url(re.compile(r"/r/[a-z]+(-[a-z]+){4}$"))
+    assert ann.evaluate("navigator.clipboard.readText()") == ann.url
+    expect(ann.locator("#troubles")).to_contain_text("The link is copied")
+    enter(ann, "Ann")
+    bo = visit(ann.url)
+    enter(bo, "Bo")
+    say(bo, "found it")
+    expect(texts(ann)).to_have_text(["found it"])
+
+
+def test_a_room_is_opened_by_its_name(visit, url):
+    ann = visit(url)
+    ann.get_by_label("Open a room by its name").fill("no room!")
+    ann.get_by_role("button", name="Open").click()
+    expect(ann.locator("#open-room-error")).to_contain_text("1 to 64 letters")
+    ann.get_by_label("Open a room by its name").fill("Opened-By-Name")
+    ann.get_by_role("button", name="Open").click()
+    expect(ann).to_have_url(url + "/r/opened-by-name")
+    expect(ann.locator("#room-title")).to_have_text("opened-by-name")
+
+
+def test_another_case_is_the_same_room_and_a_bad_name_is_none(visit, url, browser):
+    assert visit(url + "/r/Tea").url == url + "/r/tea"
+    page = browser.new_page()
+    assert page.goto(url + "/r/no%20room").status == 404
+    page.close()
+
+
+def test_rooms_are_apart(visit, url):
+    ann, bo, cy = visit(url + "/r/apart"), visit(url + "/r/apart"), visit(url + "/r/lobby")
+    for person, name in ((ann, "Ann Tea"), (bo, "Bo Tea"), (cy, "Cy Lobby")):
+        enter(person, name)
+    say(ann, "in the room")
+    expect(texts(bo)).to_have_text(["in the room"])
+    expect(names_here(bo)).to_have_text(["Ann Tea", "Bo Tea"])
+    say(cy, "in the lobby")
+    expect(texts(cy).last).to_have_text("in the lobby")
+    expect(cy.locator("#message-container", has_text="in the room")).to_have_count(0)
+    expect(messages(ann)).to_have_count(1)
+
+
+def test_what_is_unread_in_other_rooms_is_counted(visit, room):
+    other = room + "-b"
+    name, other_name = room.rpartition("/")[2], other.rpartition("/")[2]
+    ann, bo = visit(room), visit(room)
+    enter(ann, "Ann Unread")
+    enter(bo, "Bo")
+    expect(names_here(ann)).to_have_count(2)
+    ann.goto(other)
+    expect(names_here(ann)).to_have_text(["Ann Unread"])
+    say(bo, "one")
+    say(bo, "two, @ann unread!")
+    link = in_list(ann, name)
+    expect(link.locator(".unread")).to_contain_text("2")
+    expect(link.locator(".mention")).to_contain_text("1 mention of you")
+    expect(ann).to_have_title(f"(2) {other_name} · Chat")
+    expect(ann.locator("#icon")).to_have_attribute("href", re.compile("^data:image/svg"))
+    link.click()
+    expect(ann).to_have_url(room)
+    expect(texts(ann)).to_have_text(["one", "two, @ann unread!"])
+    expect(link.locator(".badge")).to_have_count(0)
+    expect(ann).to_have_title(f"{name} · Chat")
+    expect(ann.locator("#icon")).to_have_attribute("href", re.compile("icon.svg$"))
+    ann.go_back()
+    expect(ann).to_have_url(other)
+    expect(ann.locator("#room-title")).to_have_text(other_name)
+    ann.go_forward()
+    expect(texts(ann)).to_have_count(2)
+
+
+def test_unread_is_still_unread_after_a_reload(visit, room):
+    ann, bo = visit(room), visit(room)
+    enter(ann, "Ann Away")
+    enter(bo, "Bo")
+    say(bo, "seen")
+    expect(texts(ann)).to_have_text(["seen"])
+    ann.locator("#rooms .brand").click()
+    expect(ann.locator("#start")).to_be_visible()
+    say(bo, "not seen")
+    name = room.rpartition("/")[2]
+    expect(in_list(ann, name).locator(".unread")).to_contain_text("1")
+    ann.wait_for_timeout(400)  # longer than what was read waits to be kept
+    ann.reload()
+    expect(in_list(ann, name).locator(".unread")).to_contain_text("1")
+    in_list(ann, name).click()
+    expect(ann.locator("#message-container .new")).to_be_visible()
+    rows = ann.locator("#message-container > :is(.message, .new)")
+    expect(rows.nth(1)).to_have_class(re.compile("new"))
+
+
+def test_a_muted_room_is_not_counted_in_the_title(visit, room):
+    name = room.rpartition("/")[2]
+    ann, bo = visit(room), visit(room)
+    enter(ann, "Ann Muted")
+    enter(bo, "Bo")
+    expect(names_here(ann)).to_have_count(2)
+    ann.get_by_role("button", name="Mute this room").click()
+    ann.goto(room + "-b")
+    say(bo, "quiet")
+    expect(in_list(ann, name).locator(".unread")).to_contain_text("1")
+    expect(in_list(ann, name)).to_contain_text("muted")
+    expect(ann).to_have_title(f"{name}-b · Chat")
+
+
+def test_who_leaves_a_room_is_out_of_it(visit, room):
+    ann, bo = visit(room), visit(room)
+    enter(ann, "Ann")
+    enter(bo, "Bo")
+    expect(names_here(bo)).to_have_count(2)
+    ann.get_by_role("button", name="Leave this room").click()
+    expect(ann.locator("#start")).to_be_visible()
+    expect(in_list(ann, room.rpartition("/")[2])).to_have_count(0)
+    expect(names_here(bo)).to_have_text(["Bo"])
+    expect(bo.locator(".note").last).to_have_text(re.compile("Ann.* left"))
+    ann.goto(room.rpartition("/")[0] + "/lobby")
+    expect(ann.get_by_role("button", name="Leave this room")).to_be_hidden()
+
+
+def test_the_51st_room_is_refused_in_words(visit, room):
+    ann = visit(room)
+    enter(ann, "Ann Many")
+    expect(ann.locator("#message")).to_be_visible()
+    ann.evaluate(
+        """(room) => {
+          for (let n = 0; n < 49; n += 1) {
+            const link = Object.assign(document.createElement("a"), { href: `${room}-${n}` });
+            link.dataset.room = `${room.split("/").at(-1)}-${n}`;
+            document.body.append(link);
+            link.click();
+            link.remove();
+          }
+        }""",
+        room,
+    )
+    expect(ann.locator("#empty")).to_contain_text("You are in 50 rooms, the most allowed")

@@ -1,0 +1,241 @@
+"""Storage that is damaged, full or forbidden: the page works, and says what it can't keep."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import ALONE
+from playwright.sync_api import Page, expect
+from windows import enter, say, texts
+
+NOT_KEPT = "This browser keeps nothing for this page: your name and settings last until you close"
+
+LOCAL = ["chat.settings", "chat.names", "chat.rooms"]
+SESSION = ["chat.me", "chat.drafts", "chat.unsent"]
+LONG = "w" * 500_000
+WRONG_INSIDE = {
+    "chat.settings": {"theme": 1, "size": {}, "language": [], "sound": "yes", "ignored": [1, None]},
+    "chat.names": {"ann": 1, "bo": None, "cy": {"name": "Cy", "token": 5, "at": "never"}},
+    "chat.rooms": {
+        "ann": {"tea": None, "<b>": {}, "cake": {"read": "x", "epoch": 1, "muted": "y"}}
+    },
+    "chat.me": {"name": ["Ann"], "tab": 5},
+    "chat.drafts": {"lobby": {"text": 1}, "tea": None},
+    "chat.unsent": [1, None, [], {"room": "lobby", "message": 1, "key": "12345678"}],
+}
+NAMES_OF_OBJECTS = {
+    "chat.settings": {"toString": 1, "constructor": "x", "valueOf": []},
+    "chat.names": {"constructor": {}, "toString": []},
+    "chat.rooms": {"ann": {"constructor": {}, "to-string": []}, "constructor": {"tea": {}}},
+    "chat.me": {"toString": 1},
+    "chat.drafts": {"constructor": 1},
+    "chat.unsent": [{"toString": 1}],
+}
+TOO_MUCH = {
+    "chat.settings": {"theme": LONG, "ignored": [LONG]},
+    "chat.names": {"w": {"name": LONG, "token": LONG, "at": 1}},
+    "chat.rooms": {"ann": {f"room-{n}": {"read": 1, "epoch": "x"} for n in range(300)}},
+    "chat.me": {"name": LONG, "tab": LONG},
+    "chat.drafts": {"lobby": LONG},
+    "chat.unsent": [{"room": "lobby", "message": LONG, "key": "12345678"}],
+}
+PROTO = {
+    key: f'{{"__proto__": {{"{key}": 1}}, "ann": {{"__proto__": null}}}}' for key in LOCAL + SESSION
+}
+
+
+def same(text: str) -> dict[str, str]:
+    return dict.fromkeys([*LOCAL, *SESSION], text)
+
+
+def as_json(kept: dict) -> dict[str, str]:
+    return {key: json.dumps(value) for key, value in kept.items()}
+
+
+DAMAGE = {
+    "no JSON": same("{"),
+    "null": same("null"),
+    "list": same("[]"),
+    "number": same("1"),
+    "string": same('"x"'),
+    "nulls": same("[null]"),
+    "wrong inside": as_json(WRONG_INSIDE),
+    "names of objects": as_json(NAMES_OF_OBJECTS),
+    "prototypes": PROTO,
+}
+
+FULL = """
+Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError"); };
+"""
+FORBIDDEN = """
+for (const name of ["localStorage", "sessionStorage"]) {
+  Object.defineProperty(window, name, {
+    get() { throw new DOMException("forbidden", "SecurityError"); },
+  });
+}
+"""
+
+
+@pytest.fixture
+def lobby(url) -> str:
+    return f"{url}/r/lobby"
+
+
+@pytest.fixture
+def visit_with(browser):
+    """Open a URL in a window where a script runs first; errors of the page fail the test."""
+    contexts = []
+    errors: list[str] = []
+
+    def visit(url: str, script: str) -> Page:
+        contexts.append(browser.new_context())
+        contexts[-1].add_init_script(script)
+        return open_page(contexts[-1].new_page(), url, errors)
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def open_page(page: Page, url: str, errors: list[str]) -> Page:
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(url)
+    page.wait_for_selector("body.is-ready", timeout=10000)
+    return page
+
+
+def damaged(visit, url: str, kept: dict[str, str]) -> Page:
+    """The page, in a browser where this was kept."""
+    page = visit(url)
+    page.goto(url.partition("/r/")[0] + "/healthz")
+    page.evaluate(
+        """([kept, local]) => {
+          localStorage.clear();
+          sessionStorage.clear();
+          for (const [key, text] of Object.entries(kept)) {
+            (local.includes(key) ? localStorage : sessionStorage).setItem(key, text);
+          }
+        }""",
+        [kept, LOCAL],
+    )
+    page.goto(url)
+    page.wait_for_selector("body.is-ready", timeout=10000)
+    return page
+
+
+def choose_theme(page: Page, theme: str) -> None:
+    page.locator("#show-settings").click()
+    page.locator("#setting-theme").select_option(theme)
+    page.locator("#settings").get_by_role("button", name="Close").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", theme)
+
+
+def works(page: Page, name: str, words: str) -> None:
+    """One gets a name, is heard and sets what one likes."""
+    enter(page, name)
+    say(page, words)
+    expect(texts(page).last).to_have_text(words)
+    choose_theme(page, "dark")
+
+
+def keeps_to_the_end(page: Page, name: str) -> None:
+    """What was set lasts for as long as the page does."""
+    page.locator("#rooms [data-home]").click()
+    page.locator("#open-room").fill("tea")
+    page.locator("#open-room").press("Enter")
+    expect(page.locator("#message")).to_be_visible()
+    expect(page.locator("#own-name")).to_have_text(name)
+    page.locator("#message").fill("a draft")
+    page.locator("#room-list [data-room=lobby]").click()
+    expect(page.locator("#message")).to_have_value("")
+    page.locator("#room-list [data-room=tea]").click()
+    expect(page.locator("#message")).to_have_value("a draft")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.locator("#show-settings").click()
+    expect(page.locator("#setting-theme")).to_have_value("dark")
+    page.keyboard.press("Escape")
+
+
+def says_once_what_is_not_kept(page: Page) -> None:
+    expect(page.locator("#troubles .trouble")).to_have_count(1)
+    expect(page.locator("#troubles")).to_contain_text(NOT_KEPT)
+    page.locator("#troubles").get_by_role("button", name="Dismiss").click()
+    expect(page.locator("#troubles .trouble")).to_have_count(0)
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_what_is_damaged_is_made_anew(visit, lobby, kind):
+    page = damaged(visit, lobby, DAMAGE[kind])
+    works(page, "Ann", f"in spite of {kind}")
+    expect(page.locator("#troubles .trouble")).to_have_count(0)
+    page.reload()
+    expect(page.locator("#own-name")).to_have_text("Ann")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(page.locator("#message")).to_be_visible()
+
+
+@pytest.mark.parametrize("key", TOO_MUCH)
+def test_what_is_too_much_is_not_in_the_way(visit, lobby, key):
+    page = damaged(visit, lobby, {key: json.dumps(TOO_MUCH[key])})
+    if key == "chat.drafts":
+        expect(page.locator("#message-counter")).not_to_be_empty()
+    works(page, "Ann", f"in spite of {key}")
+    expect(page.locator("#connection")).to_contain_text("Connected")
+    assert page.locator("#room-list li").count() <= 50
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("name", ["__proto__", "constructor", "toString"])
+def test_names_that_objects_have_are_names(visit, lobby, name):
+    page = visit(lobby)
+    works(page, name, f"I am {name}")
+    page.reload()
+    expect(page.locator("#own-name")).to_have_text(name)
+    say(page, "again")
+    expect(texts(page).last).to_have_text("again")
+
+
+@pytest.mark.parametrize("script", [FULL, FORBIDDEN], ids=["full", "forbidden"])
+def test_what_cannot_be_kept_lasts_as_long_as_the_page(visit_with, lobby, script):
+    page = visit_with(lobby, script)
+    says_once_what_is_not_kept(page)
+    works(page, "Ann", "kept nowhere")
+    keeps_to_the_end(page, "Ann")
+    expect(page.locator("#troubles .trouble")).to_have_count(0)
+
+
+def test_storage_that_fills_up_meanwhile(visit, lobby):
+    page = visit(lobby)
+    works(page, "Ann", "there's room")
+    expect(page.locator("#troubles .trouble")).to_have_count(0)
+    page.evaluate("() => {" + FULL + "}")
+    say(page, "there's none")
+    expect(texts(page).last).to_have_text("there's none")
+    says_once_what_is_not_kept(page)
+    keeps_to_the_end(page, "Ann")
+    expect(page.locator("#troubles .trouble")).to_have_count(0)
+
+
+def test_with_cookies_off_the_page_works(playwright, lobby, tmp_path):
+    preferences = tmp_path / "Default" / "Preferences"
+    preferences.parent.mkdir()
+    off = {"profile": {"default_content_setting_values": {"cookies": 2}}}
+    Path(preferences).write_text(json.dumps(off))
+    context = playwright.chromium.launch_persistent_context(
+        tmp_path, executable_path=shutil.which("chromium"), args=ALONE
+    )
+    errors: list[str] = []
+    page = open_page(context.new_page(), lobby, errors)
+    assert page.evaluate(
+        "(() => { try { localStorage; } catch ({ name }) { return name; } })()"
+    ) == ("SecurityError")
+    says_once_what_is_not_kept(page)
+    works(page, "Ann", "no cookies")
+    keeps_to_the_end(page, "Ann")
+    expect(page.locator("#troubles .trouble")).to_have_count(0)
+    context.close()
+    assert errors == []

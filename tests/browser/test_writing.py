@@ -1,0 +1,137 @@
+"""Writing: what keys do, drafts, what is too long, what fails, names and emoji completed."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+from windows import enter, messages, names_here, say, texts, unsent
+
+
+@pytest.fixture
+def ann(visit, room) -> Page:
+    page = visit(room)
+    enter(page, "Ann Writes")
+    expect(page.locator("#message")).to_be_visible()
+    return page
+
+
+def test_enter_sends_and_shift_enter_breaks_the_line(ann):
+    box = ann.locator("#message")
+    box.press_sequentially("one")
+    box.press("Shift+Enter")
+    box.press_sequentially("two")
+    box.press("Enter")
+    expect(texts(ann)).to_have_text(["one\ntwo"], use_inner_text=True)
+    expect(box).to_be_empty()
+    expect(box).to_be_focused()
+    box.press_sequentially("   ")
+    box.press("Enter")
+    expect(unsent(ann)).to_have_count(0)
+    expect(messages(ann)).to_have_count(1)
+
+
+def test_a_message_is_shown_as_sent_once_it_is(ann):
+    say(ann, "hello")
+    expect(messages(ann).last.locator(".sent")).to_be_visible()
+    expect(unsent(ann)).to_have_count(0)
+
+
+def test_what_is_too_long_says_so_before_it_is_sent(ann):
+    box, counter = ann.locator("#message"), ann.locator("#message-counter")
+    box.fill("x" * 3990)
+    expect(counter).to_have_text("10 characters left")
+    box.fill("x" * 3999 + "🙂🙂")
+    expect(counter).to_have_text("1 character too many")
+    expect(box).to_have_attribute("aria-invalid", "true")
+    expect(ann.get_by_role("button", name="Send")).to_be_disabled()
+    box.press("Enter")
+    expect(box).to_have_value("x" * 3999 + "🙂🙂")
+    box.fill("x" * 3999 + "🙂")
+    box.press("Enter")
+    expect(messages(ann)).to_have_count(1)
+
+
+def test_what_the_server_refuses_can_be_tried_again_or_removed(visit, serve):
+    page = visit(serve("gunicorn", MAX_MESSAGE_CHARS="10").url + "/r/failing")
+    enter(page, "Ann Fails")
+    expect(page.locator("#message")).to_be_visible()
+    page.evaluate("document.body.dataset.maxChars")
+    page.locator("#message").fill("\u200b")
+    page.locator("#message").press("Enter")
+    failed = unsent(page)
+    expect(failed).to_contain_text("Not sent: ")
+    expect(failed).to_contain_text("nothing in it that can be seen")
+    say(page, "fine")
+    expect(texts(page)).to_have_text(["fine"])
+    failed.get_by_role("button", name="Try again").click()
+    expect(failed).to_contain_text("Not sent: ")
+    failed.get_by_role("button", name="Remove").click()
+    expect(failed).to_have_count(0)
+    page.reload()
+    expect(texts(page)).to_have_text(["fine"])
+    expect(unsent(page)).to_have_count(0)
+
+
+def test_too_many_at_once_are_sent_as_soon_as_the_rate_allows(visit, serve):
+    url = serve("gunicorn", MESSAGE_LIMIT="2/1", NAME_LIMIT="", EVENT_LIMIT="").url
+    page = visit(url + "/r/quickly")
+    enter(page, "Ann Quick")
+    expect(page.locator("#message")).to_be_visible()
+    for n in range(5):
+        say(page, f"{n}")
+    expect(texts(page)).to_have_text([f"{n}" for n in range(5)], timeout=15000)
+    expect(unsent(page)).to_have_count(0)
+
+
+def test_a_draft_belongs_to_its_room(visit, ann, room):
+    ann.locator("#message").fill("for this room")
+    ann.locator('#room-list a[data-room="lobby"]').click()
+    expect(ann.locator("#message")).to_have_value("")
+    ann.go_back()
+    expect(ann.locator("#message")).to_have_value("for this room")
+
+
+def test_tab_completes_a_name(visit, ann, room):
+    for name in ("Anton", "Antje Öl", "Bo"):
+        enter(visit(room), name)
+    expect(names_here(ann)).to_have_count(4)
+    box = ann.locator("#message")
+    box.press_sequentially("Hi @an")
+    box.press("Tab")
+    expect(box).to_have_value("Hi @Antje Öl ")
+    expect(ann.locator("#announcer")).to_have_text("@Antje Öl")
+    box.press("Tab")
+    expect(box).to_have_value("Hi @Anton ")
+    box.press_sequentially("and @öl")
+    box.press("Tab")
+    expect(box).to_have_value("Hi @Anton and @Antje Öl ")
+    box.press("Enter")
+    expect(texts(ann)).to_have_text(["Hi @Anton and @Antje Öl "])
+    box.press("Tab")
+    expect(box).not_to_be_focused()
+
+
+def test_emoji_by_their_names(ann):
+    box = ann.locator("#message")
+    box.press_sequentially("nice :thumbsup:")
+    expect(box).to_have_value("nice 👍")
+    box.press_sequentially(" :sweat_smi")
+    box.press("Tab")
+    expect(box).to_have_value("nice 👍 😅")
+    box.press_sequentially(" 10:30:45 http://a:b:")
+    expect(box).to_have_value("nice 👍 😅 10:30:45 http://a:b:")
+
+
+def test_a_click_on_a_name_mentions_it(visit, ann, room):
+    bo = visit(room)
+    enter(bo, "Bo Clicked")
+    say(bo, "hi")
+    messages(ann).last.get_by_role("button", name=re.compile("Bo Clicked")).click()
+    ann.keyboard.type("hello")
+    ann.keyboard.press("Enter")
+    expect(texts(bo).last).to_have_text("@Bo Clicked hello")
+    expect(messages(bo).last.locator("mark")).to_have_text("@Bo Clicked")
+    ann.locator("#people-list").get_by_title(re.compile("Mention.*Bo Clicked")).click()
+    expect(ann.locator("#message")).to_have_value("@Bo Clicked ")

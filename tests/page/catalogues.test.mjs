@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { checked } from "../../chatapp/static/js/settings.js";
+import { LANGUAGES } from "../../chatapp/static/js/words.js";
+
+const ROOT = new URL("../../", import.meta.url);
+const MODULES = new URL("chatapp/static/js/", ROOT);
+const OTHERS = Object.keys(LANGUAGES).filter((code) => code !== "en");
+
+const catalogues = {};
+for (const code of Object.keys(LANGUAGES)) {
+  catalogues[code] = (await import(new URL(`words/${code}.js`, MODULES))).default;
+}
+const english = catalogues.en;
+
+const read = (path, base = ROOT) => readFileSync(new URL(path, base), "utf8");
+const modules = readdirSync(MODULES, { recursive: true }).filter((path) => path.endsWith(".js") && !path.startsWith("words/"));
+const page = read("templates/chat.html");
+const scripts = modules.map((path) => read(path, MODULES)).join("\n");
+
+// Keys that are put together where they're said.
+const PUT_TOGETHER = [
+  ...["connecting", "connected", "waiting", "away"].map((phase) => `connection.${phase}`),
+  ...["waiting", "sending"].map((state) => `message.${state}`),
+  ...Object.keys(checked({})).map((name) => `settings.${name}`),
+  ...["system", "light", "dark", "contrast"].map((theme) => `settings.theme.${theme}`),
+  ...["small", "normal", "large", "huge"].map((size) => `settings.size.${size}`),
+  ...["language", "12", "24"].map((clock) => `settings.clock.${clock}`),
+];
+
+const formsOf = (words) => (typeof words === "string" ? { other: words } : words);
+const placeholdersOf = (text) => [...new Set(Array.from(text.matchAll(/\{(\w+)\}/g), ([, name]) => name))].sort();
+const refusalsOf = (catalogue) => Object.keys(catalogue).filter((key) => key.startsWith("refused.")).sort();
+const pluralsOf = (code) => new Intl.PluralRules(code).resolvedOptions().pluralCategories.toSorted();
+
+// What a person can cause, of the codes in docs/wire.md; the rest is between programs.
+const BETWEEN_PROGRAMS = ["bad_request", "unknown_event", "taken_over"];
+const table = read("docs/wire.md").split("## Refusals")[1].split("\n## ")[0];
+const codes = Array.from(table.matchAll(/^\| (`.*?`) \|/gm), ([, cell]) => Array.from(cell.matchAll(/`(\w+)`/g), ([, code]) => code)).flat();
+
+test("each language has a catalogue, and each catalogue a language", () => {
+  const files = readdirSync(new URL("words/", MODULES)).sort();
+  assert.deepEqual(files, Object.keys(LANGUAGES).map((code) => `${code}.js`).sort());
+});
+
+test("each language can be chosen in the settings", () => {
+  const chosen = Object.keys(LANGUAGES).map((code) => checked({ language: code }).language);
+  assert.deepEqual(chosen, Object.keys(LANGUAGES));
+});
+
+test("every word in the English catalogue is said somewhere", () => {
+  const isSaid = (key) => PUT_TOGETHER.includes(key) || scripts.includes(`"${key}"`) || page.includes(`"${key}"`);
+  assert.deepEqual(Object.keys(english).filter((key) => !isSaid(key)), []);
+});
+
+test("every word that is said is in the English catalogue", () => {
+  const inScripts = Array.from(scripts.matchAll(/\b(?:say|told)\("([^"]+)"/g), ([, key]) => key);
+  const inPage = Array.from(page.matchAll(/data-say(?:-[\w-]+)?="([^"]+)"/g), ([, key]) => key);
+  const said = new Set([...inScripts, ...inPage, ...PUT_TOGETHER]);
+  assert.deepEqual([...said].filter((key) => !Object.hasOwn(english, key)), []);
+});
+
+test("English has no words of its own for refusals: the server's are English", () => {
+  assert.deepEqual(refusalsOf(english), []);
+});
+
+for (const code of OTHERS) {
+  const catalogue = catalogues[code];
+
+  test(`${code} has the words that English has, and no others`, () => {
+    const keys = Object.keys(catalogue).filter((key) => !key.startsWith("refused."));
+    assert.deepEqual(keys.sort(), Object.keys(english).sort());
+  });
+
+  test(`${code} has words for each refusal that a person can cause`, () => {
+    const expected = codes.filter((each) => !BETWEEN_PROGRAMS.includes(each)).map((each) => `refused.${each}`);
+    assert.deepEqual(refusalsOf(catalogue), expected.sort());
+  });
+
+  test(`${code} has plurals where English has them`, () => {
+    const differing = Object.keys(english).filter((key) => typeof catalogue[key] !== typeof english[key]);
+    assert.deepEqual(differing, []);
+  });
+
+  test(`${code} fills in what English fills in`, () => {
+    const differing = Object.entries(english).filter(([key, words]) => {
+      const expected = placeholdersOf(formsOf(words).other);
+      return String(placeholdersOf(formsOf(catalogue[key] ?? "").other)) !== String(expected);
+    });
+    assert.deepEqual(differing.map(([key]) => key), []);
+  });
+
+  test(`${code} says what a refusal is about: the name, the seconds`, () => {
+    const filled = refusalsOf(catalogue).filter((key) => placeholdersOf(formsOf(catalogue[key]).other).length > 0);
+    const placeholders = filled.map((key) => [key, ...placeholdersOf(formsOf(catalogue[key]).other)]);
+    assert.deepEqual(placeholders, [["refused.name_taken", "name"], ["refused.rate_limited", "count"]]);
+  });
+
+  test(`${code} has none of its words empty, nor with space at an end`, () => {
+    const all = Object.entries(catalogue).flatMap(([key, words]) => Object.values(formsOf(words)).map((text) => [key, text]));
+    assert.deepEqual(all.filter(([, text]) => text === "" || text.trim() !== text), []);
+  });
+}
+
+for (const [code, catalogue] of Object.entries(catalogues)) {
+  const plurals = Object.entries(catalogue).filter(([, words]) => typeof words === "object");
+
+  test(`${code} has every plural that the language has, and no others`, () => {
+    const lacking = plurals.filter(([, forms]) => String(Object.keys(forms).sort()) !== String(pluralsOf(code)));
+    assert.deepEqual(lacking.map(([key]) => key), []);
+  });
+
+  // "One", "two" and "none" may be said in words.
+  test(`${code} fills in the same in each plural, the number aside`, () => {
+    const differing = plurals.filter(([, forms]) =>
+      Object.entries(forms).some(([form, text]) => {
+        const isSaid = (name) => name !== "count" || !["zero", "one", "two"].includes(form);
+        const expected = placeholdersOf(forms.other).filter(isSaid);
+        return String(placeholdersOf(text).filter(isSaid)) !== String(expected);
+      }),
+    );
+    assert.deepEqual(differing.map(([key]) => key), []);
+  });
+}
+
+test("in French, a narrow no-break space stands before ? ! : and ;", () => {
+  const texts = Object.values(catalogues.fr).flatMap((words) => Object.values(formsOf(words)));
+  assert.deepEqual(texts.filter((text) => /[^\u202f][?!:;]/.test(text)), []);
+});
+
+test("three dots are one sign", () => {
+  const texts = Object.values(catalogues).flatMap((catalogue) => Object.values(catalogue).flatMap((words) => Object.values(formsOf(words))));
+  assert.deepEqual(texts.filter((text) => text.includes("...")), []);
+});

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { checked } from "../../chatapp/static/js/settings.js";
+import { LANGUAGES } from "../../chatapp/static/js/words.js";
+
+const DEFAULTS = checked({});
+
+test("what was never set is as the device and the browser have it, and silent", () => {
+  assert.deepEqual(DEFAULTS, {
+    theme: "system",
+    size: "normal",
+    clock: "language",
+    language: "",
+    compact: false,
+    sound: false,
+    notices: false,
+    onlyMentions: false,
+    ignored: [],
+  });
+});
+
+const good = {
+  theme: ["system", "light", "dark", "contrast"],
+  size: ["small", "normal", "large", "huge"],
+  clock: ["language", "12", "24"],
+  language: ["", ...Object.keys(LANGUAGES)],
+  compact: [true, false],
+  sound: [true, false],
+  notices: [true, false],
+  onlyMentions: [true, false],
+  ignored: [[], ["Ann", "Bo"]],
+};
+for (const [name, values] of Object.entries(good)) {
+  for (const value of values) {
+    test(`${name} may be ${JSON.stringify(value)}`, () => {
+      assert.deepEqual(checked({ [name]: value })[name], value);
+    });
+  }
+}
+
+for (const name of Object.keys(good)) {
+  for (const value of [null, 1, "nonsense", {}, [1]]) {
+    test(`${name} can't be ${JSON.stringify(value)}: the default holds`, () => {
+      assert.deepEqual(checked({ [name]: value })[name], DEFAULTS[name]);
+    });
+  }
+}
+
+test("a setting that is wrong leaves the others as they are", () => {
+  assert.equal(checked({ theme: 1, size: "huge" }).size, "huge");
+});
+
+test("of the people ignored, those stay who are names", () => {
+  assert.deepEqual(checked({ ignored: ["Ann", null, 1, "Bo"] }).ignored, ["Ann", "Bo"]);
+});
+
+test("a setting that there isn't is left out", () => {
+  assert.ok(!("colour" in checked({ colour: "red" })));
+});
+
+test("the defaults stay what they are", () => {
+  checked({}).ignored.push("Ann");
+  assert.deepEqual(checked({}).ignored, []);
+});

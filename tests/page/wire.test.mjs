@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { changeOf, entryOf, leftOf, namedOf, Odd, pageOf, saidOf } from "../../chatapp/static/js/wire.js";
+
+const said = { user: "Ann", message: "hi" };
+const number = { room: "lobby", id: 1, at: 1700000000000 };
+const page = { ok: true, room: "lobby", epoch: "e", messages: [[said, number]], more: false, count: 1, users: ["Ann"] };
+const refusal = { ok: false, code: "not_in_room", message: "You are not in it." };
+
+test("an entry has what newmsg says in its two arguments", () => {
+  const entry = entryOf(said, { ...number, key: "k" });
+  assert.deepEqual({ ...entry }, { ...said, ...number, key: "k" });
+});
+
+test("an entry without a key has none", () => {
+  assert.equal(entryOf(said, number).key, undefined);
+});
+
+test("an entry is frozen", () => {
+  assert.ok(Object.isFrozen(entryOf(said, number)));
+});
+
+test("fields that an entry doesn't have are left out", () => {
+  assert.ok(!("colour" in entryOf({ ...said, colour: "red" }, number)));
+});
+
+const oddEntries = {
+  "no first argument": [undefined, number],
+  "no second argument": [said, undefined],
+  "null": [null, number],
+  "a list": [[said], number],
+  "a text": ["hi", number],
+  "a user that is no text": [{ ...said, user: 1 }, number],
+  "a message that is no text": [{ ...said, message: {} }, number],
+  "no room": [said, { ...number, room: undefined }],
+  "a number that is text": [said, { ...number, id: "1" }],
+  "a number below zero": [said, { ...number, id: -1 }],
+  "a number that isn't whole": [said, { ...number, id: 1.5 }],
+  "a number too large to be exact": [said, { ...number, id: 2 ** 53 }],
+  "a time after the last day that there is": [said, { ...number, at: 8.64e15 + 1 }],
+  "a time before 1970": [said, { ...number, at: -1 }],
+  "a time that isn't whole": [said, { ...number, at: 0.5 }],
+  "no time": [said, { ...number, at: undefined }],
+};
+for (const [what, arguments_] of Object.entries(oddEntries)) {
+  test(`an entry with ${what} is odd`, () => {
+    assert.throws(() => entryOf(...arguments_), Odd);
+  });
+}
+
+test("a time on the last day that there is can be shown", () => {
+  const { at } = entryOf(said, { ...number, at: 8.64e15 });
+  assert.doesNotThrow(() => new Date(at).toISOString());
+});
+
+test("a page has its messages as entries", () => {
+  assert.deepEqual(pageOf(page).entries, [entryOf(said, number)]);
+});
+
+test("a page of history, which has no people, has none", () => {
+  const { ok, room, epoch, messages, more } = page;
+  const { count, users } = pageOf({ ok, room, epoch, messages, more });
+  assert.deepEqual([count, users], [0, []]);
+});
+
+const oddPages = {
+  "no answer": undefined,
+  "null": null,
+  "a text": "ok",
+  "ok that isn't true": { ...page, ok: 1 },
+  "no epoch": { ...page, epoch: undefined },
+  "no room": { ...page, room: undefined },
+  "more that isn't known": { ...page, more: undefined },
+  "messages that are no list": { ...page, messages: {} },
+  "a message that is no pair": { ...page, messages: [said] },
+  "half a message": { ...page, messages: [[said]] },
+  "a count below zero": { ...page, count: -1 },
+  "users that are no list": { ...page, users: "Ann" },
+  "a user that is no text": { ...page, users: [1] },
+};
+for (const [what, answer] of Object.entries(oddPages)) {
+  test(`as a page, ${what} is odd`, () => {
+    assert.throws(() => pageOf(answer), Odd);
+  });
+}
+
+const takes = { pageOf, saidOf, namedOf, leftOf };
+for (const [name, take] of Object.entries(takes)) {
+  test(`${name} gives a refusal as it is`, () => {
+    assert.equal(take(refusal), refusal);
+  });
+  test(`to ${name}, a refusal without a code is odd`, () => {
+    assert.throws(() => take({ ok: false, message: "No." }), Odd);
+  });
+  test(`to ${name}, a refusal without a sentence is odd`, () => {
+    assert.throws(() => take({ ok: false, code: "internal" }), Odd);
+  });
+  test(`to ${name}, an answer that isn't ok and no refusal is odd`, () => {
+    assert.throws(() => take({}), Odd);
+  });
+  test(`to ${name}, no object is odd`, () => {
+    assert.throws(() => take("ok"), Odd);
+  });
+}
+
+const good = { saidOf: { ok: true, id: 7 }, namedOf: { ok: true, user: "Ann" }, leftOf: { ok: true, room: "den" } };
+for (const [name, answer] of Object.entries(good)) {
+  test(`${name} gives an answer as it is`, () => {
+    assert.equal(takes[name](answer), answer);
+  });
+  test(`to ${name}, an answer without its field is odd`, () => {
+    assert.throws(() => takes[name]({ ok: true }), Odd);
+  });
+}
+
+test("a change of people has the fields that were told", () => {
+  const change = changeOf({ room: "den", from: "Ann", to: "Anna" });
+  assert.deepEqual(change, { room: "den", user: undefined, from: "Ann", to: "Anna", count: undefined });
+});
+
+const oddChanges = {
+  "no object": "Ann",
+  "no room": { user: "Ann" },
+  "a user that is no text": { room: "den", user: null },
+  "a new name that is no text": { room: "den", from: "Ann", to: 1 },
+  "a count that isn't whole": { room: "den", count: 0.5 },
+};
+for (const [what, change] of Object.entries(oddChanges)) {
+  test(`a change of people with ${what} is odd`, () => {
+    assert.throws(() => changeOf(change), Odd);
+  });
+}
