@@ -14,19 +14,25 @@ from chatapp.store.base import Log
 STATIC = Path(__file__).parent / "static"
 LANGUAGES = sorted(path.stem for path in (STATIC / "js" / "words").glob("*.js"))
 STYLES = ["css/base.css", "css/layout.css", "css/conversation.css"]
-MODULES = [
-    "vendor/socket.io.esm.min.js",
-    *(
-        path.relative_to(STATIC).as_posix()
-        for path in sorted((STATIC / "js").rglob("*.js"))
-        if path.parent.name != "words" and path.name != "look.js"
-    ),
+FIRST = [
+    *("main", "connection", "dom", "identity", "outbox", "room", "rooms", "router", "session"),
+    *("settings", "storage", "store", "views/conversation", "views/status", "wire", "words"),
+    *("markdown", "rows", "views/message-row", "markdown-nodes", "clipboard"),
 ]
-"""What the page loads at once, each module, so that none waits for the one that imports it."""
-
-
+"""The modules until the first message is seen."""
+MODULES = sorted(
+    path.relative_to(STATIC / "js").with_suffix("").as_posix()
+    for path in (STATIC / "js").rglob("*.js")
+    if path.parent.name != "words" and path.stem != "look"
+)
 FOR_EVER = 365 * 24 * 3600
-"""Seconds that a browser may keep a static file, whose address changes whenever one of them does."""
+"""Seconds that a browser may keep a static file, whose address changes when any of them does."""
+
+
+def in_order(language: str) -> list[str]:
+    """All modules, as the page asks for them at once, so that none waits for what imports it."""
+    first = [*FIRST, f"words/{language}"]
+    return [*first, *(name for name in MODULES if name not in first)]
 
 
 def static_path() -> str:
@@ -64,7 +70,7 @@ def blueprint(log: Log, title: str, max_message_chars: int) -> Blueprint:
             title=title,
             max_message_chars=max_message_chars,
             styles=STYLES,
-            modules=[*MODULES, f"js/words/{language}.js"],
+            modules=["vendor/socket.io.esm.min.js", *map("js/{}.js".format, in_order(language))],
         )
         return Response(text, headers={"Vary": "Accept-Language", "Cache-Control": "no-cache"})
 

@@ -60,6 +60,7 @@ export class Composer {
   #submit() {
     const message = this.#text.value;
     if (message.trim() === "" || this.#over() > 0) return this.focus();
+    this.#round = null;
     this.#text.value = "";
     this.#changed(false);
     this.focus();

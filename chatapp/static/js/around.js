@@ -1,0 +1,125 @@
+// What stands around the conversation: rooms and people, the forms, settings, what calls one back.
+import { Attention } from "./attention.js";
+import { copy } from "./clipboard.js";
+import { newRoomName } from "./room-name.js";
+import { Announcer } from "./views/announcer.js";
+import { Composer } from "./views/composer.js";
+import { fillWords, Frame } from "./views/frame.js";
+import { PeopleList } from "./views/people-list.js";
+import { RoomList } from "./views/room-list.js";
+import { SettingsDialog } from "./views/settings-dialog.js";
+import { Start } from "./views/start.js";
+import { ConnectionLine, TypingLine } from "./views/status.js";
+import { currentLanguage, direction, say, setClock, speak } from "./words.js";
+
+const { title, maxChars } = document.body.dataset;
+
+// `page`: what main.js has built.
+export function furnish(page) {
+  const { byId, connection, rooms, router, session, settings, store } = page;
+  const { state } = store;
+  listenToLanguage(page);
+
+  const address = (room) => router.address(room);
+  const announcer = new Announcer(byId("announcer"));
+  const attention = new Attention(store, { title, icon: byId("icon"), open: (room) => router.go(room) });
+  const composer = makeComposer(page, announcer);
+  const mention = (user) => composer.mention(user);
+  page.mention = mention;
+  page.heard = (room, entry) => {
+    if (entry.user !== state.me.name && room.name === state.view) announcer.message(entry);
+    attention.heard(room, entry);
+  };
+
+  const frame = new Frame({
+    setName: (name) => session.setName(name),
+    comeBack: () => session.comeBack(),
+    copyLink: () => copyLink(page),
+    mute: () => rooms.mute(state.rooms.get(state.view), !state.rooms.get(state.view).isMuted),
+    leave() {
+      rooms.leave(state.view);
+      router.go(null);
+    },
+  });
+  const people = new PeopleList(
+    { list: byId("people-list"), counts: [byId("people-count"), byId("people-title")], crowd: byId("people-crowd") },
+    {
+      mention,
+      ignore(user) {
+        settings.ignore(user);
+        announcer.now(say("people.ignored", { name: user }));
+      },
+      unignore: (user) => settings.unignore(user),
+    },
+  );
+  const start = new Start(
+    byId("start"),
+    {
+      async make() {
+        router.go(await newRoomName());
+        await copyLink(page);
+      },
+      open: (room) => router.go(room),
+    },
+    address,
+  );
+  const views = [
+    frame,
+    start,
+    new ConnectionLine(byId("connection"), () => connection.tryNow()),
+    new RoomList(byId("room-list"), address),
+    people,
+    composer,
+    new TypingLine(byId("typing")),
+    new SettingsDialog(byId("settings"), settings),
+  ];
+  for (const each of views) store.follow((now) => each.draw(now));
+
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) page.conversation.left();
+    store.change(() => {});
+  });
+}
+
+function makeComposer({ byId, connection, conversation, outbox, tab, troubles }, announcer) {
+  return new Composer({
+    form: byId("message-form"),
+    kept: tab,
+    mostChars: Number(maxChars),
+    actions: {
+      send(room, message) {
+        troubles.clear();
+        conversation.toEnd();
+        outbox.add(room, message);
+      },
+      typing: (room) => connection.tell("typing", { room }),
+      announce: (words) => announcer.now(words),
+      emoji: async () => (await import("../vendor/gemoji.js")).default,
+    },
+  });
+}
+
+async function copyLink({ router, store, troubles }) {
+  const isCopied = await copy(new URL(router.address(store.state.view), location.href).href);
+  troubles.tell(say(isCopied ? "room.linkCopied" : "room.linkNotCopied"));
+}
+
+// All words are said again when another language is chosen.
+function listenToLanguage({ store, wantedLanguage }) {
+  const { state } = store;
+  const show = () => {
+    Object.assign(document.documentElement, { lang: currentLanguage(), dir: direction() });
+    setClock(state.settings.clock);
+    fillWords();
+  };
+  const wanted = () => `${wantedLanguage()} ${state.settings.clock}`;
+  let shown = wanted();
+  show();
+  store.follow(async () => {
+    if (wanted() === shown) return;
+    shown = wanted();
+    await speak(wantedLanguage());
+    show();
+    store.change(() => {});
+  });
+}

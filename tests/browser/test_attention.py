@@ -1,0 +1,97 @@
+"""What calls one back: the icon's and the title's count, a sound, a desktop notice."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+from windows import enter, names_here, say
+
+WATCHED = """
+window.called = [];
+window.Notification = class {
+  static permission = "default";
+  static requestPermission() {
+    window.called.push("asked");
+    Notification.permission = "granted";
+    return Promise.resolve("granted");
+  }
+  constructor(title, { body }) { window.called.push(`${title}: ${body}`); }
+  close() {}
+};
+OscillatorNode.prototype.start = function () { window.called.push("rang"); };
+OscillatorNode.prototype.stop = function () {};
+Object.defineProperty(document, "hidden", { get: () => window.isAway === true });
+window.leave = (isAway) => {
+  window.isAway = isAway;
+  document.dispatchEvent(new Event("visibilitychange"));
+};
+"""
+
+
+@pytest.fixture
+def ann(browser, room):
+    context = browser.new_context()
+    page = context.new_page()
+    page.add_init_script(WATCHED)
+    page.goto(room)
+    page.wait_for_selector("body.is-ready")
+    enter(page, "Ann Called")
+    expect(page.locator("#message")).to_be_visible()
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def bo(visit, room, ann) -> Page:
+    page = visit(room)
+    enter(page, "Bo")
+    expect(names_here(ann)).to_have_count(2)
+    return page
+
+
+def switch_on(page: Page, *labels: str) -> None:
+    page.get_by_role("button", name="Settings").click()
+    for label in labels:
+        page.get_by_label(label).check()
+    page.locator("#settings").get_by_role("button", name="Close").click()
+
+
+def called(page: Page) -> list[str]:
+    """What has called since the last time, without marks of direction."""
+    calls = page.evaluate("window.called.splice(0)")
+    return [call.replace("\u2068", "").replace("\u2069", "") for call in calls]
+
+
+def says_unseen(bo: Page, ann: Page, *said: str) -> None:
+    ann.evaluate("window.leave(true)")
+    for text in said:
+        say(bo, text)
+    expect(ann.locator("#message-container", has_text=said[-1])).to_be_visible()
+    ann.evaluate("window.leave(false)")
+
+
+def test_nothing_is_asked_for_before_it_is_switched_on(ann, bo):
+    says_unseen(bo, ann, "hello")
+    assert called(ann) == []
+    switch_on(ann, "With a desktop notice")
+    assert called(ann) == ["asked"]
+
+
+def test_a_notice_and_a_sound_for_what_is_not_seen(ann, bo, room):
+    switch_on(ann, "With a desktop notice", "With a sound")
+    called(ann)
+    say(bo, "seen")
+    expect(ann.locator("#message-container", has_text="seen")).to_be_visible()
+    assert called(ann) == []
+    says_unseen(bo, ann, "unseen")
+    assert called(ann) == ["rang", f"Bo in {room.rpartition('/')[2]}: unseen"]
+    ann.get_by_role("button", name="Mute this room").click()
+    says_unseen(bo, ann, "muted")
+    assert called(ann) == []
+
+
+def test_only_when_one_is_mentioned(ann, bo, room):
+    switch_on(ann, "With a desktop notice", "Only when I am mentioned")
+    called(ann)
+    says_unseen(bo, ann, "for all", "for you, @ann called")
+    assert called(ann) == [f"Bo in {room.rpartition('/')[2]}: for you, @ann called"]
