@@ -22,6 +22,7 @@ DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 780}
 FEW = {**UNLIMITED, "NAME_HOLD": "0.05", "MESSAGE_LIMIT": "4/3000"}
 """A server that soon takes no more messages: the next ones stay on their way."""
+MOST_TABS = 120
 LONG = "\n".join(f"line {n} of a long story" for n in range(40))
 
 numbers = count(1)
@@ -142,7 +143,10 @@ def lively(shows, join, serve):
         tell(bo, address, "@Ann look: https://example.org/a?b=c", "> so they said\nthey did")
         tell(bo, address, f"```\n{'code ' * 40}\n```", LONG)
         join(address, "Cy")
-        go_to(page, address.split("/r/")[1])
+        room = address.split("/r/")[1]
+        unread = page.locator(f"#room-list a[data-room={room}] .badge.unread [aria-hidden]")
+        expect(unread).to_have_text("4")
+        go_to(page, room)
         expect(page.locator(".row.new")).to_have_count(1)
         for n in range(4):
             say(page, f"my words {n}")
@@ -369,15 +373,14 @@ def test_nothing_moves_for_whom_that_is_too_much(lively):
 
 
 def focuses(page: Page) -> list[dict]:
-    """What Tab comes to, from the page's start to its end, and what is to be seen of the focus."""
-    page.evaluate("document.activeElement.blur()")
+    """What Tab comes to, once around the page, and what is to be seen of the focus."""
     found: list[dict] = []
-    while len(found) < 120:
+    for _ in range(MOST_TABS):
         page.keyboard.press("Tab")
         focus = page.evaluate(
             """() => {
                 const element = document.activeElement;
-                if (element === document.body) return null;
+                if (element === document.body) return "the end";
                 if (element.dataset.visited) return null;
                 element.dataset.visited = "yes";
                 const {outlineStyle, outlineWidth, outlineColor} = getComputedStyle(element);
@@ -388,7 +391,7 @@ def focuses(page: Page) -> list[dict]:
                 return {
                     what: element.outerHTML.slice(0, 90),
                     outline: outlineStyle !== "none" && parseFloat(outlineWidth) >= 2
-                        && !/transparent|, 0\\)/.test(outlineColor),
+                        && !/^rgba.*, 0\\)$/.test(outlineColor),
                     visible: element.checkVisibility(
                         {opacityProperty: true, visibilityProperty: true}),
                     free: over !== null && (element.contains(over) || over.contains(element)),
@@ -397,7 +400,8 @@ def focuses(page: Page) -> list[dict]:
         )
         if focus is None:
             break
-        found.append(focus)
+        if focus != "the end":
+            found.append(focus)
     page.evaluate(
         "document.querySelectorAll('[data-visited]').forEach((each) => delete each.dataset.visited)"
     )
@@ -456,7 +460,7 @@ def test_buttons_and_focus_are_to_be_seen_in_forced_colours(lively):
             .filter((element) => {
                 const style = getComputedStyle(element);
                 const hasBorder = style.borderTopStyle !== "none" && style.borderTopWidth !== "0px"
-                    && !/, 0\\)/.test(style.borderTopColor);
+                    && !/^rgba.*, 0\\)$/.test(style.borderTopColor);
                 const isUnderlined = style.textDecorationLine === "underline";
                 return element.checkVisibility() && !hasBorder && !isUnderlined;
             })
@@ -562,14 +566,12 @@ def test_own_messages_are_not_announced(listener, room):
 
 def test_what_ignored_people_write_is_not_announced(listener, join, room):
     page, bo = listener
-    dress(page, ignored=["Bo"])
-    tell(bo, room, "unwanted")
     cy = join(room, "Cy")
-    tell(cy, room, "wanted")
-    has_announced(page, "wanted")
-    tell(cy, room, "and the last")
-    has_announced(page, "the last")
-    assert announced(page) == ["Cy: wanted", "Cy: and the last"]
+    dress(page, ignored=["Bo"])
+    tell(bo, room, "from Bo")
+    tell(cy, room, "from another")
+    has_announced(page, "Cy")
+    assert announced(page) == ["Cy: from another"]
 
 
 def test_history_and_older_pages_are_not_announced(shows, join, room):
@@ -579,10 +581,8 @@ def test_history_and_older_pages_are_not_announced(shows, join, room):
     listen(page)
     enter(page, "Ann")
     expect(texts(page).last).to_have_text("old 119")
-    before = messages(page).count()
     page.locator("#message-container").evaluate("list => list.scrollTo(0, 0)")
     expect(texts(page).filter(has_text=re.compile("^old 0$"))).to_have_count(1)
-    assert messages(page).count() > before
     tell(bo, room, "now")
     has_announced(page, "now")
     assert announced(page) == ["Bo: now"]

@@ -78,6 +78,8 @@ def test_who_is_here_is_always_up_to_date(visit, room):
     enter(ann, "Ann")
     enter(bo, "bo")
     expect(names_here(ann)).to_have_text(["Ann", "bo"])
+    say(ann, "hello")
+    expect(texts(bo)).to_have_text(["hello"])
     bo.locator("#change-name").click()
     bo.locator("#new-name").fill("ann")
     bo.locator("#rename").get_by_role("button", name="Save").click()

@@ -137,7 +137,7 @@ def test_odd_answers_to_a_new_name(ann, server):
         ann.locator("#change-name").click()
         ann.locator("#new-name").fill("Anna")
         ann.locator("#rename").get_by_role("button", name="Save").click()
-        ann.wait_for_function("document.querySelector('#troubles .trouble')")
+        expect(ann.locator("#troubles .trouble")).to_have_count(1)
         ann.keyboard.press("Escape")
         says_odd(ann, answer)
         expect(ann.locator("#own-name")).to_have_text("Ann")
@@ -330,7 +330,7 @@ def test_huge_numbers_and_names(ann, server):
     server.answers["join"] = page_of(
         [
             {"user": "W" * 70000, "message": "m" * 70000},
-            {"room": "huge", "id": BIG, "at": BIG // 2},
+            {"room": "huge", "id": BIG, "at": BIG},
         ],
         count=BIG,
         users=["W" * 70000, "", "\u202eevil", "\u2069"],
@@ -378,10 +378,10 @@ def test_answers_that_never_come_are_asked_for_again(browser, server):
         server.answers[event] = NEVER
         server.asked.clear()
         do()
-        until(page, lambda event=event: server.asked[event] == 1)
+        until(page, lambda event=event: server.asked[event] >= 1)
         server.answers[event] = well
         page.clock.fast_forward(11000)
-        until(page, lambda event=event: server.asked[event] == 2)
+        until(page, lambda event=event: server.asked[event] >= 2)
     expect(unsent(page)).to_have_count(0)
     expect(page.locator("#own-name")).to_have_text("Ann")
     expect(page.locator("#troubles .trouble")).to_have_count(0)
@@ -390,10 +390,11 @@ def test_answers_that_never_come_are_asked_for_again(browser, server):
 
 def test_epochs_that_never_stay_are_no_storm(ann, server):
     epochs = count()
-    server.answers["join"] = lambda asked: page_of(entry(1), epoch=str(next(epochs)), more=True)(
-        asked
-    )
-    server.answers["history"] = server.answers["join"]
+
+    def read_on(asked):
+        return page_of(entry(1), epoch=str(next(epochs)), more=True)(asked)
+
+    server.answers["join"] = server.answers["history"] = read_on
     server.asked.clear()
     server.cuts_off()
     expect(ann.locator("#connection")).to_contain_text("Connected")

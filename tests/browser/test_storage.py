@@ -7,12 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import ALONE
 from playwright.sync_api import Page, expect
 from windows import enter, say, texts
 
 NOT_KEPT = "This browser keeps nothing for this page: your name and settings last until you close"
 
+ALONE = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 LOCAL = ["chat.settings", "chat.names", "chat.rooms"]
 SESSION = ["chat.me", "chat.drafts", "chat.unsent"]
 LONG = "w" * 500_000

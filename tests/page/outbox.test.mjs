@@ -21,7 +21,7 @@ function opened({ answers = [], kept = memory() } = {}) {
     return answer;
   };
   const wait = async (ms) => void waits.push(ms);
-  const outbox = new Outbox(new Store({ unsent: [] }, () => {}), kept, say, wait);
+  const outbox = new Outbox(new Store({ unsent: [] }, () => {}), kept, { say }, wait);
   return { outbox, said, waits, kept };
 }
 

@@ -1,6 +1,7 @@
 // What stands around the conversation: rooms and people, the forms, settings, what calls one back.
 import { Attention } from "./attention.js";
 import { copy } from "./clipboard.js";
+import { focusMain, keepFocus } from "./focus.js";
 import { newRoomName } from "./room-name.js";
 import { Announcer } from "./views/announcer.js";
 import { Composer } from "./views/composer.js";
@@ -10,7 +11,7 @@ import { RoomList } from "./views/room-list.js";
 import { SettingsDialog } from "./views/settings-dialog.js";
 import { Start } from "./views/start.js";
 import { ConnectionLine, TypingLine } from "./views/status.js";
-import { currentLanguage, direction, say, setClock, speak } from "./words.js";
+import { currentLanguage, direction, refusal, say, setClock, speak } from "./words.js";
 
 const { title, maxChars } = document.body.dataset;
 
@@ -27,9 +28,11 @@ export function furnish(page) {
   const mention = (user) => composer.mention(user);
   page.mention = mention;
   page.heard = (room, entry) => {
-    if (entry.user !== state.me.name && room.name === state.view) announcer.message(entry);
+    if (room.name === state.view) announcer.message(entry);
     attention.heard(room, entry);
   };
+  page.failed = (refused) => announcer.now(say("message.failed", { reason: refusal(refused) }));
+  announceConnection(store, announcer);
 
   const frame = new Frame({
     setName: (name) => session.setName(name),
@@ -40,6 +43,7 @@ export function furnish(page) {
       rooms.leave(state.view);
       router.go(null);
     },
+    focus: focusMain,
   });
   const people = new PeopleList(
     { list: byId("people-list"), counts: [byId("people-count"), byId("people-title")], crowd: byId("people-crowd") },
@@ -73,7 +77,9 @@ export function furnish(page) {
     new TypingLine(byId("typing")),
     new SettingsDialog(byId("settings"), settings),
   ];
+  document.body.classList.add("is-ready"); // what can't be seen can't have the focus
   for (const each of views) store.follow((now) => each.draw(now));
+  keepFocus(store);
 
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) page.conversation.left();
@@ -102,6 +108,20 @@ function makeComposer({ byId, connection, conversation, outbox, tab, troubles },
 async function copyLink({ router, store, troubles }) {
   const isCopied = await copy(new URL(router.address(store.state.view), location.href).href);
   troubles.tell(say(isCopied ? "room.linkCopied" : "room.linkNotCopied"));
+}
+
+// Once when it's lost, and once when it's back.
+function announceConnection(store, announcer) {
+  let known = "connecting";
+  store.follow(({ connection: { phase } }) => {
+    if (phase === "connected") {
+      if (known === "lost") announcer.now(say("connection.connected"));
+      known = "connected";
+    } else if (known === "connected") {
+      announcer.now(say("connection.lost"));
+      known = "lost";
+    }
+  });
 }
 
 // All words are said again when another language is chosen.

@@ -1,10 +1,10 @@
 // Calls one back to the chat: the title, the icon, a sound, a desktop notice.
-import { folded } from "./identity.js";
 import { mentions } from "./markdown.js";
 import { say } from "./words.js";
 import { roomTitle } from "./views/room-list.js";
 
 const SHOWN_CHARS = 120;
+const RING_EVERY_MS = 1000;
 
 export class Attention {
   #store;
@@ -12,6 +12,7 @@ export class Attention {
   #icon;
   #plainIcon;
   #audio = null;
+  #rangAt = -Infinity;
   #open;
 
   // `open(room)` brings a room into view.
@@ -27,15 +28,13 @@ export class Attention {
   heard(room, { user, message }) {
     const { me, settings, view } = this.#store.state;
     const isWatched = !document.hidden && view === room.name;
-    const isIgnored = settings.ignored.some((name) => folded(name) === folded(user));
-    if (user === me.name || isIgnored || room.isMuted || isWatched) return;
+    if (room.isMuted || isWatched) return;
     if (settings.onlyMentions && !(me.name && mentions(message, me.name))) return;
     if (settings.sound) this.#ring();
     if (settings.notices) this.#notice(room, user, message);
   }
 
-  #count({ rooms, view, me, settings }) {
-    const ignored = new Set(settings.ignored.map(folded));
+  #count({ rooms, view, me, ignored }) {
     let count = 0;
     for (const room of rooms.values()) if (!room.isMuted) count += room.unread(me.name, ignored);
     const place = view === null ? this.#title : `${roomTitle(view)} · ${this.#title}`;
@@ -46,7 +45,10 @@ export class Attention {
     navigator.setAppBadge?.(count).catch(() => {});
   }
 
+  // What was missed meanwhile comes all at once, and rings once.
   #ring() {
+    if (performance.now() - this.#rangAt < RING_EVERY_MS) return;
+    this.#rangAt = performance.now();
     this.#audio ??= new AudioContext();
     const { currentTime, destination } = this.#audio;
     const tone = new OscillatorNode(this.#audio, { frequency: 660 });

@@ -2,7 +2,7 @@
 // until the first message is seen. What stands around that comes after it (around.js).
 import { Connection } from "./connection.js";
 import { icon } from "./dom.js";
-import { Identity } from "./identity.js";
+import { folded, Identity } from "./identity.js";
 import { Outbox } from "./outbox.js";
 import { Room } from "./room.js";
 import { LOBBY, Rooms } from "./rooms.js";
@@ -28,6 +28,7 @@ const store = new Store({
   view: null, // the room in view; null: the start page
   unsent: [],
   settings: {},
+  ignored: new Set(), // names as they are compared
 });
 const { state } = store;
 const notKept = () => setTimeout(() => speaking.then(() => troubles.tell(say("trouble.storage"))));
@@ -50,15 +51,19 @@ const connection = new Connection(socketPath, {
   },
 });
 const identity = new Identity(browser, tab);
-const outbox = new Outbox(store, tab, (room, message, key) =>
-  connection.ask("msg", saidOf, { message, room, key, user: state.me.name }),
-);
+const outbox = new Outbox(store, tab, {
+  say: (room, message, key) => connection.ask("msg", saidOf, { message, room, key, user: state.me.name }),
+  onFailed: (refused) => page.failed(refused),
+});
 const rooms = new Rooms({
   store,
   connection,
   kept: browser,
   onEntered: (name) => state.me.name && outbox.send(name),
-  onHeard: (room, entry) => page.heard(room, entry),
+  onHeard(room, entry) {
+    const isOthers = entry.user !== state.me.name && !state.ignored.has(folded(entry.user));
+    if (isOthers) page.heard(room, entry);
+  },
 });
 const session = new Session({ store, connection, identity, rooms });
 const router = new Router(root, view);
@@ -66,7 +71,8 @@ const router = new Router(root, view);
 // What the parts around the conversation build on, and what they take part in.
 const page = {
   ...{ byId, connection, outbox, rooms, router, session, settings, store, tab, troubles, wantedLanguage },
-  heard() {},
+  heard() {}, // a message of somebody's who isn't ignored
+  failed() {}, // one's own was refused
   mention() {},
 };
 
@@ -89,7 +95,6 @@ store.follow((now) => page.conversation.draw(now));
 
 const { furnish } = await import("./around.js");
 furnish(page);
-document.body.classList.add("is-ready");
 
 function view(room) {
   store.change((now) => (now.view = room));

@@ -12,14 +12,17 @@ export class Outbox {
   #store;
   #kept;
   #say;
+  #onFailed;
   #sending = new Set();
   #wait;
 
-  // `say(room, message, key)` resolves to the server's answer, or to null if none came.
-  constructor(store, kept, say, wait = (ms) => new Promise((resume) => setTimeout(resume, ms))) {
+  // `say(room, message, key)` resolves to the server's answer, or to null if none came;
+  // `onFailed(refusal)` is called where that is no.
+  constructor(store, kept, { say, onFailed = () => {} }, wait = (ms) => new Promise((resume) => setTimeout(resume, ms))) {
     this.#store = store;
     this.#kept = kept;
     this.#say = say;
+    this.#onFailed = onFailed;
     this.#wait = wait;
     this.#change(() => kept.read(PLACE, []).filter(isItem).map(waiting));
   }
@@ -76,7 +79,10 @@ export class Outbox {
       await this.#wait(answer.retryAfter ?? RETRY_MS);
       this.#mark(item, { state: "waiting" });
     } else if (answer.ok) this.remove(item.key);
-    else this.#mark(item, { state: "failed", refusal: answer });
+    else {
+      this.#mark(item, { state: "failed", refusal: answer });
+      this.#onFailed(answer);
+    }
     return true;
   }
 

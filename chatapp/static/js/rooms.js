@@ -195,7 +195,9 @@ export class Rooms {
     let page = first;
     for (let pages = 1; page?.ok; pages += 1) {
       const isFirst = !room.isKnown;
+      const { last } = room;
       this.#store.change(() => this.#take(room, page, page === first));
+      if (!isFirst) for (const entry of page.entries) if (entry.id > last) this.#onHeard(room, entry);
       if (isFirst || !page.more) return;
       if (pages >= MOST_PAGES) {
         room.startAfresh();

@@ -65,7 +65,7 @@ export class Settings {
 
   #read() {
     const settings = checked(this.#kept.read(PLACE));
-    this.#store.change((state) => (state.settings = settings));
+    this.#store.change((state) => Object.assign(state, { settings, ignored: new Set(settings.ignored.map(folded)) }));
     window.applyLook(settings);
   }
 }

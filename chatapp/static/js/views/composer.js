@@ -135,8 +135,9 @@ export class Composer {
     this.#text.style.height = `${this.#text.scrollHeight + 2}px`;
     const over = this.#over();
     const isNear = over > -this.#most * (1 - WARN_FROM);
-    const key = over > 0 ? "message.over" : "message.left";
-    this.#counter.textContent = isNear ? say(key, { count: Math.abs(over) }) : "";
+    const words = say(over > 0 ? "message.over" : "message.left", { count: Math.abs(over) });
+    if (over > 0 && !this.#counter.classList.contains("wrong")) this.#actions.announce(words);
+    this.#counter.textContent = isNear ? words : "";
     this.#counter.classList.toggle("wrong", over > 0);
     this.#text.setAttribute("aria-invalid", String(over > 0));
     this.#form.querySelector("button").disabled = over > 0;

@@ -1,5 +1,4 @@
 // The conversation in view: a window of rows on a room's log, that follows its end or the reader.
-import { folded } from "../identity.js";
 import { h, set } from "../dom.js";
 import { rowsOf } from "../rows.js";
 import { currentLanguage, say } from "../words.js";
@@ -19,6 +18,7 @@ export class Conversation {
   #from = 0; // the number of the window's first entry
   #to = Infinity; // the number after which it ends; Infinity: it follows the end
   #isAtEnd = true;
+  #scrolledTo = 0;
   #drawn = new Map(); // rows by key: {look, element}
   #style = "";
 
@@ -28,7 +28,10 @@ export class Conversation {
     this.#below = below;
     this.#actions = actions;
     list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    below.addEventListener("click", () => this.toEnd());
+    below.addEventListener("click", () => {
+      list.focus({ preventScroll: true });
+      this.toEnd();
+    });
     new ResizeObserver(() => this.#isAtEnd && this.#scrollToEnd()).observe(list);
   }
 
@@ -104,16 +107,12 @@ export class Conversation {
       from: from < 0 ? entries.length : from,
       to: end,
       own: this.#state.me.name,
-      ignored: this.#ignored(),
+      ignored: this.#state.ignored,
       unsent: this.#state.unsent.filter(({ room: name, key }) => name === room.name && !room.has(key)),
     });
     this.#arrange(rows);
     if (this.#isAtEnd) this.#scrollToEnd();
     else if (anchor?.element.isConnected) this.#list.scrollTop += anchor.element.offsetTop - anchor.top;
-  }
-
-  #ignored() {
-    return new Set(this.#state.settings.ignored.map(folded));
   }
 
   // Rows that look the same stay; others are drawn, and all put in their order.
@@ -145,7 +144,9 @@ export class Conversation {
     const room = this.#room;
     if (!room) return;
     const distance = this.#distanceToEnd();
-    this.#isAtEnd = this.#to === Infinity && distance < AT_END_PX;
+    const isUpward = this.#list.scrollTop < this.#scrolledTo;
+    this.#scrolledTo = this.#list.scrollTop;
+    this.#isAtEnd = this.#to === Infinity && distance < (isUpward ? 2 : AT_END_PX);
     if (this.#list.scrollTop < NEAR_PX) this.#showOlder(room);
     else if (distance < NEAR_PX && this.#to !== Infinity) this.#showNewer(room);
     else if (this.#isAtEnd) this.#redraw();
@@ -177,7 +178,7 @@ export class Conversation {
 
   #drawBelow(room) {
     this.#below.hidden = this.#isAtEnd || (this.#to === Infinity && this.#distanceToEnd() < AT_END_PX);
-    const count = room.unread(this.#state.me.name, this.#ignored());
+    const count = room.unread(this.#state.me.name, this.#state.ignored);
     const words = count > 0 ? say("message.newBelow", { count }) : say("message.toEnd");
     this.#below.querySelector("span").textContent = words;
     this.#below.classList.toggle("has-new", count > 0);

@@ -12,9 +12,12 @@ export class Frame {
   #renameForm;
   #view;
   #shownRefusal = "";
+  #isAway = false;
+  #focus;
 
-  // `actions`: setName(name), comeBack(), copyLink(), mute(), leave().
+  // `actions`: setName(name), comeBack(), copyLink(), mute(), leave(), focus().
   constructor(actions) {
+    this.#focus = actions.focus;
     this.#nameForm = new NameForm(byId("name-form"), actions.setName);
     this.#renameForm = new NameForm(byId("rename-form"), async (name) => {
       if (await actions.setName(name)) byId("rename").close();
@@ -26,7 +29,10 @@ export class Frame {
     for (const button of document.querySelectorAll("[data-close]")) {
       button.addEventListener("click", () => this.closeDrawers(true));
     }
-    document.addEventListener("keydown", ({ key }) => key === "Escape" && this.closeDrawers(true));
+    document.addEventListener("keydown", ({ key }) => {
+      if (key === "Escape" && !document.querySelector("dialog[open]")) this.closeDrawers(true);
+    });
+    window.matchMedia("(max-width: 64rem)").addEventListener("change", () => this.closeDrawers(false));
     byId("veil").addEventListener("click", () => this.closeDrawers(true));
     byId("show-settings").addEventListener("click", () => byId("settings").showModal());
     byId("change-name").addEventListener("click", () => this.#rename());
@@ -34,7 +40,7 @@ export class Frame {
     byId("mute").addEventListener("click", actions.mute);
     byId("leave").addEventListener("click", actions.leave);
     byId("come-back").addEventListener("click", actions.comeBack);
-    byId("away").addEventListener("cancel", (event) => event.preventDefault());
+    byId("away").addEventListener("close", () => this.#isAway && byId("away").showModal());
   }
 
   draw({ view, rooms, me, connection }) {
@@ -50,9 +56,9 @@ export class Frame {
     this.#drawName(me, view, hasChanged);
     this.#drawEmpty(room);
     byId("away-text").textContent = say("connection.awayText", { name: me.wanted });
-    const isAway = connection.phase === "away";
-    if (isAway && !byId("away").open) byId("away").showModal();
-    if (!isAway && byId("away").open) byId("away").close();
+    this.#isAway = connection.phase === "away";
+    if (this.#isAway && !byId("away").open) byId("away").showModal();
+    if (!this.#isAway && byId("away").open) byId("away").close();
     if (hasChanged) this.closeDrawers(false);
   }
 
@@ -76,8 +82,10 @@ export class Frame {
 
   #drawName(me, view, hasChanged) {
     const isWanted = me.name === "" && (me.wanted === "" || me.refusal !== "");
+    const isDone = !isWanted && byId("name-form").contains(document.activeElement);
     byId("name-form").hidden = !isWanted;
     byId("message-form").hidden = isWanted;
+    if (isDone) this.#focus();
     const isClosed = isWanted && view !== null && view !== LOBBY;
     byId("room").classList.toggle("is-closed", isClosed);
     byId("invitation").textContent = isClosed ? say("room.choose", { room: view }) : "";
@@ -118,6 +126,7 @@ export class Frame {
     byId(drawer).classList.toggle("is-open", isOpen);
     byId(`show-${drawer}`).setAttribute("aria-expanded", String(isOpen));
     byId("veil").hidden = !isOpen;
+    for (const part of document.querySelectorAll("main, .skip, .drawer")) part.inert = isOpen && part.id !== drawer;
   }
 }
 

@@ -63,11 +63,13 @@ function textOf(message, own) {
   if (message.length <= LONG_CHARS && message.split("\n").length <= LONG_LINES) return text;
   text.classList.add("folded");
   const button = h("button", { type: "button", class: "link", "aria-expanded": "false" }, say("message.more"));
-  button.addEventListener("click", () => {
-    const isFolded = text.classList.toggle("folded");
+  const fold = (isFolded) => {
+    text.classList.toggle("folded", isFolded);
     button.setAttribute("aria-expanded", String(!isFolded));
     button.textContent = say(isFolded ? "message.more" : "message.less");
-  });
+  };
+  button.addEventListener("click", () => fold(!text.classList.contains("folded")));
+  text.addEventListener("focusin", () => fold(false)); // what has the focus is to be seen
   return [text, button];
 }
 

@@ -19,11 +19,10 @@ export class PeopleList {
     this.#actions = actions;
   }
 
-  draw({ rooms, view, me, settings }) {
+  draw({ rooms, view, me, ignored }) {
     const room = rooms.get(view);
-    const ignored = new Set(settings.ignored.map(folded));
     const users = room ? [...room.users].sort(inOrder()) : [];
-    const shown = JSON.stringify([room?.count, users, me.name, settings.ignored, currentLanguage()]);
+    const shown = JSON.stringify([room?.count, users, me.name, [...ignored], currentLanguage()]);
     if (shown === this.#shown) return;
     this.#shown = shown;
     const count = room?.count ?? 0;

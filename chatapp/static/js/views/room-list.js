@@ -1,6 +1,5 @@
 // The rooms that one is in, with what is unread in each.
 import { bdi, h, icon } from "../dom.js";
-import { folded } from "../identity.js";
 import { LOBBY } from "../rooms.js";
 import { currentLanguage, number, say } from "../words.js";
 
@@ -17,8 +16,7 @@ export class RoomList {
     this.#address = address;
   }
 
-  draw({ rooms, view, me, settings }) {
-    const ignored = new Set(settings.ignored.map(folded));
+  draw({ rooms, view, me, ignored }) {
     const items = [...rooms.values()].map((room) => ({
       name: room.name,
       title: roomTitle(room.name),

@@ -19,40 +19,48 @@ export class SettingsDialog {
   }
 
   draw({ settings }) {
-    const shown = JSON.stringify([settings, say("settings.title"), permission()]);
-    if (shown === this.#shown) return;
+    const shown = JSON.stringify([settings.ignored, say("settings.title"), settings.notices && permission()]);
+    if (shown !== this.#shown) this.#build(settings);
     this.#shown = shown;
+    for (const [name, value] of Object.entries(settings)) {
+      const field = document.getElementById(`setting-${name}`);
+      if (field?.type === "checkbox") field.checked = value;
+      else if (field) field.value = value;
+    }
+  }
+
+  #build(settings) {
     const place = this.#dialog.querySelector(".fields");
     const focused = place.contains(document.activeElement) ? document.activeElement.id : null;
     place.replaceChildren(
-      this.#select("language", settings.language, { "": say("settings.browserLanguage"), ...LANGUAGES }),
-      ...Object.entries(CHOICES).map(([name, choices]) => this.#select(name, settings[name], labelled(name, choices))),
-      this.#checkbox("compact", settings),
+      this.#select("language", { "": say("settings.browserLanguage"), ...LANGUAGES }),
+      ...Object.entries(CHOICES).map(([name, choices]) => this.#select(name, labelled(name, choices))),
+      this.#checkbox("compact"),
       h(
         "fieldset",
         {},
         h("legend", {}, say("settings.attention")),
-        this.#checkbox("sound", settings),
-        this.#checkbox("notices", settings),
+        this.#checkbox("sound"),
+        this.#checkbox("notices"),
         settings.notices && permission() === "denied" && h("p", { class: "wrong" }, say("settings.noticesBlocked")),
-        this.#checkbox("onlyMentions", settings),
+        this.#checkbox("onlyMentions"),
       ),
       ...this.#ignored(settings.ignored),
     );
-    if (focused) document.getElementById(focused)?.focus();
+    if (focused !== null) (document.getElementById(focused) ?? this.#dialog.querySelector(".dialog-foot button")).focus();
   }
 
-  #select(name, value, options) {
+  #select(name, options) {
     const id = `setting-${name}`;
-    const items = Object.entries(options).map(([key, words]) => h("option", { value: key, selected: key === value }, words));
+    const items = Object.entries(options).map(([key, words]) => h("option", { value: key }, words));
     const onchange = (event) => this.#settings.set(name, event.target.value);
     return h("div", { class: "field" }, h("label", { for: id }, say(`settings.${name}`)), h("select", { id, onchange }, items));
   }
 
-  #checkbox(name, settings) {
+  #checkbox(name) {
     const id = `setting-${name}`;
     const onchange = (event) => this.#check(name, event.target.checked);
-    const box = h("input", { type: "checkbox", id, checked: settings[name], onchange });
+    const box = h("input", { type: "checkbox", id, onchange });
     return h("div", { class: "field check" }, box, h("label", { for: id }, say(`settings.${name}`)));
   }
 

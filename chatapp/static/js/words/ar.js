@@ -155,6 +155,7 @@ export default {
     many: "إعادة الاتصال بعد {count} ثانية",
     other: "إعادة الاتصال بعد {count} ثانية",
   },
+  "connection.lost": "انقطع الاتصال؛ تجري إعادة الاتصال…",
   "connection.now": "الآن",
   "connection.away": "أنت تدردش في علامة تبويب أخرى",
   "connection.awayText": "الاسم {name} مستخدم في علامة تبويب أخرى من هذا المتصفح.",

@@ -77,6 +77,7 @@ export default {
   "connection.connecting": "Verbinden…",
   "connection.connected": "Verbunden",
   "connection.waiting": { one: "Neuer Versuch in {count}\u00a0s", other: "Neuer Versuch in {count}\u00a0s" },
+  "connection.lost": "Verbindung verloren; sie wird neu aufgebaut …",
   "connection.now": "Jetzt",
   "connection.away": "Du chattest in einem anderen Tab",
   "connection.awayText": "{name} wird in einem anderen Tab dieses Browsers verwendet.",

@@ -77,6 +77,7 @@ export default {
   "connection.connecting": "Connecting…",
   "connection.connected": "Connected",
   "connection.waiting": { one: "Reconnecting in {count} s", other: "Reconnecting in {count} s" },
+  "connection.lost": "Connection lost; reconnecting…",
   "connection.now": "Now",
   "connection.away": "You're chatting in another tab",
   "connection.awayText": "{name} is in use in another tab of this browser.",

@@ -101,6 +101,7 @@ export default {
     many: "Reconexión en {count}\u00a0s",
     other: "Reconexión en {count}\u00a0s",
   },
+  "connection.lost": "Se perdió la conexión; reconectando…",
   "connection.now": "Ahora",
   "connection.away": "Estás chateando en otra pestaña",
   "connection.awayText": "{name} se está usando en otra pestaña de este navegador.",

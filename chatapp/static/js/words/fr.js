@@ -113,6 +113,7 @@ export default {
     many: "Reconnexion dans {count}\u202fs",
     other: "Reconnexion dans {count}\u202fs",
   },
+  "connection.lost": "Connexion perdue ; reconnexion en cours…",
   "connection.now": "Maintenant",
   "connection.away": "Tu discutes dans un autre onglet",
   "connection.awayText": "{name} est utilisé dans un autre onglet de ce navigateur.",

@@ -77,6 +77,7 @@ export default {
   "connection.connecting": "接続中…",
   "connection.connected": "接続済み",
   "connection.waiting": { other: "{count}秒後に再接続" },
+  "connection.lost": "接続が切れました。再接続しています…",
   "connection.now": "今すぐ接続",
   "connection.away": "別のタブでチャット中です",
   "connection.awayText": "{name}は、このブラウザーの別のタブで使われています。",
