@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,28 +12,31 @@ from werkzeug import Response as BaseResponse
 from chatapp import wire
 from chatapp.store.base import Log
 
-STATIC = Path(__file__).parent / "static"
+STATIC = Path(__file__).resolve().parent / "static"
 LANGUAGES = sorted(path.stem for path in (STATIC / "js" / "words").glob("*.js"))
 STYLES = ["css/base.css", "css/layout.css", "css/conversation.css"]
-FIRST = [
-    *("main", "connection", "dom", "identity", "outbox", "room", "rooms", "router", "session"),
-    *("settings", "storage", "store", "views/conversation", "views/status", "wire", "words"),
-    *("markdown", "rows", "views/message-row", "markdown-nodes", "clipboard"),
-]
-"""The modules until the first message is seen."""
-MODULES = sorted(
-    path.relative_to(STATIC / "js").with_suffix("").as_posix()
-    for path in (STATIC / "js").rglob("*.js")
-    if path.parent.name != "words" and path.stem != "look"
-)
+IMPORT = re.compile(r'^import .* from "(\.[^"]+)";$', re.MULTILINE)
 FOR_EVER = 365 * 24 * 3600
 """Seconds that a browser may keep a static file, whose address changes when any of them does."""
 
 
-def in_order(language: str) -> list[str]:
-    """All modules, as the page asks for them at once, so that none waits for what imports it."""
-    first = [*FIRST, f"words/{language}"]
-    return [*first, *(name for name in MODULES if name not in first)]
+def modules(language: str) -> list[str]:
+    """All modules, asked for by the page at once, so that none waits for what imports it: first
+    those until the first message is seen (main.js), then those around it."""
+    first = imported(STATIC / "js" / "main.js", [])
+    found = imported(
+        STATIC / "js" / "around.js", [*first, STATIC / "js" / "words" / f"{language}.js"]
+    )
+    return [path.relative_to(STATIC).as_posix() for path in found]
+
+
+def imported(module: Path, found: list[Path]) -> list[Path]:
+    """What is `found` so far, with a module and all that it imports."""
+    if module not in found:
+        found.append(module)
+        for name in IMPORT.findall(module.read_text()):
+            imported((module.parent / name).resolve(), found)
+    return found
 
 
 def static_path() -> str:
@@ -47,6 +51,7 @@ def static_path() -> str:
 def blueprint(log: Log, title: str, max_message_chars: int) -> Blueprint:
     """`/`, `/r/NAME`, `/manifest.webmanifest`, `/healthz`, `/readyz` (docs/wire.md, HTTP)."""
     pages = Blueprint("pages", __name__)
+    in_order = {language: modules(language) for language in LANGUAGES}
 
     @pages.get("/")
     def start() -> Response:
@@ -70,7 +75,7 @@ def blueprint(log: Log, title: str, max_message_chars: int) -> Blueprint:
             title=title,
             max_message_chars=max_message_chars,
             styles=STYLES,
-            modules=["vendor/socket.io.esm.min.js", *map("js/{}.js".format, in_order(language))],
+            modules=in_order[language],
         )
         return Response(text, headers={"Vary": "Accept-Language", "Cache-Control": "no-cache"})
 

@@ -1,13 +1,12 @@
-// The rooms that one is in: opened, entered, read, left, and remembered for one's name.
+// The rooms that one is in: opened, left, and remembered for one's name.
+import { Entering } from "./entering.js";
 import { folded } from "./identity.js";
 import { Room } from "./room.js";
-import { changeOf, entryOf, leftOf, pageOf } from "./wire.js";
+import { changeOf, entryOf, leftOf } from "./wire.js";
 
 export const LOBBY = "lobby";
 export const ROOM = /^[a-z0-9_-]{1,64}$/;
 const PLACE = "chat.rooms";
-const PAGE = 200;
-const MOST_PAGES = 5; // that are read to fill a gap; whoever was away for longer begins at the newest
 const MOST_KEPT = 49;
 const KEEP_WITHIN_MS = 300;
 
@@ -15,9 +14,7 @@ export class Rooms {
   #store;
   #connection;
   #kept;
-  #entering = new Map();
-  #filling = new Set();
-  #onEntered;
+  #entering;
   #onHeard;
   #later;
 
@@ -26,7 +23,7 @@ export class Rooms {
     this.#store = store;
     this.#connection = connection;
     this.#kept = kept;
-    this.#onEntered = onEntered;
+    this.#entering = new Entering({ store, connection, onEntered, onHeard });
     this.#onHeard = onHeard;
     window.addEventListener("pagehide", () => this.#keep());
   }
@@ -41,7 +38,7 @@ export class Rooms {
     const people = (event, make) =>
       hear(event, (told) => {
         const change = changeOf(told);
-        this.#in(change.room, (room) => room.people(make(change)) || this.#enter(room, true));
+        this.#in(change.room, (room) => room.people(make(change)) || this.#entering.enter(room, true));
       });
     people("userJoined", ({ user }) => ({ joined: user }));
     people("userLeft", ({ user }) => ({ left: user }));
@@ -57,7 +54,7 @@ export class Rooms {
       this.#remember();
     }
     const room = rooms.get(name);
-    if (this.#connection.isUp && this.#mayEnter(room) && !room.isIn) this.#enter(room);
+    if (this.#connection.isUp && this.#mayEnter(room) && !room.isIn) this.#entering.enter(room);
     return room;
   }
 
@@ -86,19 +83,11 @@ export class Rooms {
     const { rooms, view } = this.#store.state;
     this.#store.change(() => rooms.forEach((room) => (room.isIn = false)));
     const inOrder = [...rooms.values()].sort((a, b) => (b.name === view) - (a.name === view));
-    for (const room of inOrder) if (this.#mayEnter(room) && !room.isIn) await this.#enter(room);
+    for (const room of inOrder) if (this.#mayEnter(room) && !room.isIn) await this.#entering.enter(room);
   }
 
-  // The older messages of a room, before those that are here.
-  async readOlder(room) {
-    if (!room.hasOlder || this.#filling.has(room)) return;
-    this.#filling.add(room);
-    try {
-      const page = await this.#ask("history", { room: room.name, before: room.first, limit: PAGE });
-      if (page?.ok) this.#store.change(() => room.prepend(page.entries, page.more));
-    } finally {
-      this.#filling.delete(room);
-    }
+  readOlder(room) {
+    return this.#entering.readOlder(room);
   }
 
   // The rooms that a name was in, in this browser.
@@ -147,79 +136,7 @@ export class Rooms {
       const isNew = entry.id > room.last;
       const isWhole = room.hear(entry);
       if (isNew && room.isKnown) this.#onHeard(room, entry);
-      if (!isWhole && !this.#filling.has(room)) this.#fill(room);
+      if (!isWhole) this.#entering.fill(room);
     });
-  }
-
-  async #fill(room) {
-    this.#filling.add(room);
-    try {
-      const page = await this.#ask("history", { room: room.name, since: room.last, limit: PAGE });
-      if (page?.ok) await this.#readOn(room, page);
-    } finally {
-      this.#filling.delete(room);
-    }
-  }
-
-  // A second entering of the same room while the first is under way is the first.
-  #enter(room, isAgain = false) {
-    const under = this.#entering.get(room);
-    if (under && !isAgain) return under;
-    const entering = this.#enters(room).finally(() => this.#entering.delete(room));
-    this.#entering.set(room, entering);
-    return entering;
-  }
-
-  async #enters(room) {
-    const since = room.isKnown ? room.last : undefined;
-    room.isIn = true; // what is heard before the answer belongs here
-    this.#filling.add(room);
-    try {
-      let page = await this.#ask("join", { room: room.name, since });
-      if (page?.ok && room.isKnown && page.epoch !== room.epoch) {
-        room.startAfresh();
-        page = await this.#ask("join", { room: room.name });
-      }
-      if (!page?.ok) {
-        this.#store.change(() => Object.assign(room, { isIn: false, problem: page }));
-        return;
-      }
-      await this.#readOn(room, page);
-    } finally {
-      this.#filling.delete(room);
-    }
-    this.#onEntered(room.name);
-  }
-
-  async #readOn(room, first) {
-    let page = first;
-    for (let pages = 1; page?.ok; pages += 1) {
-      const isFirst = !room.isKnown;
-      const { last } = room;
-      this.#store.change(() => this.#take(room, page, page === first));
-      if (!isFirst) for (const entry of page.entries) if (entry.id > last) this.#onHeard(room, entry);
-      if (isFirst || !page.more) return;
-      if (pages >= MOST_PAGES) {
-        room.startAfresh();
-        page = await this.#ask("history", { room: room.name });
-      } else page = await this.#ask("history", { room: room.name, since: room.last, limit: PAGE });
-    }
-  }
-
-  #take(room, page, isAnswer) {
-    if (room.epoch !== page.epoch) Object.assign(room, { epoch: page.epoch, read: null });
-    if (!room.isKnown) room.hasOlder = page.more;
-    room.append(page.entries);
-    room.read ??= room.last; // what was said before one came isn't unread
-    room.problem = null;
-    if (isAnswer && page.users.length + page.count > 0) room.setPeople(page.count, page.users);
-  }
-
-  async #ask(event, argument) {
-    for (;;) {
-      const answer = await this.#connection.ask(event, pageOf, argument);
-      if (answer?.code !== "rate_limited" && answer?.code !== "unavailable") return answer;
-      await new Promise((resume) => setTimeout(resume, answer.retryAfter ?? 1000));
-    }
   }
 }
