@@ -58,19 +58,20 @@ class Request(Struct, frozen=True):
 
     @classmethod
     def _convert(cls, fields: dict[str, Any]) -> Self:
-        try:
-            request = msgspec.convert(fields, cls)
-            for field in cls.__struct_fields__:
-                if isinstance(value := getattr(request, field), str):
+        own = {field: fields[field] for field in cls.__struct_fields__ if field in fields}
+        for field, value in own.items():
+            try:
+                if isinstance(value, str):
                     value.encode()
+            except UnicodeEncodeError:
+                raise BadRequest(f"The {field} of {cls.event} has an unpaired surrogate.") from None
+        try:
+            return msgspec.convert(own, cls)
         except msgspec.ValidationError as error:
             match = re.search(r"`\$?\.?(\w+)`$", str(error))
             field = match[1] if match else "argument"
             expected = EXPECTED.get(field, "what docs/wire.md says")
             raise BadRequest(f"The {field} of {cls.event} should be {expected}.") from None
-        except UnicodeEncodeError:
-            raise BadRequest(f"The {field} of {cls.event} has an unpaired surrogate.") from None
-        return request
 
 
 class SetUsername(Request, frozen=True):

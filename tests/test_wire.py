@@ -11,13 +11,15 @@ from chatapp import wire
 from chatapp.errors import BadRequest
 
 REQUESTS = [wire.SetUsername, wire.Msg, wire.Join, wire.Leave, wire.History, wire.Typing]
+any_text = st.text(st.characters(exclude_categories=()))  # unpaired surrogates, too
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    st.none() | st.booleans() | st.integers() | st.floats() | any_text | st.binary(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text, inner, max_size=3),
     max_leaves=8,
 )
 fields = st.dictionaries(
-    st.sampled_from(["message", "room", "key", "limit", "since", "before", "token", "hold"]),
+    st.sampled_from(["message", "room", "key", "limit", "since", "before", "token", "hold"])
+    | any_text,
     json_values,
 )
 
@@ -71,6 +73,9 @@ BAD = [
     (wire.SetUsername, ["a", {"token": 5}], "token of setUsername should be a string"),
     (wire.SetUsername, ["a", {"token": None}], "token of setUsername should be a string"),
     (wire.SetUsername, ["a", {"token": "\ud800"}], "token of setUsername has an unpaired"),
+    (wire.Join, [{"since": "\ud800"}], "since of join has an unpaired"),
+    (wire.Msg, [{"message": "a", "key": "\ud800"}], "key of msg has an unpaired"),
+    (wire.Msg, [{"\ud800": 1}], "message of msg should be a string"),
     (wire.SetUsername, ["a", {"hold": 1}], "hold of setUsername should be true or false"),
     (wire.SetUsername, ["a", {"hold": "yes"}], "hold of setUsername should be true or false"),
 ]
@@ -86,6 +91,10 @@ def test_fields_that_an_event_does_not_have_are_ignored():
     assert wire.Msg.parse([{"message": "a", "user": 7, "x": None}]) == wire.Msg("a")
     assert wire.Join.parse([{"before": "x", "hold": 1}]) == wire.Join()
     assert wire.SetUsername.parse(["a", {"room": 5, "name": "b"}]) == wire.SetUsername("a")
+    odd = {"\ud800": "\udfff", "": 1, "messag\u00e9": {"\ud800": 1}}
+    assert wire.Msg.parse([{"message": "a", **odd}]) == wire.Msg("a")
+    assert wire.Join.parse([odd]) == wire.Join()
+    assert wire.SetUsername.parse(["a", odd]) == wire.SetUsername("a")
 
 
 def test_an_argument_of_optional_fields_may_be_left_out():

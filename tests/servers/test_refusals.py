@@ -43,6 +43,7 @@ REFUSALS = [
     ("msg", ({"message": b"a"},), "bad_request", "binary"),
     ("msg", ({"message": "a", "user": b"a"},), "bad_request", "binary"),
     ("msg", ({"message": "\udc00"},), "bad_request", "surrogate"),
+    ("join", ({"since": "\ud800"},), "bad_request", "surrogate"),
     ("msg", ({"message": "a", "key": "no"},), "bad_request", "key of msg"),
     ("msg", ({"message": "a", "room": 1},), "bad_request", "room of msg"),
     ("msg", ({"message": "a", "room": "no room"},), "room_invalid", "room's name"),
