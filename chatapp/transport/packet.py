@@ -82,7 +82,12 @@ def _no_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-_lenient = json.JSONDecoder(parse_constant=_no_constant)
+def _number(digits: str) -> int | float:
+    """A whole number; a huge one as JavaScript has it, for Python limits the digits of an int."""
+    return int(digits) if len(digits) < 1000 else float(digits)
+
+
+_lenient = json.JSONDecoder(parse_constant=_no_constant, parse_int=_number)
 
 
 class Packet(socketio_packet.Packet):  # type: ignore[misc]

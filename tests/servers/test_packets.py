@@ -76,3 +76,14 @@ def test_packets_without_meaning_here_are_ignored(server, packet):
     client.send('421["join"]')
     assert client.text().startswith("431")
     client.close()
+
+
+@pytest.mark.parametrize("value", ["9" * 4301, "[" * 200 + "]" * 200])
+def test_what_is_huge_or_deep_is_refused_and_the_connection_stays(server, value):
+    """docs/wire.md, Refusals and Bounds."""
+    client = RawWebSocket(server)
+    client.send(f'421["history",{{"since":{value}}}]')
+    assert '"code":"bad_request"' in client.texts("431")[-1]
+    client.send('422["join"]')
+    assert client.text().startswith("432")
+    client.close()
