@@ -69,13 +69,15 @@ def post_worker_init(worker: Any) -> None:
     import gevent  # noqa: PLC0415 (patched by now)
     from gunicorn.arbiter import Arbiter  # noqa: PLC0415
 
-    from chatapp.errors import StoreError  # noqa: PLC0415 (as it is by now: see post_fork)
+    from chatapp.errors import StoreError, Unavailable  # noqa: PLC0415 (as it is: see post_fork)
 
     try:
         if chat := worker.wsgi.extensions.get("chat"):  # else it's another application
             chat.open()
     except StoreError as error:
         worker.log.error("%s", error)
+        sys.exit(Arbiter.WORKER_BOOT_ERROR)
+    except Unavailable:  # why, the log has said
         sys.exit(Arbiter.WORKER_BOOT_ERROR)
     gc.collect()
     gc.freeze()  # else each collection looks through the loaded modules again

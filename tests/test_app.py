@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import pytest
 
 from chatapp import create_app, security
 from chatapp.config import SettingError
-from chatapp.errors import ChatError
+from chatapp.errors import ChatError, StoreError, Unavailable
 
 
 def test_two_apps_share_nothing():
@@ -186,6 +187,18 @@ def test_a_server_reads_its_settings_without_loading_what_gevent_must_patch():
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert loaded.stdout.strip() == "[]", loaded.stderr
+
+
+@pytest.mark.parametrize("error", [StoreError("it's damaged"), Unavailable()])
+def test_a_worker_whose_store_cannot_be_used_ends_without_a_traceback(monkeypatch, error):
+    from chatapp import serve  # with the settings of this environment
+
+    worker, chat = Mock(), Mock()
+    worker.wsgi.extensions = {"chat": chat}
+    chat.open.side_effect = error
+    with pytest.raises(SystemExit) as end:
+        serve.post_worker_init(worker)
+    assert end.value.code == 3  # gunicorn: don't start another
 
 
 def test_every_refusal_has_a_code_of_its_own():

@@ -139,13 +139,15 @@ def check_version(path: Path, database: sqlite3.Connection) -> int:
 
 
 def probe(database: sqlite3.Connection) -> None:
-    """Read a little of all that there is, so that damage shows at the start.
+    """Read a little of all that there is, and all the holds, so that damage shows at the start.
 
     Raises:
         sqlite3.DatabaseError: it's damaged.
     """
     database.execute("SELECT epoch FROM store").fetchone()
-    database.execute("SELECT * FROM holds LIMIT 1").fetchone()
+    for whole in ("SELECT * FROM holds", "SELECT folded FROM holds ORDER BY folded"):  # its index
+        for _ in database.execute(whole):
+            pass
     for room, newest in database.execute("SELECT id, newest FROM rooms LIMIT 100").fetchall():
         ends = "SELECT * FROM messages WHERE room = ? AND id >= ? ORDER BY id LIMIT 1"
         database.execute(ends, (room, newest)).fetchone()

@@ -191,6 +191,30 @@ def is_damaged(path):
         file.write(os.urandom(path.stat().st_size - 4096))
 
 
+def has_damaged_holds(path):
+    damage_holds(path, which=2)
+
+
+def has_a_damaged_index_of_holds(path):
+    damage_holds(path, which=1)
+
+
+def damage_holds(path, which):
+    """A late page of the table's index (the first in the file with that name) or of the table."""
+    log = SQLiteLog(path)
+    log.open()
+    log.close()
+    with closing(sqlite3.connect(path)) as database:
+        held = [(f"name{n:04}", f"Name{n:04}", b"x" * 32, "") for n in range(2000)]
+        database.executemany("INSERT INTO holds VALUES (?, ?, ?, ?)", held)
+        database.commit()
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = path.read_bytes().split(b"name1990")[:which]
+    with path.open("r+b") as file:
+        file.seek(len(b"name1990".join(before)) // 4096 * 4096)
+        file.write(b"\xff" * 4096)
+
+
 def is_cut_short(path):
     is_damaged(path)
     shutil.copy(path, path.with_suffix(".whole"))
@@ -206,6 +230,8 @@ BAD = {
     is_anothers: "is another program's database; set CHATAPP_STORE to another file",
     is_newer: f"is of version {len(MIGRATIONS) + 1}, newer than this chatapp's {len(MIGRATIONS)}",
     is_damaged: "is damaged",
+    has_damaged_holds: "is damaged",
+    has_a_damaged_index_of_holds: "is damaged",
     is_cut_short: "is damaged",
     is_a_directory: "can't be opened or made",
 }
