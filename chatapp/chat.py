@@ -144,7 +144,10 @@ class Chat:
             entry = self._append(client, Draft(room, user, request.message, request.key))
         except (MessageEmpty, MessageTooLong):
             # A key is looked up before the text is judged, and seldom with such a text.
-            found = self._log.find(room, user, request.key) if request.key else None
+            if not request.key:
+                raise
+            self._turns.settle(client)  # its first message may be waiting for the log
+            found = self._log.find(room, user, request.key)
             if found is None:
                 raise
             entry = found

@@ -30,17 +30,30 @@ class Turns:
             RateLimited: it is over that rate. One that goes on at twice the rate is closed.
         """
         try:
-            if client.waiting and not beside:
-                client.settled = Event()
-                client.settled.wait()
-                if client.gone:
-                    raise Unavailable  # which nobody hears any more
             with client.lock:
+                if not beside:
+                    self.settle(client)
                 self._charge(client)
                 return do()
         finally:
             if client.gone:
                 self.end(client, client.gone)
+
+    def settle(self, client: Client) -> None:
+        """Within its turn, wait until the client's messages before have their answers.
+
+        Raises:
+            Unavailable: it has gone meanwhile.
+        """
+        while client.waiting:
+            client.settled = settled = Event()
+            client.lock.release()
+            try:
+                settled.wait()
+            finally:
+                client.lock.acquire()
+            if client.gone:
+                raise Unavailable  # which nobody hears any more
 
     @contextmanager
     def waiting(self, client: Client) -> Iterator[None]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
+from functools import partial
 
 import pytest
 from people import Room
@@ -127,6 +129,35 @@ def test_a_known_key_appends_nothing_whatever_its_text(room):
     ann.goes()
     bo.sets("ANN")
     assert bo.says("other", key="key-0001") == first
+
+
+def test_a_key_is_known_while_its_first_message_waits_for_the_log(room, monkeypatch):
+    ann = room.connects("Ann")
+    append, gate, reached = room.log.append, threading.Event(), threading.Event()
+
+    def append_slowly(draft):
+        reached.set()
+        gate.wait(5)
+        return append(draft)
+
+    monkeypatch.setattr(room.log, "waits", True)
+    monkeypatch.setattr(room.log, "append", append_slowly)
+    answers = []
+
+    def says(message):
+        says = partial(ann.says, message, key="key-0001")
+        answers.append(room.chat.turn(ann.client, says, beside=True))
+
+    first, second = (threading.Thread(target=says, args=(text,)) for text in ("hi", ""))
+    first.start()
+    reached.wait(5)
+    second.start()
+    second.join(0.1)
+    gate.set()
+    first.join()
+    second.join()
+    assert answers[0].id == 1
+    assert answers == answers[:1] * 2
 
 
 def test_another_name_has_keys_of_its_own(room):

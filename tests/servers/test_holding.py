@@ -143,6 +143,20 @@ def test_answers_come_in_the_order_of_the_events(server):
     client.close()
 
 
+def test_the_key_of_a_message_that_waits_is_known_whatever_the_text(server):
+    client = RawWebSocket(server)
+    answers(client, "setUsername", "In a hurry")
+    events = [
+        f'42{100 + n}["msg",{{"message":"{text}","key":"key-00001"}}]'
+        for n, text in enumerate(["hello", "", "other"])
+    ]
+    client.send_raw(b"".join(frame(event.encode()) for event in events))
+    said = [json.loads(client.texts(f"43{100 + n}")[-1][5:]) for n in range(3)]
+    assert said[0][0]["ok"]
+    assert said == said[:1] * 3
+    client.close()
+
+
 def test_a_held_name_and_its_rooms_outlive_the_server(tmp_path):
     server = Server("gunicorn", tmp_path, SETTINGS)
     ann, token = named(server, "Ann")
