@@ -24,7 +24,7 @@ from chatapp.errors import (
     TooManyRooms,
     Unavailable,
 )
-from chatapp.names import visible
+from chatapp.names import fold, visible
 from chatapp.presence import Absence, Presence
 from chatapp.store.base import Draft, Entry, Log
 from chatapp.turns import Turns
@@ -95,7 +95,7 @@ class Chat:
         self.audience.later(self._bounds.name_hold, partial(self._give_up, absence, hold))
 
     def _give_up(self, absence: Absence, hold: Hold | None) -> None:
-        with self._usernames.changing(None, absence.user):
+        with self._usernames.changing(None, fold(absence.user)):
             if hold:
                 self._usernames.end_hold(hold)
             self._presence.give_up(absence)
@@ -112,7 +112,7 @@ class Chat:
     def name(self, client: Client, request: wire.SetUsername) -> wire.NameSet:
         """Give the client the name that it asks for; the first thing it hears is `userSet`."""
         client.names.take()
-        with self._usernames.changing(client, request.name):
+        with self._usernames.changing(client, self._usernames.folded(request.name)):
             rooms = self._rooms_to_keep(client.user)
             token, hold = request.token, request.hold
             claim = self._usernames.claim(request.name, client, token, hold=hold, rooms=rooms)

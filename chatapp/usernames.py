@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from msgspec import Struct, structs
 
 from chatapp.errors import NameTaken, Unavailable
-from chatapp.names import INPUT_BOUND, fold, present
+from chatapp.names import fold, present
 
 TOKEN_BYTES = 16
 """128 random bits, as text of 22 characters."""
@@ -73,19 +73,18 @@ class UsernameSet:
         self._lock = threading.Lock()  # of `_locks`
         self._locks: WeakValueDictionary[str, Any] = WeakValueDictionary()
 
-    @contextmanager
-    def changing(self, holder: Hashable, name: str = "") -> Iterator[None]:
-        """Nobody else changes within who has `name`, or the name that `holder` has; whoever wants
-        to, waits. May be nested.
+    def folded(self, name: str) -> str:
+        """What the name that is asked for has in common with those that count as the same.
 
         Raises:
             NameInvalid: it can't be a name.
         """
-        with self._changing(holder, *([fold(present(name, INPUT_BOUND))] if name else [])):
-            yield
+        return fold(present(name, self._max_chars))
 
     @contextmanager
-    def _changing(self, holder: Hashable, *folded: str) -> Iterator[None]:
+    def changing(self, holder: Hashable, *folded: str) -> Iterator[None]:
+        """Nobody else changes within who has these names, or the one that `holder` has; whoever
+        wants to, waits. May be nested."""
         while True:
             own = self._names.get(holder)
             with ExitStack() as locks:
@@ -105,7 +104,7 @@ class UsernameSet:
         """Hold what was to be held when the process ended, and isn't somebody's again by now;
         these are the names, each within `changing`."""
         for hold in self._holds.holds() if self._holds else []:
-            with self._changing(None, hold.folded):
+            with self.changing(None, hold.folded):
                 if hold.folded not in self._records:
                     self._records[hold.folded] = _Record(hold.user, None, hold)
                     yield hold
@@ -131,7 +130,7 @@ class UsernameSet:
         """
         user = present(name, self._max_chars)
         folded = fold(user)
-        with self._changing(holder, folded):
+        with self.changing(holder, folded):
             there = self._records.get(folded)
             fits = bool(there and there.hold and is_token(token, there.hold))
             if there and there.holder != holder and not fits:
@@ -155,7 +154,7 @@ class UsernameSet:
         """Keep with `name` that it's in `rooms`, if someone has it and it is to be held; where that
         can't be kept just now, it will be at the next change."""
         folded = fold(name)
-        with self._changing(None, folded), suppress(Unavailable):
+        with self.changing(None, folded), suppress(Unavailable):
             record = self._records.get(folded)
             if record and record.holder is not None and record.hold:
                 hold = structs.replace(record.hold, rooms=tuple(sorted(rooms)))
@@ -164,7 +163,7 @@ class UsernameSet:
 
     def release(self, holder: Hashable) -> str | None:
         """Free the name that `holder` has, and return it; None if it has none."""
-        with self._changing(holder):
+        with self.changing(holder):
             folded = self._names.pop(holder, None)
             if folded is None:
                 return None
@@ -175,7 +174,7 @@ class UsernameSet:
     def break_off(self, holder: Hashable) -> str | Hold | None:
         """The connection of `holder` is broken: its name, free by now, or the hold that is on it
         from now on; None if it has none."""
-        with self._changing(holder):
+        with self.changing(holder):
             folded = self._names.get(holder)
             record = self._records[folded] if folded is not None else None
             if record and record.hold and folded is not None:
@@ -186,7 +185,7 @@ class UsernameSet:
 
     def end_hold(self, hold: Hold) -> None:
         """Free the name, unless its owner has come back."""
-        with self._changing(None, hold.folded):
+        with self.changing(None, hold.folded):
             record = self._records.get(hold.folded)
             if record and record.holder is None and record.hold is hold:
                 del self._records[hold.folded]

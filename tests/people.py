@@ -19,10 +19,10 @@ NUMBERS = count(1)
 class Room:
     """A chat and the people in it."""
 
-    def __init__(self, holds=None, **bounds) -> None:
+    def __init__(self, holds=None, max_name_chars=32, **bounds) -> None:
         self.audience = Audience()
         self.log = MemoryLog()
-        self.usernames = UsernameSet(holds=holds)
+        self.usernames = UsernameSet(max_name_chars, holds)
         self.chat = Chat(self.log, self.usernames, self.audience, Bounds(**bounds))
 
     def connects(self, name: str = "", **options) -> Person:

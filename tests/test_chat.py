@@ -13,6 +13,7 @@ from chatapp import wire
 from chatapp.errors import (
     MessageEmpty,
     MessageTooLong,
+    NameInvalid,
     NameRequired,
     NameTaken,
     NotInRoom,
@@ -75,6 +76,12 @@ def test_a_taken_name_changes_nothing(room):
         bo.sets("ann")
     assert room.usernames.snapshot() == ["Ann", "Bo"]
     assert bo.says("still Bo").ok
+
+
+@pytest.mark.parametrize("length", [33, 256, 257, 5000])
+def test_a_name_that_is_too_long_is_refused_by_the_bound_that_there_is(room, length):
+    with pytest.raises(NameInvalid, match="too long: 32 characters are allowed"):
+        room.connects("x" * length)
 
 
 def test_everyone_hears_a_message_the_sender_too(room):

@@ -237,6 +237,16 @@ def test_a_name_held_since_the_start_is_free_after_its_hold():
     assert kept.kept == {}
 
 
+def test_a_name_held_since_the_start_is_free_after_its_hold_though_it_is_too_long_by_now():
+    kept = Kept()
+    Room(kept).connects("A name of old", hold=True)
+    again = Room(kept, max_name_chars=5)
+    again.connects()
+    again.audience.wait(30)
+    assert again.connects().joins().users == []
+    assert kept.kept == {}
+
+
 def test_nothing_is_kept_of_names_that_are_not_to_be_held():
     kept = Kept()
     room = Room(kept)
