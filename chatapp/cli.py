@@ -41,7 +41,7 @@ def main(context: click.Context) -> None:
 def export(room: str | None, since: datetime | None) -> None:
     """Write the log to standard output, as JSON lines. A server may be running."""
     path, name = file(), room.lower() if room else ""
-    since_ms = int(since.timestamp() * 1000) if since else 0
+    since_ms = milliseconds(since) if since else 0
     unread: list[str] = []
     try:
         lines = exporting.export(path, unread.append, name, since_ms)
@@ -82,6 +82,14 @@ def check_() -> None:
         click.echo(f"{path} is sound: {count} messages")
     except StoreError as error:
         raise Wrong(str(error)) from None
+
+
+def milliseconds(date: datetime) -> int:
+    """The time since 1970 of a date in local time, as far as there were messages."""
+    try:
+        return int(date.timestamp() * 1000)
+    except (ValueError, OverflowError):  # it's at an end of the calendar
+        return 0 if date.year < 1970 else 2**53
 
 
 def file() -> Path:

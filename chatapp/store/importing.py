@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
 
-from chatapp.errors import StoreError
-from chatapp.names import fold
+from chatapp.errors import NameInvalid, StoreError
+from chatapp.names import INPUT_BOUND, fold, present
 from chatapp.store.database import Lease, open_database, store_error
 from chatapp.store.lines import FORMAT, AnyLine, EndLine, LogLine, LostLine, MessageLine, RoomLine
 from chatapp.store.writer import INSERT, ROW, transaction
@@ -52,7 +53,7 @@ def _fill(database: sqlite3.Connection, lines: Iterable[bytes]) -> int:
             _insert(database, line, order.rooms)
         except sqlite3.IntegrityError:
             raise StoreError(f"line {number}: its key was there already; {UNCHANGED}") from None
-        except (ValueError, msgspec.MsgspecError) as error:
+        except (ValueError, RecursionError, msgspec.MsgspecError) as error:
             raise StoreError(f"line {number}: {error}; {UNCHANGED}") from None
     if not order.ended:
         raise StoreError(f"line {number + 1}: it's missing, as the end is; {UNCHANGED}")
@@ -115,6 +116,8 @@ class _Order:
             self._number(line.id, line.id)
             if not self._at <= line.at <= self._room.at:
                 raise ValueError("its time is before the last message's, or after its room's")
+            if not is_shown(line.user):
+                raise ValueError(f"{line.user!a} isn't a name as it is shown")
             self._at = line.at
             self.messages += 1
 
@@ -138,3 +141,12 @@ class _Order:
         if self._last and first != self._last + 1:
             raise ValueError(f"the number {first} after {self._last}")
         self._last = last
+
+
+@lru_cache(maxsize=4096)
+def is_shown(user: str) -> bool:
+    """Whether a server, whatever its settings, may have written `user` as somebody's name."""
+    try:
+        return present(user, INPUT_BOUND) == user
+    except NameInvalid:
+        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import time
 from contextlib import closing
 
 import pytest
@@ -66,6 +67,18 @@ def test_export_of_a_room_and_since_a_date(chatapp, log):
     assert [line.get("room") for line in only] == [None, "tea", "tea", None]
     late = lines(chatapp("export", "--room", "lobby", "--since", "2023-11-18"))
     assert [line["id"] for line in late[2:-1]] == [5]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/Los_Angeles"])
+@pytest.mark.parametrize(("date", "count"), [("0001-01-01", 1), ("9999-12-31", 0)])
+def test_export_since_the_ends_of_the_calendar(chatapp, log, monkeypatch, zone, date, count):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert lines(chatapp("export", "--room", "tea", "--since", date))[-1]["messages"] == count
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_what_is_exported_and_imported_is_the_same_log(chatapp, log, tmp_path):
@@ -138,6 +151,11 @@ def end(messages) -> str:
         (HEAD + ROOM + message(room="tea"), "line 3: no line of the kind room for 'tea'"),
         (HEAD + ROOM + message(user=5), "line 3: "),
         (HEAD + ROOM + message(user=""), "line 3: "),
+        (HEAD + ROOM + message(user="\u200b"), "line 3: '\\u200b' isn't a name as it is shown"),
+        (HEAD + ROOM + message(user=" Ann"), "line 3: ' Ann' isn't a name as it is shown"),
+        (HEAD + ROOM + message(user="x" * 257), "line 3: "),
+        (HEAD + ROOM + message(user="\ud800"), "line 3: "),
+        (HEAD + '{"x":' + "[" * 100_000, "line 2: "),
         (HEAD + ROOM + message(message=""), "line 3: "),
         (HEAD + ROOM + message(key="*"), "line 3: "),
         (HEAD + ROOM + message(evil=5), "line 3: "),
