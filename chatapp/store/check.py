@@ -36,14 +36,16 @@ def check(path: Path, tell: Callable[[str], None]) -> int | None:
 
 def _wrong_numbers(database: sqlite3.Connection) -> Iterator[str]:
     rooms = database.execute(
-        "SELECT name, newest, min(m.id), max(m.id), count(m.id) FROM rooms "
+        "SELECT name, newest, min(m.id), max(m.id), count(m.id), rooms.at < max(m.at) FROM rooms "
         "LEFT JOIN messages m ON m.room = rooms.id GROUP BY rooms.id ORDER BY name"
     )
-    for name, newest, first, last, count in rooms:
+    for name, newest, first, last, count, late in rooms:
         if count and last - first + 1 != count:
             yield f"the room {name} has {count} messages from {first} to {last}: some are missing"
         if count and last != newest:
             yield f"the room {name} ends at {last}, and should at {newest}"
+        if late:
+            yield f"the room {name} has messages that are younger than its time"
     orphans = database.execute(
         "SELECT count(*) FROM messages WHERE room NOT IN (SELECT id FROM rooms)"
     ).fetchone()[0]

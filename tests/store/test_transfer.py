@@ -206,6 +206,7 @@ def test_check_of_a_sound_file(chatapp, log, path):
         ("DELETE FROM messages WHERE id = 5", "lobby ends at 4, and should at 5"),
         ("DELETE FROM rooms WHERE name = 'tea'", "1 messages are of no room"),
         ("UPDATE messages SET at = 1 WHERE id = 4", "1 messages are older than"),
+        ("UPDATE rooms SET at = at - 1 WHERE name = 'tea'", "tea has messages that are younger"),
     ],
 )
 def test_check_finds_what_is_wrong(chatapp, log, path, damage, said):
