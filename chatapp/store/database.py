@@ -49,9 +49,12 @@ def store_error(path: Path, error: sqlite3.Error | OSError) -> StoreError:
     return StoreError(f"{path} {WRONG.get(name) or f'cannot be used: {error}'}")
 
 
-def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """A connection that may pass from thread to thread, each transaction of which is explicit."""
-    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
+    """A connection that may pass from thread to thread, each transaction of which is explicit.
+
+    `mode`: sqlite.org/uri.html.
+    """
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
     database = sqlite3.connect(
         uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
@@ -68,13 +71,35 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     if not path.exists():
         raise StoreError(f"{path} isn't there; set CHATAPP_STORE=sqlite:PATH to the chat's file")
     try:
-        database = connect(path, read_only=True)
+        try:
+            database = connect(path, "ro")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN or not os.access(path, os.R_OK):
+                raise
+            database = connect_where_nothing_is_written(path)
         version = check_version(path, database)
     except sqlite3.Error as error:
         raise store_error(path, error) from None
     if version == 0:
         raise StoreError(f"{path} is empty; no chat has been kept in it")
     return database
+
+
+def connect_where_nothing_is_written(path: Path) -> sqlite3.Connection:
+    """A connection to a file beside which nothing can be made, as SQLite would to read its -wal
+    (sqlite.org/wal.html, "Read-Only Databases"): it has to be without one.
+
+    Raises:
+        StoreError: it isn't.
+    """
+    path = path.resolve()
+    wal = path.with_name(path.name + "-wal")
+    if wal.exists() and wal.stat().st_size:
+        raise StoreError(
+            f"{path} can't be read where nothing can be written, as {wal.name} is part of it; copy "
+            "both to another folder, and set CHATAPP_STORE to that"
+        )
+    return connect(path, "ro&immutable=1")
 
 
 def open_database(path: Path) -> sqlite3.Connection:

@@ -209,7 +209,7 @@ class SQLiteLog(Log):
         try:
             reader = self._readers.pop()
         except IndexError:
-            reader = connect(self.path, read_only=True)
+            reader = connect(self.path, "ro")
         try:
             yield reader
         except BaseException:

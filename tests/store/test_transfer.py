@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sqlite3
+import subprocess
 import time
 from contextlib import closing
 
@@ -218,6 +220,50 @@ def test_check_finds_what_is_wrong(chatapp, log, path, damage, said):
     assert result.exit_code == 1
     assert said in result.stdout
     assert "is damaged" in result.stderr
+
+
+@pytest.fixture
+def read_only(path):
+    """Makes the file's folder one in which nothing can be written; for root by a mount."""
+    folder = path.parent
+    mounted = []
+
+    def make() -> None:
+        folder.chmod(0o500)
+        if os.access(folder, os.W_OK):
+            for words in (["--bind", folder, folder], ["-o", "remount,bind,ro", folder]):
+                if subprocess.run(["mount", *words], capture_output=True).returncode:
+                    pytest.skip("root may write everywhere, and mount nothing, here")
+                mounted.append(folder)
+
+    yield make
+    if mounted:
+        subprocess.run(["umount", "-l", folder], check=True)
+    folder.chmod(0o700)
+
+
+@pytest.mark.parametrize("command", ["check", "export"])
+def test_a_file_is_read_where_nothing_can_be_written(chatapp, log, read_only, command):
+    log.close()
+    read_only()
+    result = chatapp(command)
+    assert result.exit_code == 0, result.stderr
+    assert "4" in result.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", ["check", "export"])
+def test_what_is_not_in_the_file_yet_cannot_be_read_there(chatapp, log, read_only, path, command):
+    wal = path.with_name(f"{path.name}-wal")
+    left = wal.read_bytes()
+    log.close()
+    wal.write_bytes(left)  # as the end of a server that was killed leaves it
+    read_only()
+    result = chatapp(command)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"{path} can't be read where nothing can be written, as {wal.name} is part of it; copy "
+        "both to another folder, and set CHATAPP_STORE to that\n"
+    )
 
 
 @pytest.fixture
