@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
 from time import time
@@ -10,6 +11,9 @@ from time import time
 from chatapp.errors import Unavailable
 from chatapp.names import fold
 from chatapp.store.base import KEEP, Draft, Entry, Log, Page, Retention, bounded
+
+SWEPT = 10
+"""Messages that an append takes away, at most, of a room that nobody may look at any more."""
 
 
 class MemoryLog(Log):
@@ -22,7 +26,7 @@ class MemoryLog(Log):
         self._epoch = secrets.token_urlsafe(9)
         self._retention = retention
         self._clock = clock
-        self._rooms: dict[str, _Room] = {}
+        self._rooms: OrderedDict[str, _Room] = OrderedDict()  # the next to be swept first
         self._closed = False
         # Held while delivering too: whoever follows hears each room in the order of its numbers.
         self._lock = Lock()
@@ -49,6 +53,7 @@ class MemoryLog(Log):
                 return known
             entry = room.add(draft, self._now())
             room.retire(self._retention, self._now())
+            self._sweep()
             self._deliver([entry])
             return entry
 
@@ -75,6 +80,12 @@ class MemoryLog(Log):
 
     def _now(self) -> int:
         return int(self._clock() * 1000)
+
+    def _sweep(self) -> None:
+        """Take away some of what retention no longer keeps, in one room after the other."""
+        name, room = next(iter(self._rooms.items()))
+        if room.retire(self._retention, self._now(), SWEPT):
+            self._rooms.move_to_end(name)
 
     def _room(self, name: str) -> _Room:
         """The room as it is kept by now; an empty one where there is none."""
@@ -104,12 +115,14 @@ class _Room:
             self.keys[fold(entry.user), entry.key] = entry
         return entry
 
-    def retire(self, retention: Retention, now: int) -> None:
+    def retire(self, retention: Retention, now: int, most: int | None = None) -> bool:
+        """Take away what isn't kept, `most` messages at most; whether that was all."""
         retired, cutoff = retention.retired(self.newest), retention.cutoff(now)
-        while self.entries:
-            oldest = self.entries[self.newest - len(self.entries) + 1]
-            if oldest.id > retired and oldest.at >= cutoff:
-                return
-            del self.entries[oldest.id]
+        for number in range(self.newest - len(self.entries) + 1, self.newest + 1)[:most]:
+            oldest = self.entries[number]
+            if number > retired and oldest.at >= cutoff:
+                return True
+            del self.entries[number]
             if oldest.key:
                 del self.keys[fold(oldest.user), oldest.key]
+        return not self.entries

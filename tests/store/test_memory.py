@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import pytest
-from contract import ALL, LogContract
+from contract import ALL, DAY, Clock, LogContract
 
-from chatapp.store.memory import MemoryLog
+from chatapp.store.base import Draft, Retention
+from chatapp.store.memory import SWEPT, MemoryLog
 
 
 class TestMemoryLog(LogContract):
     @pytest.fixture
     def make_log(self):
         return lambda retention=ALL, clock=lambda: 1000.0: MemoryLog(retention, clock)
+
+
+def test_rooms_that_nobody_looks_at_are_swept_a_little_with_each_message():
+    clock = Clock(0.0)
+    log = MemoryLog(Retention(days=1), clock)
+    for n in range(3):
+        for key in range(2 * SWEPT):
+            log.append(Draft(f"room-{n}", "Ann", "x", f"key-{key:05}"))
+    clock.now = 2 * DAY
+
+    def kept() -> int:
+        return sum(len(room.entries) + len(room.keys) for room in log._rooms.values())
+
+    before = kept()
+    for n in range(1, 11):
+        log.append(Draft("lobby", "Ann", "x"))
+        assert before - kept() <= 2 * SWEPT * n
+    assert kept() == 10
+    for n in range(3):
+        assert log.append(Draft(f"room-{n}", "Ann", "x", "key-00001")).id == 2 * SWEPT + 1
