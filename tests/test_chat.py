@@ -247,6 +247,14 @@ def test_rate_is_checked_before_the_content_and_after_the_room():
         ann.says("", room="tea")
 
 
+@pytest.mark.parametrize("name", ["", "x" * 300, "\u200b", "Bo"])
+def test_the_rate_of_names_is_checked_before_the_name(name):
+    room = Room(name_limit=Rate(1, 60))
+    room.connects("Bo")
+    ann = room.connects("Ann")
+    assert ann.tries(name) == "rate_limited"
+
+
 def test_who_goes_on_at_twice_the_rate_of_all_events_is_closed():
     room = Room(event_limit=Rate(3, 60))
     ann = room.connects()

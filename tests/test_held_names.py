@@ -123,6 +123,24 @@ def test_a_token_takes_the_name_over_from_a_living_connection(room):
     assert watcher.joins().users == ["Ann"]
 
 
+@pytest.mark.parametrize("is_back", [False, True])
+def test_the_rooms_of_one_who_is_taken_over_wait_for_the_next(room, is_back):
+    watcher, ann = room.connects("Watcher"), room.connects("Ann", hold=True)
+    for person in (watcher, ann):
+        person.joins("tea")
+    again = room.connects("Ann", token=ann.token, hold=True)
+    ann.breaks_off()
+    if is_back:
+        assert again.joins("tea").users == ["Ann", "Watcher"]
+    news(watcher)
+    room.audience.wait(29)
+    assert watcher.joins("tea").users == ["Ann", "Watcher"]
+    room.audience.wait(1)
+    left = [] if is_back else [("userLeft", {"room": "tea", "user": "Ann"})]
+    assert news(watcher) == left
+    assert watcher.joins().users == ["Ann", "Watcher"]
+
+
 @pytest.mark.parametrize("token", ["", "x", "é", "AAAAAAAAAAAAAAAAAAAAAA"])
 def test_a_token_that_does_not_fit_is_ignored(room, token):
     room.connects("Ann", hold=True)

@@ -92,3 +92,30 @@ def test_a_crowd_that_is_none_any_more_names_people_again(presence, audience):
     audience.heard["watcher"].clear()
     presence.depart("user0000", "c0")
     assert audience.heard["watcher"] == [("userLeft", {"room": "lobby", "user": "user0000"})]
+
+
+def test_in_a_crowd_nobody_is_told_of_typing_and_renaming(presence, audience):
+    crowd(presence, CROWD + 1)
+    audience.heard["watcher"].clear()
+    change = {"room": "lobby", "user": "user0000"}
+    presence.tell_others("lobby", "userTyping", change, "c0")
+    presence.rename("user0000", "somebody", "c0")
+    audience.wait(1)
+    assert audience.heard["watcher"] == [("presence", {"room": "lobby", "count": CROWD + 1})]
+    presence.depart("somebody", "c0")
+    audience.heard["watcher"].clear()
+    presence.tell_others("lobby", "userTyping", change, "c0")
+    presence.rename("user0001", "somebody", "c1")
+    renamed = {"room": "lobby", "from": "user0001", "to": "somebody"}
+    assert audience.heard["watcher"] == [("userTyping", change), ("userRenamed", renamed)]
+
+
+def test_nothing_is_left_of_a_room_that_all_have_left(presence):
+    for n in range(3):
+        presence.enter(f"room-{n}", "Ann", "a")
+        presence.enter(f"room-{n}", "Bo", "b")
+    presence.leave("room-0", "Ann", "a")
+    presence.rename("Ann", "Anna", "a")
+    presence.depart("Anna", "a")
+    presence.depart("Bo", "b")
+    assert (presence._rooms, presence._rooms_of) == ({}, {})

@@ -18,7 +18,8 @@ from chatapp.store.base import Draft, Retention
 from chatapp.store.batch import Batches
 from chatapp.store.check import check
 from chatapp.store.database import MIGRATIONS
-from chatapp.store.sqlite import SQLiteLog
+from chatapp.store.sqlite import SWEEP_PAUSE, SQLiteLog
+from chatapp.store.writer import transaction
 
 
 @pytest.fixture
@@ -86,6 +87,19 @@ def test_what_is_retired_is_taken_away_between_messages(make_log, path, monkeypa
     kept = rows(path, "SELECT id FROM messages ORDER BY id")
     assert kept == [(18,), (18,), (19,), (19,), (20,), (20,)]
     assert log.append(Draft("room-0", "Ann", "x")).id == 21
+
+
+def test_there_is_a_pause_after_each_step_of_retention(make_log, path, monkeypatch):
+    monkeypatch.setattr("chatapp.store.writer.SWEPT", 7)
+    log = make_log(Retention(messages=3), path=path, sweep_interval=0.02)
+    wait, waits = log._closed.wait, []
+    monkeypatch.setattr(log._closed, "wait", lambda seconds: waits.append(seconds) or wait(seconds))
+    for _ in range(40):
+        log.append(Draft("lobby", "Ann", "x"))
+    while len(rows(path, "SELECT * FROM messages")) > 3:
+        pass
+    log.close()
+    assert waits.count(SWEEP_PAUSE) >= 37 // 7
 
 
 def test_it_is_durable_by_its_settings(make_log, path):
@@ -162,6 +176,24 @@ def test_another_can_read_meanwhile(make_log, path):
     log = make_log(path=path)
     log.append(Draft("lobby", "Ann", "x"))
     assert rows(path, "SELECT message FROM messages") == [("x",)]
+
+
+def test_who_reads_does_not_wait_for_who_writes(make_log, path):
+    log = make_log(path=path)
+    log.append(Draft("lobby", "Ann", "x", "key-0001"))
+    found = []
+
+    def read() -> None:
+        found.append((log.read("lobby").entries, log.find("lobby", "Ann", "key-0001"), log.holds()))
+
+    with log._batches._writing, transaction(log._database):
+        log._database.execute("DELETE FROM messages")
+        reading = threading.Thread(target=read)
+        reading.start()
+        reading.join(5)
+        assert len(found) == 1
+    (entry,), same, holds = found[0]
+    assert (entry.id, same, holds) == (1, entry, [])
 
 
 def is_no_database(path):

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from chatapp.cli import main
+from chatapp.store import exporting
 from chatapp.store.base import Draft, Retention
 from chatapp.store.sqlite import SQLiteLog
 
@@ -69,6 +70,17 @@ def test_export_of_a_room_and_since_a_date(chatapp, log):
     assert [line.get("room") for line in only] == [None, "tea", "tea", None]
     late = lines(chatapp("export", "--room", "lobby", "--since", "2023-11-18"))
     assert [line["id"] for line in late[2:-1]] == [5]
+
+
+def test_what_is_exported_is_of_one_moment(path, log, chatapp, tmp_path):
+    exported = []
+    for line in exporting.export(path, print):
+        exported.append(line)
+        for room in ("lobby", "tea", "new"):
+            log.append(Draft(room, "Ann", "meanwhile"))
+    other = tmp_path / "other.sqlite3"
+    result = chatapp("import", store=other, input=b"\n".join(exported))
+    assert (result.exit_code, result.stderr) == (0, f"4 messages are in {other}\n")
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/Los_Angeles"])
