@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from signal import SIGKILL, SIGTERM
 
 import pytest
 from load import SETTINGS, Client
@@ -157,12 +158,13 @@ def test_the_key_of_a_message_that_waits_is_known_whatever_the_text(server):
     client.close()
 
 
-def test_a_held_name_and_its_rooms_outlive_the_server(tmp_path):
+@pytest.mark.parametrize("signal", [SIGKILL, SIGTERM])
+def test_a_held_name_and_its_rooms_outlive_the_server(tmp_path, signal):
     server = Server("gunicorn", tmp_path, SETTINGS)
     ann, token = named(server, "Ann")
     answers(ann, "join", {"room": "tea"})
-    server.process.kill()
-    server.stop()
+    server.process.send_signal(signal)
+    server.process.wait(10)
     ann.close()
     server = Server("gunicorn", tmp_path, SETTINGS)
     try:

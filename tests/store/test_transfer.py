@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import sqlite3
 import subprocess
+import sys
 import time
 from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
+from serving import ROOT
 
 from chatapp.cli import main
 from chatapp.store import exporting
@@ -81,6 +84,27 @@ def test_what_is_exported_is_of_one_moment(path, log, chatapp, tmp_path):
     other = tmp_path / "other.sqlite3"
     result = chatapp("import", store=other, input=b"\n".join(exported))
     assert (result.exit_code, result.stderr) == (0, f"4 messages are in {other}\n")
+
+
+def test_a_terminal_shows_how_far_it_is(path, log, tmp_path):
+    run = [sys.executable, "-c", "from chatapp.cli import main; main()"]
+    exported = tmp_path / "lines"
+    ours, terminal = pty.openpty()
+    os.set_blocking(ours, False)
+    commands = [(path, ["export"]), (tmp_path / "other.sqlite3", ["import", str(exported)])]
+    shown = []
+    for store, words in commands:
+        environ = os.environ | {"CHATAPP_STORE": f"sqlite:{store}", "TERM": "xterm"}
+        with exported.open("ab") as out:
+            process = [*run, *words]
+            subprocess.run(process, cwd=ROOT, env=environ, stdout=out, stderr=terminal, check=True)
+        shown.append(os.read(ours, 65536).decode())
+    for each, what in zip(shown, ("Exporting", "Importing"), strict=True):
+        assert f"\r\x1b[?25l{what}  [###" in each
+    assert "100%" in shown[0]
+    assert len(exported.read_bytes().splitlines()) == 8  # nothing of it is in there
+    os.close(ours)
+    os.close(terminal)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/Los_Angeles"])
