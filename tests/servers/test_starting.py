@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from serving import ROOT, free_port, launch
+
+from chatapp.store.sqlite import SQLiteLog
 
 
 def refusal(tmp_path, kind: str, settings: dict, *arguments: str, port: int = 0) -> list[str]:
@@ -48,6 +53,34 @@ def test_more_than_one_worker_is_refused(tmp_path):
 def test_preload_is_refused(tmp_path):
     (line,) = refusal(tmp_path, "gunicorn", {}, "--preload")
     assert line.startswith("--preload: leave it out")
+
+
+@pytest.mark.parametrize("kind", ["gunicorn", "command"])
+def test_a_store_that_cannot_be_used_is_one_line_that_names_it(tmp_path, kind):
+    served = SQLiteLog(tmp_path / "served.sqlite3")
+    served.open()
+    newer = SQLiteLog(tmp_path / "newer.sqlite3")
+    newer.open()
+    newer.close()
+    with closing(sqlite3.connect(newer.path)) as database:
+        database.execute("PRAGMA user_version = 99")
+    said = {
+        served.path: "is served by another process; end that one",
+        newer.path: "is of version 99, newer than this chatapp's",
+        Path("/proc/chat.sqlite3"): "can't be made: ",  # nobody may write there
+    }
+    running = {}
+    for path in said:
+        log = tmp_path / f"{path.parent.name}-{path.stem}.log"
+        running[path] = log, launch(kind, log, free_port(), {"STORE": f"sqlite:{path}"})
+    for path, (log, process) in running.items():
+        assert process.wait(timeout=30) == 3
+        text = log.read_text()
+        (line,) = [line for line in text.splitlines() if path.name in line]
+        assert f"[ERROR] {path}" in line
+        assert said[path] in line
+        assert "Traceback" not in text
+    served.close()
 
 
 def test_the_command_serves_and_stops_with_code_0(serve):
