@@ -30,8 +30,10 @@ NETWORKS = {  # bits a second down and up, and ms for each round trip
     "fast 3G as Lighthouse has it (a request waits 562 ms)": (1_474_560, 675_000, 562.5),
 }
 WATCH = """
-new PerformanceObserver((list) => (window.longTasks ??= []).push(...list.getEntries().map(
-  ({ duration, startTime }) => [startTime, duration]))).observe({ type: "longtask", buffered: true });
+window.longTasks = [];
+new PerformanceObserver((list) => {
+  for (const { duration } of list.getEntries()) window.longTasks.push(duration);
+}).observe({ type: "longtask", buffered: true });
 """
 
 
@@ -94,7 +96,7 @@ def reading(browser: Browser, url: str) -> tuple[float, float, int]:
         page.wait_for_timeout(16)
     taken = time.monotonic() - begun
     page.wait_for_timeout(200)
-    tasks = page.evaluate("(window.longTasks ?? []).map(([, duration]) => duration)")
+    tasks = page.evaluate("window.longTasks")
     page.close()
     return taken, max(tasks, default=0), most
 
@@ -118,8 +120,8 @@ def main() -> None:
     lines = [
         "# Results of `make bench-page`",
         "",
-        f"Medians of {ROUNDS} (in brackets the least and the greatest), in Debian's Chromium beside "
-        "the server on one machine; seen on " + time.strftime("%Y-%m-%d") + ".",
+        f"Medians of {ROUNDS} (in brackets the least and the greatest), in Debian's Chromium "
+        "beside the server on one machine; seen on " + time.strftime("%Y-%m-%d") + ".",
         "",
         "| what | goal | seen |",
         "|---|---|---|",

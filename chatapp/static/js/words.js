@@ -14,6 +14,7 @@ const TIME = { hour: "2-digit", minute: "2-digit" };
 
 let words = {};
 let language = "en";
+let clock = "language";
 let plurals, numbers, lists, times, days, moments;
 
 // The first of `wanted` (BCP 47 tags) that there's a catalogue for; else English.
@@ -36,8 +37,9 @@ export function use(code, catalogue) {
   setClock("language");
 }
 
-// `clock`: "12", "24", or as the language has it.
-export function setClock(clock) {
+// `chosen`: "12", "24", or as the language has it.
+export function setClock(chosen) {
+  clock = chosen;
   const cycle = { 12: { hourCycle: "h12" }, 24: { hourCycle: "h23" } }[clock] ?? {};
   times = new Intl.DateTimeFormat(language, { ...TIME, ...cycle });
   moments = new Intl.DateTimeFormat(language, { ...DAY, ...TIME, second: "2-digit", ...cycle });
@@ -45,6 +47,9 @@ export function setClock(clock) {
 
 export const direction = () => (RIGHT_TO_LEFT.includes(language) ? "rtl" : "ltr");
 export const currentLanguage = () => language;
+
+// Changes whenever what's said is said otherwise.
+export const edition = () => `${language} ${clock}`;
 
 // The server's refusals are English sentences; other languages have their own for each code.
 export function refusal({ code, message, retryAfter }, details = {}) {

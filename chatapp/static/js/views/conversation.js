@@ -1,7 +1,7 @@
 // The conversation in view: a window of rows on a room's log, that follows its end or the reader.
 import { h, set } from "../dom.js";
 import { rowsOf } from "../rows.js";
-import { currentLanguage, say } from "../words.js";
+import { edition, say } from "../words.js";
 import { drawRow } from "./message-row.js";
 
 const STEP = 60; // entries that are added at an end of the window at once
@@ -40,7 +40,7 @@ export class Conversation {
     const room = state.rooms.get(state.view) ?? null;
     if (room !== this.#room) this.#open(room);
     if (!room) return;
-    const style = `${currentLanguage()} ${state.settings.clock} ${state.me.name}`;
+    const style = `${edition()} ${state.me.name}`;
     if (style !== this.#style) this.#drawn.clear();
     this.#style = style;
     set(this.#list, { "aria-label": say("message.list", { room: room.name }), "aria-busy": String(!room.isKnown) });
@@ -50,6 +50,14 @@ export class Conversation {
     }
     this.#patch(room);
     this.#drawBelow(room);
+    this.#reachFurther(room);
+  }
+
+  // There's always more above than is in view, as far as there's more.
+  #reachFurther(room) {
+    if (!room.isKnown) return;
+    if (this.#list.scrollHeight < this.#list.clientHeight + NEAR_PX) this.#actions.readOlder(room);
+    if (!this.#isAtEnd && this.#list.scrollTop < NEAR_PX) this.#showOlder(room);
   }
 
   // On return to the window, "new" stands where one left it.
@@ -99,7 +107,7 @@ export class Conversation {
   }
 
   #patch(room) {
-    const anchor = this.#isAtEnd ? null : this.#firstInView();
+    const inView = this.#isAtEnd ? [] : this.#rowsInView();
     const { entries } = room;
     const from = entries.findIndex(({ id }) => id >= this.#from);
     const end = this.#to === Infinity ? entries.length : entries.findLastIndex(({ id }) => id <= this.#to) + 1;
@@ -112,7 +120,7 @@ export class Conversation {
     });
     this.#arrange(rows);
     if (this.#isAtEnd) this.#scrollToEnd();
-    else if (anchor?.element.isConnected) this.#list.scrollTop += anchor.element.offsetTop - anchor.top;
+    else this.#holdInPlace(inView);
   }
 
   // Rows that look the same stay; others are drawn, and all put in their order.
@@ -132,12 +140,17 @@ export class Conversation {
     this.#drawn = drawn;
   }
 
-  #firstInView() {
-    const top = this.#list.scrollTop;
-    for (const element of this.#list.children) {
-      if (element.offsetTop + element.offsetHeight > top) return { element, top: element.offsetTop };
-    }
-    return null;
+  #rowsInView() {
+    const { scrollTop, clientHeight, children } = this.#list;
+    const isInView = ({ offsetTop, offsetHeight }) =>
+      offsetTop + offsetHeight > scrollTop && offsetTop < scrollTop + clientHeight;
+    return [...children].filter(isInView).map(({ dataset, offsetTop }) => ({ key: dataset.key, top: offsetTop }));
+  }
+
+  // The first row in view that is still there stays where it was, though it may be drawn anew.
+  #holdInPlace(inView) {
+    const held = inView.find(({ key }) => this.#drawn.has(key));
+    if (held) this.#list.scrollTop += this.#drawn.get(held.key).element.offsetTop - held.top;
   }
 
   #scrolled() {
