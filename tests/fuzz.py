@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from person import Person
 from raw import Polling, RawWebSocket, frame, handshake, request
@@ -38,6 +39,7 @@ class Fuzzer:
         self.server = server
         self.random = random.Random(seed)
         self.attacks = [self.frames, self.packets, self.bodies, self.handshakes, self.requests]
+        self.attacks += [self.upgrades]
 
     def attack(self) -> None:
         """One attack. That the server ends the connection is its right."""
@@ -78,8 +80,26 @@ class Fuzzer:
             client.send_raw(frame(self.packet(), self.random.choice([1, 1, 1, 2])))
         self.leave(client)
 
-    def websocket(self) -> RawWebSocket:
-        client = RawWebSocket(self.server, connect=self.random.random() < 0.8)
+    def upgrades(self) -> None:
+        session = Polling(self.server)
+        path = session.path.replace("polling", "websocket")
+        probes = []
+        for _ in range(self.random.choice([1, 1, 2, 5])):
+            with contextlib.suppress(AssertionError):  # refused
+                probes.append(self.websocket(connect=False, path=path))
+        steps = [b"2probe", b"5", b"40", self.packet()]
+        for _ in range(self.random.randrange(1, 8)):
+            step = self.random.choice([*steps, session])
+            if step is session:
+                session.post(self.packet())
+            else:
+                whole = frame(step if self.random.random() < 0.8 else self.mutated(step))
+                self.random.choice(probes).send_raw(whole)
+        for probe in probes:
+            self.leave(probe)
+
+    def websocket(self, **how: Any) -> RawWebSocket:
+        client = RawWebSocket(self.server, **{"connect": self.random.random() < 0.8, **how})
         client.sock.settimeout(0.05)
         return client
 

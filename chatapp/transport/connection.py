@@ -1,8 +1,8 @@
 """One Engine.IO session (protocol 4): what it is owed, what it sent, and whether it lives.
 
-polling ── GET, "2probe" ──▶ probing ── "5" ──▶ websocket ──▶ closed
-   │  ◀── fails, or 10 s ──────┘                                ▲
-   └────────────────────────────────────────────────────────────┘
+polling ── upgrade, one at a time ──▶ probing ── "5" ──▶ websocket ──▶ closed
+   │  ◀── fails, or 10 s ───────────────┘                               ▲
+   └────────────────────────────────────────────────────────────────────┘
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from chatapp.transport.websocket import NORMAL, frame
 
 if TYPE_CHECKING:
     from chatapp.transport.engine import EngineServer
+    from chatapp.transport.probe import Probe
 
 logger = logging.getLogger(__name__)
 
@@ -41,20 +42,9 @@ class Connection:
     """
 
     __slots__ = (
-        *(
-            "_awaiting_pong",
-            "_at_work",
-            "_handed_over",
-            "_inbox",
-            "_lock",
-            "_timer",
-            "_shift",
-            "address",
-            "channel",
-            "closed",
-        ),
-        *("connected", "last_poll", "news", "outgoing", "outgoing_bytes", "posting", "reason"),
-        *("server", "session", "sid", "upgrading"),
+        *("_at_work", "_awaiting_pong", "_handed_over", "_inbox", "_shift", "_timer"),
+        *("address", "channel", "closed", "connected", "last_poll", "lock", "news"),
+        *("outgoing", "outgoing_bytes", "posting", "probe", "reason", "server", "session", "sid"),
     )
 
     def __init__(self, server: EngineServer, sid: str, address: str) -> None:
@@ -63,20 +53,20 @@ class Connection:
         self.address = address
         self.session: dict[str, Any] = {}
         self.connected = False
-        self.upgrading = False
         self.closed = False
         self.reason: str | None = None
         self.channel: Channel | None = None
+        self.probe: Probe | None = None  # what may become its channel: one at a time
         self.outgoing: list[Packet] = []
         self.outgoing_bytes = 0
         self.news: Any = None  # the event that a waiting poll waits for
         self.posting = False
         self.last_poll = monotonic()
+        self.lock = server.lock()
         self._inbox: deque[Any] | None = None
         self._at_work = False
         self._handed_over = 0
         self._shift = 0
-        self._lock = server.lock()
         self._awaiting_pong = False
         self._timer = server.clock.call_later(server.ping_interval, self._beat)
 
@@ -84,6 +74,12 @@ class Connection:
     def upgraded(self) -> bool:
         """Whether it's over WebSocket (as python-engineio names it)."""
         return self.channel is not None
+
+    @property
+    def upgrading(self) -> bool:
+        """Whether a probe has been answered, so that polls are answered at once."""
+        probe = self.probe
+        return probe is not None and probe.answered
 
     @property
     def hearer(self) -> Hearer | None:
@@ -98,7 +94,7 @@ class Connection:
         if self.closed:
             return
         if self.channel is None:
-            with self._lock:
+            with self.lock:
                 if self.channel is None:
                     self._keep(packet)
                     return
@@ -114,21 +110,33 @@ class Connection:
 
     def take(self) -> list[Packet]:
         """What the next poll's answer carries."""
-        with self._lock:
+        with self.lock:
             packets = self.outgoing[:PACKETS_PER_POLL]
             del self.outgoing[:PACKETS_PER_POLL]
             self.outgoing_bytes -= sum(len(packet.encode(b64=True)) for packet in packets)
         return packets
 
-    def attach(self, channel: Channel) -> None:
-        """Go on over `channel`; what waits goes first."""
-        with self._lock:
+    def attach(self, channel: Channel) -> bool:
+        """Go on over `channel`; what waits goes first. False: it has ended, or has one."""
+        with self.lock:
+            if self.closed or self.channel:
+                return False
             for packet in self.outgoing:
                 channel.write(encoded_frame(packet))
             self.outgoing.clear()
             self.outgoing_bytes = 0
-            self.upgrading = False
+            self.probe = None
             self.channel = channel
+            channel.receiver = self
+        return True
+
+    def leave(self, probe: Probe) -> bool:
+        """Stay with polling. False: `probe` isn't what might have become its channel."""
+        with self.lock:
+            if self.probe is not probe:
+                return False
+            self.probe = None
+        return True
 
     # What comes in
 
@@ -177,7 +185,7 @@ class Connection:
         return self._at_work or self._handed_over > 0
 
     def _let_wait(self, message: Any) -> None:
-        with self._lock:
+        with self.lock:
             if self._inbox is None:
                 self._inbox = deque()
             self._inbox.append(message)
@@ -196,7 +204,7 @@ class Connection:
         """Handle what has come, one at a time, until there's no more or it is handed over."""
         shift = self._shift
         while True:
-            with self._lock:
+            with self.lock:
                 if not self._inbox or self.closed:
                     self._inbox = None
                     self._at_work = False
@@ -230,7 +238,7 @@ class Connection:
 
         `abort`: what waits to be sent is dropped. `wait` is python-engineio's, and of no use here.
         """
-        with self._lock:
+        with self.lock:
             if self.closed:
                 return
             self.closed = True
@@ -242,6 +250,8 @@ class Connection:
         self.server.forget(self, last_words=not abort and not self.channel)
         if self.channel:
             self.channel.close(NORMAL)
+        if self.probe:
+            self.probe.give_up()
         if self.news:
             self.news.set()
 

@@ -172,7 +172,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             return poll(connection, environ)
         channel = self._channel(environ)
         channel.open(connection, response + encoded_frame(opening))
-        connection.attach(channel)
+        if not connection.attach(channel):
+            channel.close()
         if not channel.lives_on(environ):
             channel.run()
         raise leaving(environ)
@@ -189,13 +190,15 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         return Packet(engineio_packet.OPEN, JSON.dumps(fields))
 
     def _upgrade(self, environ: WSGIEnvironment, connection: Connection) -> NoReturn:
-        if connection.channel or connection.upgrading or not self.allow_upgrades:
+        if not self.allow_upgrades:
             raise Refused(BAD_REQUEST)
         response = self._accept(environ)
-        channel = self._channel(environ)
-        probe = Probe(connection, channel)
-        self.clock.call_later(self.request_timeout, probe.give_up)
-        channel.open(probe, response)
+        with connection.lock:
+            if connection.closed or connection.channel or connection.probe:
+                raise Refused(BAD_REQUEST)
+            channel = self._channel(environ)
+            connection.probe = Probe(connection, channel)
+            channel.open(connection.probe, response)
         if not channel.lives_on(environ):
             channel.run()
         raise leaving(environ)

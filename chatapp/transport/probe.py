@@ -8,36 +8,34 @@ from chatapp.transport.websocket import INVALID_DATA, NORMAL, frame
 
 
 class Probe:
-    """A WebSocket that a polling session may go on over (protocol 4, "Upgrade")."""
+    """A WebSocket that a polling session may go on over, if it says so in time."""
 
     def __init__(self, connection: Connection, channel: Channel) -> None:
         self._connection = connection
         self._channel = channel
-        self._probed = False
+        self.answered = False
+        server = connection.server
+        self._timer = server.clock.call_later(server.request_timeout, self.give_up)
 
     def received(self, message: str | bytes) -> None:
-        connection = self._connection
-        if self._channel.receiver is not self:
-            connection.received(message)
-        elif connection.closed:
-            self._channel.close()
-        elif not self._probed and message == "2probe":
-            self._probed = connection.upgrading = True
+        if self._connection.probe is not self:  # given up; what else came with it
+            return
+        if not self.answered and message == "2probe":
+            self.answered = True
             self._channel.write(frame("3probe"))
-            if connection.news:
-                connection.news.set()
-        elif self._probed and message == "5":
-            self._channel.receiver = connection
-            connection.attach(self._channel)
+            if self._connection.news:
+                self._connection.news.set()
+        elif self.answered and message == "5" and self._connection.attach(self._channel):
+            self._timer.cancel()
         else:
             self.give_up(INVALID_DATA)
 
     def ended(self) -> None:
-        if self._channel.receiver is self:
-            self._connection.upgrading = False
+        self._timer.cancel()
+        self._connection.leave(self)
 
     def give_up(self, code: int = NORMAL) -> None:
         """Leave the session to polling, unless it has moved on."""
-        if self._channel.receiver is self:
-            self._connection.upgrading = False
+        self._timer.cancel()
+        if self._connection.leave(self):
             self._channel.close(code)

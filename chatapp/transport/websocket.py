@@ -105,7 +105,7 @@ class WebSocket:
                 return None
             length = int.from_bytes(data[at : at + size], "big")
             at += size
-        so_far = self._fragments.size if self._fragments and opcode < CLOSE else 0
+        so_far = len(self._fragments.body) if self._fragments and opcode < CLOSE else 0
         if length > self._max_bytes - so_far:
             raise WebSocketError(TOO_BIG)
         end = at + 4 + length
@@ -131,10 +131,10 @@ class WebSocket:
             return None
         if not fin or self._fragments:
             self._fragments = self._fragments or _Fragments(opcode)
-            self._fragments.add(body)
+            self._fragments.body += body
             if not fin:
                 return None
-            opcode, body = self._fragments.opcode, self._fragments.joined()
+            opcode, body = self._fragments.opcode, bytes(self._fragments.body)
             self._fragments = None
         return as_text(body) if opcode == TEXT else body
 
@@ -151,15 +151,7 @@ class _Fragments:
 
     def __init__(self, opcode: int) -> None:
         self.opcode = opcode
-        self.size = 0
-        self._bodies: list[bytes] = []
-
-    def add(self, body: bytes) -> None:
-        self.size += len(body)
-        self._bodies.append(body)
-
-    def joined(self) -> bytes:
-        return b"".join(self._bodies)
+        self.body = bytearray()  # one, as there may be any number of small or empty ones
 
 
 def unmasked(body: bytes | bytearray, key: bytes | bytearray) -> bytes:

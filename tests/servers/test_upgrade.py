@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import time
 
 import pytest
 from raw import Polling, RawWebSocket, error, eventually, handshake
@@ -68,6 +69,57 @@ def refused_upgrade(server, path: str) -> tuple[int, str]:
         answer = http.client.HTTPResponse(link)
         answer.begin()
         return answer.status, answer.read().decode()
+
+
+def test_a_session_has_one_upgrade_at_a_time(server):
+    """Reference: a second is refused while one is in the making."""
+    session = Polling(server)
+    path = upgrade_path(session)
+    for messages in ([], ["2probe"]):
+        probe = RawWebSocket(server, connect=False, path=path)
+        for message in messages:
+            probe.send(message)
+            assert probe.text() == "3probe"
+        for _ in range(3):
+            assert refused_upgrade(server, path) == (400, "Bad request")
+        probe.send("x")
+        assert probe.close_code() == 1007
+    client = RawWebSocket(server, connect=False, path=path)
+    client.send("2probe")
+    assert client.text() == "3probe"
+    client.send("5")
+    client.send('421["join"]')
+    assert client.text().startswith("431")
+    assert refused_upgrade(server, path) == (400, "Bad request")
+    client.close()
+
+
+def test_a_probe_ends_with_its_session(server):
+    """Reference: Socket.maybeUpgrade, onClose."""
+    session = Polling(server)
+    probe = RawWebSocket(server, connect=False, path=upgrade_path(session))
+    probe.send("2probe")
+    assert probe.text() == "3probe"
+    begun = time.monotonic()
+    session.post("1")
+    assert probe.close_code() == 1000
+    assert time.monotonic() - begun < 3
+
+
+def test_a_waiting_poll_is_answered_once_the_probe_is(server):
+    """Upgrade: the server answers it with noop; the client waits for that."""
+    waits = []
+    for _ in range(3):
+        session = Polling(server)
+        waiting, _ = session.starts_polling()
+        client = RawWebSocket(server, connect=False, path=upgrade_path(session))
+        client.send("2probe")
+        assert client.text() == "3probe"
+        begun = time.monotonic()
+        waiting.join(10)
+        waits.append(time.monotonic() - begun)
+        client.close()
+    assert min(waits) < 0.4
 
 
 def test_refused_upgrades(server):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -125,6 +126,21 @@ def test_the_end_of_the_stream_ends_it_without_a_word():
     websocket.receive(frame(b"hello")[:3])
     assert websocket.receive(b"") == []
     assert (websocket.ended, websocket.to_send()) == (True, b"")
+
+
+def test_memory_does_not_grow_with_the_number_of_fragments():
+    """Section 5.4: there may be any number, empty ones too."""
+    websocket = WebSocket(LIMIT)
+    websocket.receive(frame(b"", fin=False))
+    stream = frame(b"", CONT, fin=False) * 1000
+    tracemalloc.start()
+    try:
+        for _ in range(50):
+            websocket.receive(stream)
+        assert tracemalloc.get_traced_memory()[0] < 10_000
+    finally:
+        tracemalloc.stop()
+    assert websocket.receive(frame(b"end", CONT)) == ["end"]
 
 
 def test_no_buffer_is_held_between_frames():

@@ -1,0 +1,83 @@
+"""An upgrade in the making: one at a time, and in time (Engine.IO protocol 4, "Upgrade")."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from chatapp.transport.connection import Connection
+from chatapp.transport.engine import EngineServer
+from chatapp.transport.probe import Probe
+
+
+class Channel:
+    """A WebSocket that a probe comes over, watched."""
+
+    def __init__(self) -> None:
+        self.receiver = None
+        self.closed = threading.Event()
+
+    def write(self, data: bytes) -> None: ...
+
+    def close(self, code: int) -> None:
+        self.closed.set()
+
+
+@pytest.fixture
+def session():
+    session = Connection(EngineServer(request_timeout=0.1), "sid", "127.0.0.1")
+    yield session
+    session.close()
+
+
+def probed(session: Connection) -> tuple[Probe, Channel]:
+    channel = Channel()
+    session.probe = channel.receiver = Probe(session, channel)
+    return session.probe, channel
+
+
+@pytest.mark.parametrize("messages", [[], ["2probe"]])
+def test_a_probe_has_its_time(session, messages):
+    """docs/wire.md, Bounds."""
+    probe, channel = probed(session)
+    for message in messages:
+        probe.received(message)
+    assert channel.closed.wait(5)
+    assert (session.probe, session.closed, session.upgrading) == (None, False, False)
+
+
+def test_one_that_has_become_the_channel_has_no_end(session):
+    probe, channel = probed(session)
+    probe.received("2probe")
+    probe.received("5")
+    assert session.channel is channel
+    assert channel.receiver is session
+    assert not channel.closed.wait(0.3)
+
+
+def test_what_comes_after_a_bad_probe_is_not_heard(session):
+    probe, channel = probed(session)
+    for message in ("x", "2probe", "5"):
+        probe.received(message)
+    assert channel.closed.is_set()
+    assert session.channel is None
+
+
+def test_one_that_has_ended_does_not_speak_for_the_next(session):
+    earlier, _ = probed(session)
+    _, channel = probed(session)
+    earlier.ended()
+    earlier.give_up()
+    session.probe.received("2probe")
+    assert session.upgrading
+    assert not channel.closed.is_set()
+
+
+def test_a_session_that_has_ended_takes_no_channel(session):
+    probe, channel = probed(session)
+    probe.received("2probe")
+    session.close()
+    assert channel.closed.is_set()
+    probe.received("5")
+    assert session.channel is None
