@@ -39,7 +39,7 @@ class Clock:
         now: Callable[[], float] = monotonic,
     ) -> None:
         self._spawn = spawn
-        self._now = now
+        self.now = now
         self._wake = event()
         self._lock = Lock()
         # By their seconds: there are few different ones, and what comes first is due first.
@@ -48,7 +48,7 @@ class Clock:
 
     def call_later(self, seconds: float, call: Callable[[], Any]) -> Timer:
         """Have `call()` called once, so many seconds from now."""
-        timer = Timer(self._now() + seconds, call)
+        timer = Timer(self.now() + seconds, call)
         with self._lock:
             alike = self._timers.get(seconds)
             if alike is None:
@@ -68,7 +68,7 @@ class Clock:
                 if first is None:
                     self._running = False
                     return
-                wait = first[0].due - self._now()
+                wait = first[0].due - self.now()
                 if wait > 0:
                     self._wake.clear()
                 else:

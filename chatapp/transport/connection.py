@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from engineio import packet as engineio_packet
@@ -17,6 +16,7 @@ from engineio.packet import Packet
 
 from chatapp.errors import MalformedPacket
 from chatapp.transport.channel import Channel
+from chatapp.transport.heartbeat import Heartbeat
 from chatapp.transport.packet import decode_engineio
 from chatapp.transport.turn import Hearer
 from chatapp.transport.websocket import NORMAL, frame
@@ -42,7 +42,7 @@ class Connection:
     """
 
     __slots__ = (
-        *("_at_work", "_awaiting_pong", "_handed_over", "_inbox", "_shift", "_timer"),
+        *("_at_work", "_handed_over", "_heartbeat", "_inbox", "_shift"),
         *("address", "channel", "closed", "connected", "last_poll", "lock", "news"),
         *("outgoing", "outgoing_bytes", "posting", "probe", "reason", "server", "session", "sid"),
     )
@@ -61,14 +61,13 @@ class Connection:
         self.outgoing_bytes = 0
         self.news: Any = None  # the event that a waiting poll waits for
         self.posting = False
-        self.last_poll = monotonic()
+        self.last_poll = server.clock.now()
         self.lock = server.lock()
         self._inbox: deque[Any] | None = None
         self._at_work = False
         self._handed_over = 0
         self._shift = 0
-        self._awaiting_pong = False
-        self._timer = server.clock.call_later(server.ping_interval, self._beat)
+        self._heartbeat = Heartbeat(self)
 
     @property
     def upgraded(self) -> bool:
@@ -150,7 +149,7 @@ class Connection:
         if kind == engineio_packet.MESSAGE:
             self._let_wait(data)
         elif kind == engineio_packet.PONG:
-            self._beat_answered()
+            self._heartbeat.answered()
         elif kind == engineio_packet.CLOSE:
             self.reason = self.reason or self.server.reason.TRANSPORT_CLOSE
             self._let_wait(END)
@@ -243,7 +242,7 @@ class Connection:
                 return
             self.closed = True
         self.reason = reason or self.server.reason.SERVER_DISCONNECT
-        self._timer.cancel()
+        self._heartbeat.stop()
         if not abort and not self.channel:
             self.outgoing.append(Packet(engineio_packet.CLOSE))
         # First of all, so that who sees the end of it finds its name free.
@@ -258,24 +257,7 @@ class Connection:
     def dismiss(self) -> None:
         """It is refused and never was: nothing is due for it, and nobody is told."""
         self.closed = True
-        self._timer.cancel()
-
-    def _beat(self) -> None:
-        """Ping it, or end it where the last ping had no answer (protocol 4, "Heartbeat")."""
-        patience = self.server.ping_interval + self.server.ping_timeout
-        unpolled = not self.channel and not self.news and monotonic() - self.last_poll >= patience
-        if self._awaiting_pong or unpolled:
-            self.server.spawn(self.close, False, False, self.server.reason.PING_TIMEOUT)
-            return
-        self._awaiting_pong = True
-        self._timer = self.server.clock.call_later(self.server.ping_timeout, self._beat)
-        self.send(Packet(engineio_packet.PING))
-
-    def _beat_answered(self) -> None:
-        if self._awaiting_pong and not self.closed:
-            self._awaiting_pong = False
-            self._timer.cancel()
-            self._timer = self.server.clock.call_later(self.server.ping_interval, self._beat)
+        self._heartbeat.stop()
 
 
 def encoded_frame(packet: Packet) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from raw import Polling, RawWebSocket, name_is_free
+from raw import Polling, RawWebSocket, error, name_is_free
 
 
 def test_a_silent_client_is_closed(quick):
@@ -51,6 +51,14 @@ def test_a_client_that_never_polls_is_closed(quick):
         assert time.monotonic() - begun < 5
         time.sleep(0.1)
     assert time.monotonic() - begun > 0.7
+
+
+def test_a_waiting_poll_hears_the_end_and_then_there_is_no_session(quick):
+    """Reference: the session is gone once its close packet has been sent."""
+    session = Polling(quick)
+    assert session.poll() == (200, "2")
+    assert session.poll() == (200, "1")
+    assert session.poll() == (400, error(1, "Session ID unknown"))
 
 
 def test_the_log_shows_no_error(quick):

@@ -1,0 +1,71 @@
+"""When a session ends whose client says nothing, or doesn't poll, to the tenth of a second."""
+
+from __future__ import annotations
+
+import pytest
+from clockwork import Time
+
+from chatapp.transport.connection import Connection
+from chatapp.transport.engine import EngineServer
+
+INTERVAL, TIMEOUT = 20, 10
+
+
+class Client:
+    """Someone who polls, or over a WebSocket reads, at a moment, and answers a ping at another."""
+
+    def __init__(self) -> None:
+        self.time = Time()
+        self.ended: list[float] = []
+        server = EngineServer(ping_interval=INTERVAL, ping_timeout=TIMEOUT)
+        server.clock = self.time.clock
+        server.spawn = lambda call, *arguments: call(*arguments)
+        server.on("disconnect", lambda sid, reason: self.ended.append(self.time.now))
+        self.session = Connection(server, "sid", "127.0.0.1")
+
+    def polls(self, at: float) -> None:
+        self.time.clock.call_later(at, self._poll)
+
+    def _poll(self) -> None:
+        self.session.take()
+        self.session.last_poll = self.time.now
+
+    def pongs(self, at: float) -> None:
+        self.time.clock.call_later(at, lambda: self.session.received("3"))
+
+    def ends(self) -> float:
+        self.time.passes()
+        (end,) = self.ended
+        return end
+
+
+@pytest.fixture
+def client():
+    return Client()
+
+
+def test_one_that_never_polls_but_sends_pongs(client):
+    """docs/wire.md, Bounds: it hasn't polled for the ping interval and timeout together."""
+    for at in range(200):
+        client.pongs(at + 0.5)
+    assert client.ends() == pytest.approx(INTERVAL + TIMEOUT, abs=0.1)
+
+
+def test_one_that_answers_late_and_polls_no_more(client):
+    client.polls(20.5)
+    client.pongs(29.5)
+    assert client.ends() == pytest.approx(20.5 + INTERVAL + TIMEOUT, abs=0.11)
+
+
+def test_one_that_polls_but_answers_nothing(client):
+    """Heartbeat: no pong within pingTimeout."""
+    for at in range(1, 200):
+        client.polls(at)
+    assert client.ends() == pytest.approx(INTERVAL + TIMEOUT)
+
+
+def test_one_that_does_both_lives(client):
+    for at in range(1, 120):
+        client.polls(at)
+        client.pongs(at + 0.5)
+    assert client.ends() > 120
