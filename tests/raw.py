@@ -30,6 +30,16 @@ def request(server, method: str, path: str, body: bytes | None = None, **headers
         return answer.status, found, answer.read().decode()
 
 
+def exchange(server, data: bytes, seconds: float = 15) -> bytes:
+    """All that raw bytes are answered with, until the connection ends."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=seconds) as link:
+        link.sendall(data)
+        received = b""
+        while got := link.recv(65536):
+            received += got
+        return received
+
+
 class Polling:
     """A session over long polling; `connect` enters the default namespace."""
 

@@ -8,12 +8,11 @@ from contextlib import nullcontext
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 import engineio
 from engineio import packet as engineio_packet
 from engineio.packet import Packet
-from engineio.payload import Payload
 from gevent.monkey import is_module_patched
 
 from chatapp.transport.admission import Admission
@@ -23,7 +22,7 @@ from chatapp.transport.connection import Connection, encoded_frame
 from chatapp.transport.handshake import accept, is_upgrade
 from chatapp.transport.outbox import Outbox
 from chatapp.transport.packet import JSON
-from chatapp.transport.polling import poll, post
+from chatapp.transport.polling import carrying, leave_unread, poll, post
 from chatapp.transport.probe import Probe
 from chatapp.transport.refusal import (
     BAD_HANDSHAKE_METHOD,
@@ -110,8 +109,10 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             environ["wsgi.websocket"].close(1008)
             raise leaving(environ)
         content = [("Content-Type", kind)] if kind else []
+        if (environ["REQUEST_METHOD"], status) != ("POST", "200 OK"):
+            headers += leave_unread(self, environ)
         start_response(status, [*content, ("Cache-Control", "no-store"), *headers])
-        return [body.encode()] if body else []
+        return [body.encode()] if body and environ["REQUEST_METHOD"] != "HEAD" else []
 
     def _answer(self, environ: WSGIEnvironment, upgrade: bool) -> tuple[str, str, str]:
         """The status, content type and body of the answer.
@@ -125,14 +126,14 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         if method not in ("GET", "POST", "HEAD"):
             allow = ("Allow", "GET, POST, OPTIONS")
             raise Refused(BAD_REQUEST, "405 Method Not Allowed", allow)
-        query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+        query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
         transport = query.get("transport")
-        if transport not in (["polling"], ["websocket"]) or transport[0] not in self.transports:
+        if transport not in ("polling", "websocket") or transport not in self.transports:
             raise Refused(UNKNOWN_TRANSPORT)
-        websocket_asked = transport == ["websocket"]
-        version_4 = query.get("EIO") == ["4"]
-        sid = query.get("sid", [""])
-        if sid == [""]:
+        websocket_asked = transport == "websocket"
+        version_4 = query.get("EIO") == "4"
+        sid = query.get("sid")
+        if not sid:
             if method != "GET":
                 raise Refused(BAD_HANDSHAKE_METHOD)
             if websocket_asked != upgrade or "j" in query:
@@ -140,9 +141,9 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             if not version_4:
                 raise Refused(UNSUPPORTED_PROTOCOL_VERSION)
             return self._handshake(environ, upgrade)
-        connection = self.sockets.get(sid[0]) if len(sid) == 1 else None
+        connection = self.sockets.get(sid)
         if connection is None:
-            return self._answer_last_words(sid[0], method)
+            return self._answer_last_words(sid, method)
         if not version_4 or websocket_asked != upgrade or (connection.channel and not upgrade):
             raise Refused(BAD_REQUEST)
         if upgrade:
@@ -226,7 +227,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             handler(sid, message)
 
     def forget(self, connection: Connection, last_words: bool) -> None:
-        """A connection has closed; with `last_words`, the next poll still gets what waits."""
+        """A connection has closed; with `last_words`, polls still get what waits."""
         self._drop(connection)
         if last_words:
             self._last_words[connection.sid] = connection
@@ -239,10 +240,11 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         self.admission.leave(connection.address)
 
     def _answer_last_words(self, sid: str, method: str) -> tuple[str, str, str]:
-        connection = self._last_words.pop(sid, None) if method == "GET" else None
-        if connection is None:
+        connection = self._last_words.get(sid) if method == "GET" else None
+        packets = connection.take() if connection else []
+        if not packets:
             raise Refused(UNKNOWN_SID)
-        return "200 OK", "text/plain; charset=UTF-8", Payload(list(connection.outgoing)).encode()
+        return carrying(packets)
 
     def disconnect(self, *sids: str | None) -> None:
         """End these clients' sessions, or all if none is given, without waiting for what is still

@@ -137,7 +137,7 @@ class Packet(socketio_packet.Packet):  # type: ignore[misc]
         if self.packet_type == socketio_packet.DISCONNECT:
             return self.data is None
         if self.packet_type in (socketio_packet.ACK, socketio_packet.BINARY_ACK):
-            return isinstance(self.data, list) and self.id is not None
+            return isinstance(self.data, list)
         if self.packet_type in (socketio_packet.EVENT, socketio_packet.BINARY_EVENT):
             return isinstance(self.data, list) and bool(self.data) and _is_name(self.data[0])
         return False  # CONNECT_ERROR is the server's alone

@@ -5,8 +5,6 @@ from __future__ import annotations
 import select
 import socket
 from contextlib import suppress
-from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from engineio import packet as engineio_packet
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
     from chatapp.transport.connection import Connection
+    from chatapp.transport.engine import EngineServer
 
 SEPARATOR = "\x1e"
 LOOK_SECONDS = 1.0
@@ -31,20 +30,30 @@ Answer = tuple[str, str, str]
 BROKEN: Answer = ("400 Bad Request", "text/plain", "")
 TOO_LARGE: Answer = ("413 Content Too Large", "text/plain", "")
 TIMED_OUT: Answer = ("408 Request Timeout", "text/plain", "")
+TAKEN: Answer = ("200 OK", "text/html", "ok")
+MAX_DIGITS = 15
+"""Of a body's length: longer numbers aren't read."""
 native_poll = get_original("select", "poll")
 
 
 def poll(connection: Connection, environ: WSGIEnvironment) -> Answer:
     """Wait for packets and answer with them, 16 at most; a second poll at once ends the session."""
-    if connection.news is not None:
+    with connection.lock:
+        overlaps = connection.news is not None
+        connection.news = connection.news or connection.server.create_event()
+    if overlaps:
         connection.close(False, True, connection.server.reason.TRANSPORT_ERROR)
         return BROKEN
-    connection.news = connection.server.create_event()
     try:
         packets = _wait(connection, environ)
     finally:
         connection.news = None
-        connection.last_poll = monotonic()
+        connection.last_poll = connection.server.clock.now()
+    return carrying(packets)
+
+
+def carrying(packets: list[Packet]) -> Answer:
+    """The answer to a poll."""
     return "200 OK", "text/plain; charset=UTF-8", Payload(packets).encode()
 
 
@@ -53,43 +62,34 @@ def _wait(connection: Connection, environ: WSGIEnvironment) -> list[Packet]:
         connection.news.clear()
         if connection.upgraded or connection.upgrading:
             return [Packet(engineio_packet.NOOP)]
-        if connection.outgoing:
+        if _has_hung_up(environ):  # first, as else what it's told would be taken for heard
+            connection.close(False, True, connection.server.reason.TRANSPORT_CLOSE)
+        elif connection.outgoing:
             return connection.take()
         if connection.closed:
             return [Packet(engineio_packet.NOOP)]
-        if not connection.news.wait(LOOK_SECONDS) and _has_hung_up(environ):
-            connection.close(False, True, connection.server.reason.TRANSPORT_CLOSE)
+        connection.news.wait(LOOK_SECONDS)
 
 
 def post(connection: Connection, environ: WSGIEnvironment) -> Answer:
     """Take the packets of a body; what breaks the rules ends the session with this answer."""
     answer = BROKEN
-    if not connection.posting:
-        connection.posting = True
+    with connection.lock:
+        overlaps, connection.posting = connection.posting, True
+    if not overlaps:
         try:
             answer = _take_body(connection, environ)
         finally:
             connection.posting = False
-    if answer[0] != "200 OK":
+    if answer is not TAKEN:
         connection.close(False, True, connection.server.reason.TRANSPORT_ERROR)
     return answer
 
 
 def _take_body(connection: Connection, environ: WSGIEnvironment) -> Answer:
-    bound = connection.server.max_http_buffer_size
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if not length.isdecimal() or "octet-stream" in environ.get("CONTENT_TYPE", ""):
-        return BROKEN
-    if int(length) > bound:
-        return TOO_LARGE
-    if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
-        body = _read(connection, environ, bound + 1)
-        if len(body) > bound:
-            return TOO_LARGE
-    else:
-        body = _read(connection, environ, int(length))
-        if len(body) < int(length):
-            return TIMED_OUT
+    answer, body = _read(connection, environ)
+    if answer is not TAKEN:
+        return answer
     try:
         packets = body.decode().split(SEPARATOR)
     except UnicodeDecodeError:
@@ -98,27 +98,55 @@ def _take_body(connection: Connection, environ: WSGIEnvironment) -> Answer:
         connection.received(packet)
     if connection.closed and connection.reason == connection.server.reason.TRANSPORT_ERROR:
         return BROKEN
-    return "200 OK", "text/html", "ok"
+    return TAKEN
 
 
-def _read(connection: Connection, environ: WSGIEnvironment, length: int) -> bytes:
-    """The body, or what has come of it in the time that a request has."""
-    sock = server_socket(environ)
-    server = connection.server
-    deadline = server.clock.call_later(server.request_timeout, partial(_stop_reading, sock))
+def _read(connection: Connection, environ: WSGIEnvironment) -> tuple[Answer, bytes]:
+    """The body, if it comes in the time that it has, whole and in bounds."""
+    bound = connection.server.max_http_buffer_size
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if not length.isdecimal() or environ.get("CONTENT_TYPE") == "application/octet-stream":
+        return BROKEN, b""
+    if len(length) > MAX_DIGITS or int(length) > bound:
+        return TOO_LARGE, b""
+    chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
+    most = bound + 1 if chunked else int(length)
+    deadline = Deadline(connection.server, environ)
     try:
-        body: bytes = environ["wsgi.input"].read(length)
-    except OSError:
-        return b""
-    finally:
-        deadline.cancel()
-    return body
+        body: bytes | None = environ["wsgi.input"].read(most)
+    except Exception:  # each server has its own; gunicorn's are no OSErrors
+        body = None
+    deadline.timer.cancel()
+    if deadline.passed:
+        return TIMED_OUT, b""
+    if body is None or (not chunked and len(body) < most):
+        return BROKEN, b""
+    return (TOO_LARGE if len(body) > bound else TAKEN), body
 
 
-def _stop_reading(sock: socket.socket | None) -> None:
-    if sock is not None:
-        with suppress(OSError):
-            sock.shutdown(socket.SHUT_RD)
+class Deadline:
+    """When what has come of a request's body is all that comes."""
+
+    def __init__(self, server: EngineServer, environ: WSGIEnvironment) -> None:
+        self.passed = False
+        self._sock = server_socket(environ)
+        self.timer = server.clock.call_later(server.request_timeout, self._pass)
+
+    def _pass(self) -> None:
+        self.passed = True
+        if self._sock is not None:
+            with suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RD)
+
+
+def leave_unread(server: EngineServer, environ: WSGIEnvironment) -> list[tuple[str, str]]:
+    """The headers of an answer that has not waited for a body, of which what is still to come gets
+    no longer than if it had: the other servers than gunicorn would read it to its end."""
+    if "CONTENT_LENGTH" not in environ and "HTTP_TRANSFER_ENCODING" not in environ:
+        return []
+    if "gunicorn.socket" not in environ:
+        Deadline(server, environ)
+    return [("Connection", "close")]
 
 
 def _has_hung_up(environ: WSGIEnvironment) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import socket
 import time
 
 import pytest
-from raw import Polling, RawWebSocket, eventually, frame, handshake, request
+from raw import BASE, Polling, RawWebSocket, error, eventually, frame, handshake, request
 from serving import KINDS, UNLIMITED
 
-BASE = "/socket.io/?EIO=4&transport=polling"
 WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
 
 
@@ -101,17 +102,53 @@ def test_a_poll_carries_at_most_16_packets(serve, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_body_that_does_not_come_in_time(serve, kind):
+def test_last_words_are_at_most_16_packets_in_an_answer(serve, kind):
+    server = serve(kind, EVENT_LIMIT="20/60")
+    session = Polling(server)
+    session.post("\x1e".join(['42["nonsense"]'] * 60))  # ends it
+    packets: list[str] = []
+    while packets[-1:] != ["1"]:
+        status, body = session.poll()
+        assert status == 200
+        assert len(body.split("\x1e")) <= 16
+        packets += body.split("\x1e")
+    assert len(packets) > 32
+    assert session.poll() == (400, error(1, "Session ID unknown"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bodies_that_do_not_come_in_time(serve, kind):
     """docs/wire.md, Bounds: a request not wholly received 10 s after its first byte."""
     server = serve(kind, **UNLIMITED)
-    session = Polling(server)
-    begun = time.monotonic()
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as link:
-        head = f"POST {session.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n4"
-        link.sendall(head.encode())
-        assert link.recv(4096).startswith(b"HTTP/1.1 408")
+    sessions = [Polling(server) for _ in range(2)]
+    speaker = RawWebSocket(server)
+    length, chunked = "Content-Length: 100", "Transfer-Encoding: chunked"
+    event = b'42["msg",{"message":"not taken"}]'
+    sessions[1].post('42["setUsername","Cut off"]')
+    requests = [
+        (f"POST {sessions[0].path}", length, b"4", b"408"),
+        (f"POST {sessions[1].path}", chunked, b"%x\r\n%b\r\n" % (len(event), event), b"408"),
+        (f"POST {BASE}&sid=unknown", length, b"4", b"400"),
+        (f"POST {BASE}&sid=unknown", chunked, b"1\r\n4\r\n", b"400"),
+        (f"PUT {BASE}", length, b"4", b"405"),
+        (f"GET {BASE}", length, b"4", b"200"),
+    ]
+    begun, links = time.monotonic(), []
+    for line, header, part, _ in requests:
+        links.append(socket.create_connection(("127.0.0.1", server.port), timeout=20))
+        links[-1].sendall(f"{line} HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n".encode() + part)
+    for link, (line, *_, status) in zip(links, requests, strict=True):
+        with link:
+            answer = http.client.HTTPResponse(link)
+            answer.begin()
+            answer.read()
+            assert str(answer.status).encode() == status, line
+            with contextlib.suppress(ConnectionError):
+                assert link.recv(4096) == b""
     assert 9 < time.monotonic() - begun < 14
-    assert not session.is_alive()
+    assert not any(session.is_alive() for session in sessions)
+    assert not [text for text in speaker.texts('42["userLeft"') if "not taken" in text]
+    speaker.close()
 
 
 def test_headers_that_do_not_come_in_time(serve):

@@ -10,7 +10,7 @@ import json
 import time
 
 import pytest
-from raw import BASE, Polling, RawWebSocket, error, request
+from raw import BASE, Polling, RawWebSocket, error, exchange, request
 
 REFUSED = [
     # Reference: Server.verify and Server.errors
@@ -19,7 +19,8 @@ REFUSED = [
     ("GET", "/socket.io/?EIO=4&transport=", 400, error(0, "Transport unknown")),
     ("GET", "/socket.io/?EIO=4&transport=tcp", 400, error(0, "Transport unknown")),
     ("GET", "/socket.io/?EIO=4&transport=webtransport", 400, error(0, "Transport unknown")),
-    ("GET", BASE + "&transport=polling", 400, error(0, "Transport unknown")),
+    # Of a parameter that comes twice the last counts, as in its objectFromEntries
+    ("GET", BASE + "&transport=tcp", 400, error(0, "Transport unknown")),
     ("GET", BASE + "&sid=unknown", 400, error(1, "Session ID unknown")),
     ("GET", BASE + "&sid=%00%ff", 400, error(1, "Session ID unknown")),
     ("GET", BASE + "&sid=a&sid=b", 400, error(1, "Session ID unknown")),
@@ -31,7 +32,7 @@ REFUSED = [
     *[
         ("GET", f"/socket.io/?transport=polling{version}", 400, error(5, VERSION))
         for VERSION in ["Unsupported protocol version"]
-        for version in ["", "&EIO=3", "&EIO=5", "&EIO=44", "&EIO=", "&EIO=x", "&EIO=4&EIO=4"]
+        for version in ["", "&EIO=3", "&EIO=5", "&EIO=44", "&EIO=", "&EIO=x", "&EIO=4&EIO=3"]
     ],
     ("PUT", BASE, 405, None),
     ("DELETE", BASE, 405, None),
@@ -48,6 +49,21 @@ def test_refused_requests(server, method, path, status, body):
         assert answer[2] == body
     if status == 405:
         assert "GET" in answer[1]["allow"]
+
+
+@pytest.mark.parametrize("more", ["&transport=polling", "&EIO=3&EIO=4", "&sid=a&sid="])
+def test_the_last_of_a_parameter_counts(server, more):
+    """Reference: Server.prepare."""
+    assert request(server, "GET", BASE + more)[0] == 200
+
+
+def test_an_answer_to_head_has_no_body(server):
+    """RFC 9110, section 9.3.2."""
+    head = f"HEAD {BASE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answer = exchange(server, head.encode())
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert answer.endswith(b"\r\n\r\n")
+    assert "no-body" not in server.log.read_text()
 
 
 def test_handshake(server):

@@ -23,7 +23,7 @@ MALFORMED = [
         '40"a"',
         "41{}",
         "43",
-        "43[]",
+        "43{}",
         "431",
         "431{}",
         "44",
@@ -68,9 +68,9 @@ def test_a_close_packet_over_websocket(server):
     assert client.close_code() == 1000
 
 
-@pytest.mark.parametrize("packet", ["0", "5", "6", "3"])
+@pytest.mark.parametrize("packet", ["0", "5", "6", "3", "43[]", '43["x"]'])
 def test_packets_without_meaning_here_are_ignored(server, packet):
-    """Reference: Socket.onPacket has no case for these."""
+    """Reference: Socket.onPacket has no case for these; Socket.onack knows no such number."""
     client = RawWebSocket(server)
     client.send(packet)
     client.send('421["join"]')

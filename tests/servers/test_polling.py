@@ -10,7 +10,16 @@ import socket
 import time
 
 import pytest
-from raw import BASE, Polling, RawWebSocket, error, eventually, name_is_free, request
+from raw import (
+    BASE,
+    Polling,
+    RawWebSocket,
+    error,
+    eventually,
+    exchange,
+    name_is_free,
+    request,
+)
 
 
 def test_post_is_answered_ok(server):
@@ -77,6 +86,49 @@ def test_a_binary_body(server):
     assert not session.is_alive()
 
 
+def test_a_body_of_another_type_is_read_as_text(server):
+    """Reference: it compares the whole Content-Type."""
+    session = Polling(server)
+    assert session.post("3", Content_Type="application/octet-stream; x=y") == (200, "ok")
+
+
+CHUNKED = {
+    "no length": b"x\r\n3\r\n0\r\n\r\n",
+    "an empty length": b"\r\n3\r\n0\r\n\r\n",
+    "a length below 0": b"-1\r\n3\r\n0\r\n\r\n",
+    "more than its length": b"1\r\n33\r\n0\r\n\r\n",
+    "a broken one after a whole one": b"1\r\n3\r\nx\r\n0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("body", CHUNKED)
+def test_a_malformed_chunked_body(server, body):
+    """RFC 9112, section 7.1; docs/wire.md, Bounds: 400, and the session ends with that answer."""
+    session = Polling(server)
+    head = f"POST {session.path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert exchange(server, head.encode() + CHUNKED[body]).startswith(b"HTTP/1.1 400")
+    assert session.poll() == (400, error(1, "Session ID unknown"))
+
+
+@pytest.mark.parametrize("length", ["-1", "x", "1_0", "9" * 5000])
+def test_a_length_that_is_none(server, length):
+    session = Polling(server)
+    head = f"POST {session.path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
+    assert exchange(server, head.encode() + b"3").split()[1] in (b"400", b"413")
+    assert "Traceback" not in server.log.read_text() or server.kind == "gevent-websocket"
+
+
+def test_a_second_post_at_once(server):
+    """Reference: "data request overlap from client", the session ends."""
+    session = Polling(server)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=15) as link:
+        head = f"POST {session.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n4"
+        link.sendall(head.encode())
+        time.sleep(0.3)
+        assert session.post("3")[0] == 400
+        assert session.poll() == (400, error(1, "Session ID unknown"))
+
+
 def test_a_chunked_body(server):
     session = Polling(server)
     with socket.create_connection(("127.0.0.1", server.port), timeout=15) as link:
@@ -126,13 +178,26 @@ def test_a_polling_client_that_hangs_up_is_noticed(server):
     name_is_free(server, "Hung up")
 
 
+def test_one_that_hangs_up_is_noticed_while_it_is_spoken_to(server):
+    session, speaker = Polling(server), RawWebSocket(server)
+    speaker.send('421["setUsername","Speaker"]')
+    speaker.texts("431")
+    session.post('42["setUsername","Spoken to"]')
+    while "userSet" not in session.poll()[1]:
+        pass
+    with socket.create_connection(("127.0.0.1", server.port), timeout=15) as link:
+        link.sendall(f"GET {session.path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        time.sleep(0.2)
+    speaker.send('422["msg",{"message":"there?"}]')
+    begun = time.monotonic()
+    texts = speaker.texts('42["userLeft"')
+    assert "Spoken to" in texts[-1]
+    assert time.monotonic() - begun < 4
+    speaker.close()
+
+
 def test_connection_close_is_kept(server):
     session = Polling(server)
-    with socket.create_connection(("127.0.0.1", server.port), timeout=15) as link:
-        head = f"GET {BASE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        link.sendall(head.encode())
-        received = b""
-        while data := link.recv(4096):
-            received += data
-    assert received.startswith(b"HTTP/1.1 200")
+    head = f"GET {BASE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert exchange(server, head.encode()).startswith(b"HTTP/1.1 200")
     assert session.is_alive()
