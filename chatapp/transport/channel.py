@@ -162,8 +162,7 @@ class Channel:
 
     def _finish(self, answer: bytes) -> None:
         self._closing = True
-        self.outbox.write(answer)
-        self.outbox.finish()
+        self.outbox.finish(answer)
         self._tasks.clock.call_later(LINGER_SECONDS, self.abort)
         self.resume()
 

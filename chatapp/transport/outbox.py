@@ -55,12 +55,15 @@ class Outbox:
     def write(self, data: bytes) -> None:
         """Write `data`, now or as soon as the kernel takes it; nothing once finished or cut."""
         with self._lock:
-            try:
-                sent = self.send(data)
-            except OSError:
-                sent = 0
-            if sent < len(data):
-                self.keep(data, sent)
+            self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            sent = self.send(data)
+        except OSError:
+            sent = 0
+        if sent < len(data):
+            self.keep(data, sent)
 
     def keep(self, data: bytes, sent: int) -> None:
         """Have the rest of `data` written later, and all that follows after it.
@@ -72,9 +75,11 @@ class Outbox:
         self._queue(memoryview(data)[sent:])
         self._limits.spawn(self._drain)
 
-    def finish(self) -> None:
-        """End this direction of the connection once everything is written."""
+    def finish(self, last: bytes) -> None:
+        """Write `last` and nothing after it, whoever else is writing; end this direction of the
+        connection once everything is written."""
         with self._lock:
+            self._write(last)
             self._stop()
             self._finishing = True
             if self._backlog is None:

@@ -31,10 +31,10 @@ class Hearer(Outbox):
         """Write a frame at the end of the turn, after all that was said before it."""
         self._turn.write(self, data)
 
-    def finish(self) -> None:
+    def finish(self, last: bytes) -> None:
         self._turn.catch_up(self)
         self.flush()
-        super().finish()
+        super().finish(last)
 
     def flush(self) -> None:
         """Write what is in `waiting`, now."""

@@ -110,7 +110,7 @@ def test_finishing_writes_what_was_said_before_and_nothing_after():
     hall.enter(0, 0)
     hall.say(0, set())
     hall.write(0)
-    hall.hearers[0].finish()
+    hall.hearers[0].finish(b"")
     assert hall.socks[0].taken == b"<1><2>"
     hall.turn.say(hall.rooms[0], b"late")
     hall.hearers[0].write(b"late")
