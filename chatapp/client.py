@@ -48,3 +48,8 @@ class Client:
         self.flood = bucket(bounds.event_limit, times=2)
         self.names = bucket(bounds.name_limit)
         self.messages = bucket(bounds.message_limit)
+
+    def go_on(self, earlier: Client) -> None:
+        """Be the connection that `earlier` was, which left and is back: the same limits go on."""
+        self.events, self.flood = earlier.events, earlier.flood
+        self.names, self.messages = earlier.names, earlier.messages

@@ -69,10 +69,14 @@ class SocketAudience:
             connection.close(reason=self._server.reason.SERVER_DISCONNECT)
 
     def _connection(self, client: str) -> Connection | None:
-        """What carries the client; None where it has gone, and for a test client."""
-        eio_sid = self._server.manager.eio_sid_from_sid(client, self._namespace)
-        connection: Connection | None = self._server.eio.sockets.get(eio_sid)
-        return connection
+        return connection_of(self._server, client, self._namespace)
+
+
+def connection_of(server: Server, client: str, namespace: str) -> Connection | None:
+    """What carries the client; None where it has gone, and for a test client."""
+    eio_sid = server.manager.eio_sid_from_sid(client, namespace)
+    connection: Connection | None = server.eio.sockets.get(eio_sid)
+    return connection
 
 
 class ChatNamespace(Namespace):  # type: ignore[misc]
@@ -92,12 +96,18 @@ class ChatNamespace(Namespace):  # type: ignore[misc]
         }
 
     def on_connect(self, sid: str) -> None:
-        self._clients[sid] = self.chat.connect(sid)
+        client = self._clients[sid] = self.chat.connect(sid)
+        connection = connection_of(self.server, sid, self.namespace)
+        if connection and (earlier := connection.session.get("client")):
+            client.go_on(earlier)
 
     def on_disconnect(self, sid: str, reason: str) -> None:
         client = self._clients.pop(sid, None)
         if client:
             is_goodbye = reason == self.server.reason.CLIENT_DISCONNECT
+            connection = connection_of(self.server, sid, self.namespace)
+            if is_goodbye and connection:  # which may connect again
+                connection.session["client"] = client
             self.chat.disconnect(client, Gone.GOODBYE if is_goodbye else Gone.BROKEN)
 
     def on_setUsername(self, client: Client, request: wire.SetUsername) -> wire.NameSet:

@@ -22,6 +22,7 @@ from chatapp.transport.turn import Hearer
 from chatapp.transport.websocket import NORMAL, frame
 
 if TYPE_CHECKING:
+    from chatapp.transport.clock import Timer
     from chatapp.transport.engine import EngineServer
     from chatapp.transport.probe import Probe
 
@@ -43,8 +44,9 @@ class Connection:
 
     __slots__ = (
         *("_at_work", "_handed_over", "_heartbeat", "_inbox", "_shift"),
-        *("address", "channel", "closed", "connected", "last_poll", "lock", "news"),
-        *("outgoing", "outgoing_bytes", "posting", "probe", "reason", "server", "session", "sid"),
+        *("address", "channel", "closed", "connected", "connects", "idle", "last_poll", "lock"),
+        *("news", "outgoing", "outgoing_bytes", "posting", "probe", "reason", "server"),
+        *("session", "sid"),
     )
 
     def __init__(self, server: EngineServer, sid: str, address: str) -> None:
@@ -53,6 +55,8 @@ class Connection:
         self.address = address
         self.session: dict[str, Any] = {}
         self.connected = False
+        self.connects = 0  # Socket.IO's, so far
+        self.idle: Timer | None = None  # ends it where it's in no namespace of Socket.IO's
         self.closed = False
         self.reason: str | None = None
         self.channel: Channel | None = None

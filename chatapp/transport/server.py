@@ -24,6 +24,11 @@ KEPT = (
 """What is kept of the request that began a session: what handlers read, and Flask needs."""
 
 
+MOST_CONNECTS = 100
+"""CONNECT packets of one session: far more than a client has namespaces to enter, and no rate of
+the application's bounds them."""
+
+
 class SocketIOServer(socketio.Server):  # type: ignore[misc]
     """A Socket.IO server (protocol 5). What a client may not send ends its connection.
 
@@ -46,10 +51,17 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
         self._expect_connect(eio_sid)
 
     def _expect_connect(self, eio_sid: str) -> None:
-        if eio_sid in self.eio.sockets:
-            self.eio.clock.call_later(self._connect_timeout, partial(self._end_idle, eio_sid))
+        """End the session where it's in no namespace when its time is up, which begins now."""
+        session = self.eio.sockets.get(eio_sid)
+        if session:  # else it's a test client's
+            if session.idle:
+                session.idle.cancel()
+            end = partial(self._end_idle, eio_sid)
+            session.idle = self.eio.clock.call_later(self._connect_timeout, end)
 
     def _end_idle(self, eio_sid: str) -> None:
+        if session := self.eio.sockets.get(eio_sid):
+            session.idle = None
         if not self._is_in_a_namespace(eio_sid):
             self.eio.spawn(self.eio.disconnect, eio_sid)
 
@@ -91,15 +103,16 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
 
     def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         name = namespace or "/"
-        error = None
-        if name not in self.namespace_handlers and name not in self.handlers:
-            error = "Invalid namespace"
-        elif self.manager.sid_from_eio_sid(eio_sid, name):
-            error = "Already connected"
-        if error is None:
+        if self.manager.sid_from_eio_sid(eio_sid, name):
+            raise MalformedPacket("connected to this namespace already")
+        if session := self.eio.sockets.get(eio_sid):
+            session.connects += 1
+            if session.connects > MOST_CONNECTS:
+                raise MalformedPacket("too many CONNECTs")
+        if name in self.namespace_handlers or name in self.handlers:
             super()._handle_connect(eio_sid, namespace, data)
             return
-        refusal = {"message": error}
+        refusal = {"message": "Invalid namespace"}
         packet = self.packet_class(socketio_packet.CONNECT_ERROR, refusal, namespace=name)
         self._send_packet(eio_sid, packet)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from raw import BINARY, Polling, RawWebSocket, frame, request
-from serving import UNLIMITED
+from raw import BINARY, Polling, RawWebSocket, frame, name_is_free, request
+from serving import KINDS, UNLIMITED
 
 
 @pytest.fixture
@@ -65,12 +65,39 @@ def test_an_event_for_another_namespace_ends_the_connection(client):
     assert client.close_code() == 1000
 
 
-def test_a_second_connect_is_an_error_and_changes_nothing(client):
-    """Silent in the document; see docs/architecture.md."""
+def test_a_second_connect_ends_the_connection(server, client):
+    """Reference: Client.ondecoded closes where there's such a socket already."""
+    client.send('421["setUsername","Twice"]')
+    client.texts("431")
     client.send("40")
-    assert client.text() == '44{"message":"Already connected"}'
-    client.send('421["join"]')
-    assert client.text().startswith('431[{"')
+    assert client.close_code() == 1000
+    name_is_free(server, "Twice")
+
+
+def test_a_session_may_not_connect_without_end(client):
+    """See MOST_CONNECTS."""
+    for _ in range(99):
+        client.send("41")
+        client.send("40")
+        assert client.text().startswith('40{"sid"')
+    client.send("41")
+    client.send("40")
+    assert client.close_code() == 1000
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_connects_again_has_the_limits_that_it_had(serve, kind):
+    """docs/operating.md: limits are for each connection."""
+    client = RawWebSocket(serve(kind, NAME_LIMIT="2/600"))
+    for n in range(2):
+        client.send(f'421["setUsername","Again {n}"]')
+        assert '"ok":true' in client.texts("431")[-1]
+        client.send("41")
+        client.send("40")
+        client.texts("40")
+    client.send('421["setUsername","Again 2"]')
+    assert "rate_limited" in client.texts("431")[-1]
+    client.close()
 
 
 @pytest.mark.parametrize("number", ["0", "1", "12", "9007199254740991"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from raw import BINARY, CLOSE, CONT, PING, PONG, TEXT, RawWebSocket, frame
+from raw import BINARY, CLOSE, CONT, PING, PONG, TEXT, RawWebSocket, eventually, frame
 
 LIMIT = 65536
 EVENT = b'421["join"]'
@@ -120,6 +120,21 @@ def test_close_is_answered_with_its_code(client, code):
 def test_close_without_a_code(client):
     client.send_raw(frame(b"", CLOSE))
     assert client.close_code() == 1005
+
+
+def test_a_peer_that_never_answers_our_close_is_left(client):
+    """Section 7.1.1: the server closes the connection, after 2 s at most."""
+    client.send("4x")
+    assert client.close_code() == 1000
+
+    def has_gone() -> bool:
+        try:
+            client.send("3")
+        except ConnectionError:
+            return True
+        return False
+
+    eventually(has_gone)
 
 
 def test_events_before_a_close_are_handled(server, client):
