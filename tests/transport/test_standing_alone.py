@@ -9,10 +9,18 @@ from importlib.metadata import requires, version
 
 import engineio
 import flask_socketio
+import gevent
+import geventwebsocket.websocket
 import pytest
 import socketio
 from flask import Flask
 from gevent import pywsgi
+from geventwebsocket.handler import WebSocketHandler
+from gunicorn.arbiter import Arbiter
+from gunicorn.http import wsgi
+from gunicorn.workers.base import Worker
+from gunicorn.workers.ggevent import GeventPyWSGIWorker, GeventWorker, PyWSGIHandler
+from werkzeug.serving import WSGIRequestHandler
 
 from chatapp.transport.engine import EngineServer
 from chatapp.transport.server import SocketIO
@@ -132,7 +140,20 @@ RELIED_ON = {
     flask_socketio.SocketIO: ["init_app", "on_namespace", "test_client"],
     flask_socketio: ["_SocketIOMiddleware"],
     socketio.packet.Packet: ["decode", "add_attachment", "encode"],
+    socketio.manager.Manager: [
+        *["get_namespaces", "get_participants", "sid_from_eio_sid", "eio_sid_from_sid"],
+        *["is_sid_room", "get_rooms", "pre_connect", "is_pre_connected", "connect"],
+        *["is_connected", "pre_disconnect", "basic_disconnect", "basic_enter_room"],
+        *["basic_leave_room", "emit", "initialize"],
+    ],
+    engineio.payload.Payload: ["encode"],
     pywsgi.WSGIHandler: ["get_environ"],
+    PyWSGIHandler: ["get_environ"],
+    GeventPyWSGIWorker: ["server_class"],
+    GeventWorker: ["server_class"],
+    Arbiter: ["WORKER_BOOT_ERROR"],
+    geventwebsocket.websocket.WebSocket: ["close"],
+    type(gevent.get_hub().loop): ["io", "run_callback"],
 }
 
 
@@ -140,6 +161,35 @@ RELIED_ON = {
 def test_what_is_relied_on_is_there(owner):
     missing = [name for name in RELIED_ON[owner] if not hasattr(owner, name)]
     assert missing == [], f"{owner} has changed; see what overrides or calls these"
+
+
+def test_what_is_made_with_the_server_is_there():
+    """What python-socketio keeps for us, and looks at in our manager."""
+    server = SocketIO(Flask(__name__)).server
+    assert (server._binary_packet, server.environ, server.manager.callbacks) == ({}, {}, {})
+    assert server.manager.server is server
+
+
+READ_BY_NAME = [
+    # where it's made, what makes it: servers make these while they run
+    (wsgi.default_environ, '"gunicorn.socket": sock'),
+    (PyWSGIHandler.get_environ, "env['gunicorn.sock'] = self.socket"),
+    (WSGIRequestHandler.make_environ, '"werkzeug.socket": self.connection'),
+    (Worker.__init__, "self.sockets = "),
+    (Worker.__init__, "self.alive = "),
+    (Worker.load_wsgi, "self.wsgi = "),
+    (WebSocketHandler.run_application, "self.server.pre_start_hook(self)"),
+    (WebSocketHandler.upgrade_connection, "'wsgi.websocket': self.websocket"),
+    (WebSocketHandler.run_websocket, "if not self.websocket.closed"),
+    (geventwebsocket.websocket.WebSocket.__init__, "self.handler = handler"),
+    (geventwebsocket.websocket.WebSocket.__init__, "self.closed = False"),
+    (pywsgi.WSGIHandler.__init__, "self.socket = sock"),
+]
+
+
+@pytest.mark.parametrize(("maker", "what"), READ_BY_NAME, ids=lambda each: str(each)[:40])
+def test_what_is_read_by_its_name_is_made(maker, what):
+    assert what in inspect.getsource(maker), f"{maker} has changed; see what reads that"
 
 
 def test_the_signatures_that_are_overridden_are_as_they_were():
@@ -150,6 +200,7 @@ def test_the_signatures_that_are_overridden_are_as_they_were():
             socketio.Server._handle_eio_connect,
             socketio.Server._handle_eio_message,
             socketio.Server._handle_connect,
+            socketio.manager.Manager.emit,
             engineio.Server.handle_request,
         )
     }
@@ -158,5 +209,6 @@ def test_the_signatures_that_are_overridden_are_as_they_were():
         ["eio_sid", "environ"],
         ["eio_sid", "data"],
         ["eio_sid", "namespace", "data"],
+        ["event", "data", "namespace", "room", "skip_sid", "callback", "to", "kwargs"],
         ["environ", "start_response"],
     ]
