@@ -1,5 +1,6 @@
 """The chat for a WSGI server: `gunicorn wsgi:app`, or `flask run`."""
 
+import atexit
 import sys
 
 from chatapp import create_app
@@ -10,3 +11,4 @@ try:
 except SettingError as error:
     sys.exit(str(error))
 socketio = app.extensions["socketio"]
+atexit.register(socketio.server.eio.stop)  # `flask run` has no hook of its own for Ctrl-C

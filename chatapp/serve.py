@@ -30,7 +30,7 @@ workers = 1
 worker_connections = CONNECTIONS
 control_socket_disable = True
 keepalive = 10  # seconds; a request's headers have no longer, either
-graceful_timeout = 4
+graceful_timeout = 3  # seconds; the master's own tasks come on top, and all should be over in 5
 forwarded_allow_ips = ""  # X-Forwarded-* is CHATAPP_TRUSTED_PROXIES' matter alone
 
 

@@ -134,7 +134,7 @@ def launch(
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CHATAPP_")}
     settings = {"STORE": f"sqlite:{log.parent}/chat.sqlite3", **settings}
     environ |= {"CHATAPP_" + name: value for name, value in settings.items()}
-    environ |= {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT / "tests")}
+    environ |= {"PYTHONUNBUFFERED": "1", "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"}
     if kind == "command":
         environ["CHATAPP_BIND"] = settings.get("BIND", f"127.0.0.1:{port}")
     command = [word.format(port=port, module=module) for word in COMMANDS[kind]]

@@ -42,7 +42,8 @@ from chatapp.transport.workers import Workers
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-STOP_SECONDS = 2.0
+STOP_SECONDS = 1.5
+"""Less than a server gives a worker to leave, the second in which it sees that it should too."""
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.ERROR)  # below that, the libraries log what clients send as it comes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import shutil
 import signal
@@ -18,6 +19,9 @@ def test_sigterm_closes_all_and_ends_with_code_0_within_5_seconds(tmp_path, kind
     server = Server(kind, tmp_path, UNLIMITED)
     client, session = RawWebSocket(server), Polling(server)
     waiting, answers = session.starts_polling()
+    idle = http.client.HTTPConnection("127.0.0.1", server.port)
+    idle.request("GET", "/healthz")
+    idle.getresponse().read()  # and it stays open: nobody waits for it
     begun = time.monotonic()
     server.signal()
     assert client.close_code() == 1000  # a close frame, and no DISCONNECT before it
@@ -25,11 +29,13 @@ def test_sigterm_closes_all_and_ends_with_code_0_within_5_seconds(tmp_path, kind
     assert answers == [(200, "1")]
     assert server.stop() == 0
     assert time.monotonic() - begun < 5
+    idle.close()
     assert "Traceback" not in server.log.read_text()
 
 
-def test_ctrl_c_closes_clients_too(tmp_path):
-    server = Server("command", tmp_path, UNLIMITED)
+@pytest.mark.parametrize("kind", ["command", "flask"])
+def test_ctrl_c_closes_clients_too(tmp_path, kind):
+    server = Server(kind, tmp_path, UNLIMITED)
     client = RawWebSocket(server)
     os.killpg(server.process.pid, signal.SIGINT)
     assert client.close_code() == 1000
