@@ -20,6 +20,7 @@ from raw import (
     name_is_free,
     request,
 )
+from serving import UNLIMITED
 
 
 def test_post_is_answered_ok(server):
@@ -90,6 +91,16 @@ def test_a_body_of_another_type_is_read_as_text(server):
     """Reference: it compares the whole Content-Type."""
     session = Polling(server)
     assert session.post("3", Content_Type="application/octet-stream; x=y") == (200, "ok")
+
+
+@pytest.mark.parametrize("kind", ["gevent-websocket", "flask"])
+def test_an_answer_that_waited_for_no_body_is_the_last_of_its_connection(serve, kind):
+    """These servers would read the body first, however long it took; gunicorn bounds that."""
+    head = f"POST {BASE}&sid=unknown HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n3"
+    begun = time.monotonic()
+    answer = exchange(serve(kind, **UNLIMITED), head.encode())
+    assert b"\r\nConnection: close\r\n" in answer
+    assert time.monotonic() - begun < 5
 
 
 CHUNKED = {
