@@ -55,7 +55,7 @@ def blueprint(log: Log, title: str, max_message_chars: int) -> Blueprint:
 
     @pages.get("/")
     def start() -> Response:
-        return page()
+        return page("start")
 
     @pages.get("/r/<name>")
     def room(name: str) -> BaseResponse:
@@ -63,14 +63,15 @@ def blueprint(log: Log, title: str, max_message_chars: int) -> Blueprint:
             abort(404)
         if name != name.lower():
             return redirect(url_for(".room", name=name.lower()))
-        return page()
+        return page("room")
 
-    def page() -> Response:
+    def page(view: str) -> Response:
         """The page, in the language that the browser asks for; which room it shows, it reads from
         its address."""
         language = request.accept_languages.best_match(LANGUAGES, default="en")
         text = render_template(
             "chat.html",
+            view=view,
             language=language,
             title=title,
             max_message_chars=max_message_chars,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -67,7 +68,8 @@ def test_methods(app, path):
 def test_a_room_has_its_page(app, name):
     answer = app.test_client().get(f"/r/{name}")
     assert answer.status_code == 200
-    assert f'data-room="{name}"' in answer.text
+    assert 'data-view="room"' in answer.text
+    assert 'data-view="start"' in app.test_client().get("/").text
 
 
 def test_a_room_in_another_case_is_the_same(app):
@@ -88,11 +90,12 @@ def test_unknown_paths(app, path):
 @pytest.mark.parametrize(
     "path",
     [
-        *["/", "/r/tea", "/r/Tea", "/r/a b", "/healthz", "/nothing", "/static/main.js"],
+        *["/", "/r/tea", "/r/Tea", "/r/a b", "/healthz", "/nothing", "static"],
         *["/socket.io/?EIO=4&transport=polling", "/socket.io/?EIO=9", "/socket.io/"],
     ],
 )
 def test_every_answer_is_protected(app, path):
+    path = static_file(app) if path == "static" else path
     for method in ("GET", "POST"):
         headers = app.test_client().open(path, method=method).headers
         policy = headers.getlist("Content-Security-Policy")
@@ -178,7 +181,38 @@ def test_a_page_below_a_path_finds_its_server():
     app = create_app({"TESTING": True, "TRUSTED_PROXIES": 1})
     page = app.test_client().get("/", headers={"X-Forwarded-Prefix": "/chat"}).text
     assert 'data-socket-path="/chat/socket.io/"' in page
-    assert 'src="/chat/static/main.js"' in page
+    assert f'src="/chat{static_file(app)}"' in page
+    assert f'href="/chat{static_file(app, "css/base.css")}"' in page
+    manifest = app.test_client().get(
+        "/manifest.webmanifest", headers={"X-Forwarded-Prefix": "/chat"}
+    )
+    assert manifest.json["start_url"] == "/chat/"
+    assert manifest.json["icons"][0]["src"] == f"/chat{static_file(app, 'icon.svg')}"
+
+
+def static_file(app, name: str = "js/main.js") -> str:
+    return f"{app.static_url_path}/{name}"
+
+
+def test_static_files_are_kept_compressed_and_not_sent_again(app):
+    client, path = app.test_client(), static_file(app)
+    answer = client.get(path, headers={"Accept-Encoding": "gzip, br"})
+    assert answer.headers["Content-Encoding"] == "br"
+    assert "max-age=31536000" in answer.headers["Cache-Control"]
+    again = {"Accept-Encoding": "gzip, br", "If-None-Match": answer.headers["ETag"]}
+    assert client.get(path, headers=again).status_code == 304
+    assert "Content-Encoding" not in client.get(path).headers
+
+
+def test_the_page_asks_for_all_its_modules_at_once_in_the_browsers_language(app):
+    page = app.test_client().get("/", headers={"Accept-Language": "fr-CA, en;q=0.5"}).text
+    assert '<html lang="fr" dir="ltr">' in page
+    asked = re.findall(r'modulepreload" href="/static/\w+/([^"]+)"', page)
+    static = Path(app.static_folder)
+    modules = {path.relative_to(static).as_posix() for path in (static / "js").rglob("*.js")}
+    words = {name for name in modules if "/words/" in name}
+    wanted = modules - words - {"js/look.js"} | {"js/words/fr.js", "vendor/socket.io.esm.min.js"}
+    assert sorted(asked) == sorted(wanted)
 
 
 def test_a_server_reads_its_settings_without_loading_what_gevent_must_patch():

@@ -74,9 +74,9 @@ def page_of(*entries: object, **changes: object):
     return lambda asked=None: {**read(asked), "messages": list(entries), **changes}
 
 
-def says_odd(page: Page, what: object = "", within_ms: int = 5000) -> None:
+def says_odd(page: Page, what: object = "") -> None:
     """The page has said that it doesn't understand; it's put away."""
-    expect(page.locator("#troubles"), f"after {what!r}").to_contain_text(ODD, timeout=within_ms)
+    expect(page.locator("#troubles"), f"after {what!r}").to_contain_text(ODD)
     expect(page.locator("#troubles .trouble")).to_have_count(1)
     page.locator("#troubles").get_by_role("button", name="Dismiss").click()
 
@@ -258,7 +258,7 @@ def test_events_that_are_odd(ann, server):
         server.tells(*event)
         server.tells("newmsg", *entry(1))
         try:
-            says_odd(ann, event, within_ms=2000)
+            says_odd(ann, event)
         except AssertionError:
             unsaid.append(event)
             ann.locator("#troubles .icon-button").evaluate_all(
@@ -351,7 +351,7 @@ def test_huge_numbers_and_names(ann, server):
     is_usable(ann, server)
 
 
-@pytest.mark.parametrize("after", [0, -5, "soon", 1e300, {}])
+@pytest.mark.parametrize("after", [0, 2**40, "soon", {}])
 def test_who_is_told_to_wait_an_odd_while_does_not_storm(ann, server, after):
     refusal = {"ok": False, "code": "rate_limited", "message": "slow down", "retryAfter": after}
     server.answers["join"] = server.answers["msg"] = refusal
