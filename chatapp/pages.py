@@ -68,7 +68,8 @@ def blueprint(log: Log, title: str, max_message_chars: int) -> Blueprint:
     def page(view: str) -> Response:
         """The page, in the language that the browser asks for; which room it shows, it reads from
         its address."""
-        language = request.accept_languages.best_match(LANGUAGES, default="en")
+        wanted = (tag.partition("-")[0].lower() for tag in request.accept_languages.values())
+        language = next((code for code in wanted if code in LANGUAGES), "en")
         text = render_template(
             "chat.html",
             view=view,
