@@ -187,7 +187,7 @@ test("a message that is removed while it's sent doesn't come back", async () => 
 
 test("an answer that is odd is thrown, and the message waits", async () => {
   const kept = memory();
-  kept.write("chat.unsent", [{ room: "den", message: "a", key: "k" }]);
+  kept.write("chat.unsent", [{ room: "den", message: "a", key: "key-0001" }]);
   const { outbox } = opened({ kept, answers: [new Error("odd")] });
   await assert.rejects(outbox.send("den"), /odd/);
   assert.deepEqual(statesOf(outbox), [["a", "waiting"]]);
@@ -195,7 +195,7 @@ test("an answer that is odd is thrown, and the message waits", async () => {
 
 test("after an odd answer messages can be sent again", async () => {
   const kept = memory();
-  kept.write("chat.unsent", [{ room: "den", message: "a", key: "k" }]);
+  kept.write("chat.unsent", [{ room: "den", message: "a", key: "key-0001" }]);
   const { outbox } = opened({ kept, answers: [new Error("odd")] });
   await outbox.send("den").catch(() => {});
   await outbox.send("den");
@@ -225,6 +225,6 @@ test("what was sent doesn't come back after a reload", async () => {
 
 test("what is damaged in the storage is left out", () => {
   const kept = memory();
-  kept.write("chat.unsent", [null, 1, { room: "den" }, { room: "den", message: "a", key: "k", state: "failed" }]);
-  assert.deepEqual(opened({ kept }).outbox.items, [{ room: "den", message: "a", key: "k", state: "waiting" }]);
+  kept.write("chat.unsent", [null, 1, { room: "den" }, { room: "den", message: "a", key: "key-0001", state: "failed" }]);
+  assert.deepEqual(opened({ kept }).outbox.items, [{ room: "den", message: "a", key: "key-0001", state: "waiting" }]);
 });

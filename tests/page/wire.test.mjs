@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { changeOf, entryOf, leftOf, namedOf, Odd, pageOf, saidOf } from "../../chatapp/static/js/wire.js";
+import { changeOf, entryOf, isText, isWhole, leftOf, namedOf, Odd, pageOf, saidOf } from "../../chatapp/static/js/wire.js";
 
 const said = { user: "Ann", message: "hi" };
 const number = { room: "lobby", id: 1, at: 1700000000000 };
@@ -114,19 +114,32 @@ for (const [name, answer] of Object.entries(good)) {
 }
 
 test("a change of people has the fields that were told", () => {
-  const change = changeOf({ room: "den", from: "Ann", to: "Anna" });
-  assert.deepEqual(change, { room: "den", user: undefined, from: "Ann", to: "Anna", count: undefined });
+  const change = { room: "den", from: "Ann", to: "Anna" };
+  assert.deepEqual(changeOf(change, { from: isText, to: isText }), change);
 });
 
+const RENAMED = { from: isText, to: isText };
 const oddChanges = {
-  "no object": "Ann",
-  "no room": { user: "Ann" },
-  "a user that is no text": { room: "den", user: null },
-  "a new name that is no text": { room: "den", from: "Ann", to: 1 },
-  "a count that isn't whole": { room: "den", count: 0.5 },
+  "no object": ["Ann", RENAMED],
+  "no room": [{ from: "Ann", to: "Anna" }, RENAMED],
+  "a user that is no text": [{ room: "den", user: null }, { user: isText }],
+  "no new name": [{ room: "den", from: "Ann" }, RENAMED],
+  "a new name that is no text": [{ room: "den", from: "Ann", to: 1 }, RENAMED],
+  "a count that is no number": [{ room: "den", count: "3" }, { count: isWhole }],
+  "a negative count": [{ room: "den", count: -1 }, { count: isWhole }],
 };
-for (const [what, change] of Object.entries(oddChanges)) {
+for (const [what, [change, fields]] of Object.entries(oddChanges)) {
   test(`a change of people with ${what} is odd`, () => {
-    assert.throws(() => changeOf(change), Odd);
+    assert.throws(() => changeOf(change, fields), Odd);
   });
 }
+
+for (const [asked, waits] of [[0, 100], [1234, 1234], [2 ** 40, 60000]]) {
+  test(`who is told to wait ${asked} ms waits ${waits}`, () => {
+    assert.equal(saidOf({ ...refusal, retryAfter: asked }).retryAfter, waits);
+  });
+}
+
+test("to wait for what is no time is odd", () => {
+  for (const retryAfter of ["soon", -5, 0.5, null]) assert.throws(() => saidOf({ ...refusal, retryAfter }), Odd);
+});

@@ -75,6 +75,9 @@ export class Entering {
         return;
       }
       await this.#readOn(room, page);
+    } catch (error) {
+      room.isIn = false;
+      throw error;
     } finally {
       this.#reading.delete(room);
     }

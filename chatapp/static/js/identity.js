@@ -11,7 +11,7 @@ export class Identity {
     this.#browser = browser;
     this.#window = window;
     const { name, tab } = window.read("chat.me");
-    this.name = typeof name === "string" ? name : "";
+    this.name = isName(name) ? name : "";
     this.#tab = typeof tab === "string" ? tab : makeId();
     this.#keep();
   }
@@ -57,8 +57,11 @@ export class Identity {
   }
 }
 
+// More than this no server of ours reads (docs/wire.md, Names).
+const isName = (value) => typeof value === "string" && value.length <= 512;
+
 function isHolding(value) {
-  return typeof value?.name === "string" && typeof value.token === "string" && Number.isFinite(value.at);
+  return isName(value?.name) && typeof value.token === "string" && Number.isFinite(value.at);
 }
 
 // As near as a browser comes to how the server compares names.

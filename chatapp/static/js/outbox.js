@@ -5,6 +5,8 @@ import { newId } from "./identity.js";
 const RETRY_MS = 1000;
 const PLACE = "chat.unsent";
 const TRY_AGAIN = ["rate_limited", "unavailable"];
+const MOST_CHARS = 16000; // a frame's bound holds more, but for what isn't text (docs/wire.md, Bounds)
+const KEY = /^[\w-]{8,64}$/;
 const NOT_YET = ["name_required", "not_in_room"];
 
 // An item is {room, message, key, state: "waiting" | "sending" | "failed", refusal?}.
@@ -101,5 +103,6 @@ export class Outbox {
 const waiting = ({ room, message, key }) => ({ room, message, key, state: "waiting" });
 
 function isItem(item) {
-  return [item?.room, item?.message, item?.key].every((value) => typeof value === "string");
+  const hasAll = [item?.room, item?.message, item?.key].every((value) => typeof value === "string");
+  return hasAll && item.message.length < MOST_CHARS && KEY.test(item.key);
 }

@@ -2,7 +2,7 @@
 import { Entering } from "./entering.js";
 import { folded } from "./identity.js";
 import { Room } from "./room.js";
-import { changeOf, entryOf, leftOf } from "./wire.js";
+import { changeOf, entryOf, isText, isWhole, leftOf } from "./wire.js";
 
 export const LOBBY = "lobby";
 export const ROOM = /^[a-z0-9_-]{1,64}$/;
@@ -32,18 +32,18 @@ export class Rooms {
     const hear = (event, listener) => this.#connection.on(event, listener);
     hear("newmsg", (said, number) => this.#heard(entryOf(said, number)));
     hear("userTyping", (change) => {
-      const { room, user } = changeOf(change);
+      const { room, user } = changeOf(change, { user: isText });
       this.#in(room, (found) => found.types(user, Date.now()));
     });
-    const people = (event, make) =>
+    const people = (event, fields, make) =>
       hear(event, (told) => {
-        const change = changeOf(told);
+        const change = changeOf(told, fields);
         this.#in(change.room, (room) => room.people(make(change)) || this.#entering.enter(room, true));
       });
-    people("userJoined", ({ user }) => ({ joined: user }));
-    people("userLeft", ({ user }) => ({ left: user }));
-    people("userRenamed", ({ from, to }) => ({ from, to }));
-    people("presence", ({ count }) => ({ count }));
+    people("userJoined", { user: isText }, ({ user }) => ({ joined: user }));
+    people("userLeft", { user: isText }, ({ user }) => ({ left: user }));
+    people("userRenamed", { from: isText, to: isText }, ({ from, to }) => ({ from, to }));
+    people("presence", { count: isWhole }, ({ count }) => ({ count }));
   }
 
   // The room of that name, which one is in from now on.
@@ -83,7 +83,10 @@ export class Rooms {
     const { rooms, view } = this.#store.state;
     this.#store.change(() => rooms.forEach((room) => (room.isIn = false)));
     const inOrder = [...rooms.values()].sort((a, b) => (b.name === view) - (a.name === view));
-    for (const room of inOrder) if (this.#mayEnter(room) && !room.isIn) await this.#entering.enter(room);
+    for (const room of inOrder) {
+      // What is odd in one is no reason to stay out of the others.
+      if (this.#mayEnter(room) && !room.isIn) await this.#entering.enter(room).catch(reportError);
+    }
   }
 
   readOlder(room) {
@@ -95,7 +98,7 @@ export class Rooms {
     const kept = this.#kept.read(PLACE)[folded(user)];
     if (typeof kept !== "object" || kept === null) return;
     this.#store.change(({ rooms }) => {
-      for (const [name, known] of Object.entries(kept)) {
+      for (const [name, known] of Object.entries(kept).slice(0, MOST_KEPT)) {
         if (!ROOM.test(name)) continue;
         const { read, epoch, muted } = known ?? {};
         const room = rooms.get(name) ?? new Room(name);
@@ -134,9 +137,9 @@ export class Rooms {
   #heard(entry) {
     this.#in(entry.room, (room) => {
       const isNew = entry.id > room.last;
-      const isWhole = room.hear(entry);
+      const hasAll = room.hear(entry);
       if (isNew && room.isKnown) this.#onHeard(room, entry);
-      if (!isWhole) this.#entering.fill(room);
+      if (!hasAll) this.#entering.fill(room);
     });
   }
 }

@@ -1,6 +1,6 @@
 // Who one is here: takes a name, keeps it over lost connections, and gives way to another tab.
 import { refusal } from "./words.js";
-import { namedOf } from "./wire.js";
+import { namedOf, refusedOf } from "./wire.js";
 
 const RETRY_MS = 1000;
 const isForLater = ({ code }) => code === "rate_limited" || code === "unavailable";
@@ -17,8 +17,8 @@ export class Session {
     this.#connection = connection;
     this.#identity = identity;
     this.#rooms = rooms;
-    connection.on("refused", ({ code }) => {
-      if (code === "taken_over") connection.stop();
+    connection.on("refused", (refused) => {
+      if (refusedOf(refused).code === "taken_over") connection.stop();
     });
   }
 
@@ -53,7 +53,9 @@ export class Session {
   // Resolves to whether the name is one's own now.
   async #ask(name) {
     const token = this.#identity.tokenOf(name);
-    const answer = await this.#connection.ask("setUsername", namedOf, name, { token, hold: true });
+    const answer = await this.#connection
+      .ask("setUsername", namedOf, name, { token, hold: true })
+      .catch((error) => this.#giveUp(error));
     if (answer === null) return false; // the connection broke; the next one asks again
     if (!this.#isAsked && isForLater(answer)) {
       await new Promise((resume) => setTimeout(resume, answer.retryAfter ?? RETRY_MS));
@@ -64,6 +66,13 @@ export class Session {
     else this.#refused(name, answer);
     await this.#rooms.enterAll();
     return answer.ok;
+  }
+
+  // What the server said of the name makes no sense: it can be asked for again.
+  #giveUp(error) {
+    this.#isAsked = false;
+    this.#store.change(({ me }) => Object.assign(me, { wanted: me.name }));
+    throw error;
   }
 
   #named({ user, token }) {

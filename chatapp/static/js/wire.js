@@ -1,6 +1,9 @@
 // What the server says (docs/wire.md), checked for its shape. What is odd raises Odd.
 export class Odd extends Error {}
 
+const SOONEST_MS = 100; // bounds of how long a server may have one wait
+const LATEST_MS = 60000;
+
 export function entryOf(said, number) {
   check(isObject(said) && isObject(number));
   const { user, message } = said;
@@ -36,27 +39,31 @@ export function leftOf(answer) {
   return answer;
 }
 
-// What is told of people in a room.
-export function changeOf(change) {
+// What is told of people in a room: `fields`, by name, and how each is checked.
+export function changeOf(change, fields) {
   check(isObject(change) && isText(change.room));
-  const { room, user, from, to, count } = change;
-  for (const name of [user, from, to]) check(name === undefined || isText(name));
-  check(count === undefined || isWhole(count));
-  check((from === undefined) === (to === undefined));
-  return { room, user, from, to, count };
+  for (const [name, isRight] of Object.entries(fields)) check(isRight(change[name]));
+  return change;
+}
+
+export function refusedOf(refused) {
+  check(isObject(refused));
+  return refused;
 }
 
 function isRefusal(answer) {
   check(isObject(answer));
   if (answer.ok !== false) return false;
   check(isText(answer.code) && isText(answer.message));
-  check(answer.retryAfter === undefined || isWhole(answer.retryAfter));
+  const { retryAfter = SOONEST_MS } = answer;
+  check(isWhole(retryAfter));
+  if (answer.retryAfter !== undefined) answer.retryAfter = Math.min(Math.max(retryAfter, SOONEST_MS), LATEST_MS);
   return true;
 }
 
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
-const isText = (value) => typeof value === "string";
-const isWhole = (value) => Number.isSafeInteger(value) && value >= 0;
+export const isText = (value) => typeof value === "string";
+export const isWhole = (value) => Number.isSafeInteger(value) && value >= 0;
 
 function check(holds) {
   if (!holds) throw new Odd("an odd answer");
