@@ -27,8 +27,8 @@ def playwright():
 
 @pytest.fixture(scope="session")
 def browser(playwright):
-    path = shutil.which("chromium")
-    assert path, "chromium is missing; install the package chromium"
+    path = shutil.which("chromium-headless-shell")
+    assert path, "the package chromium-headless-shell is missing; install it"
     browser = playwright.chromium.launch(executable_path=path, args=ALONE)
     yield browser
     browser.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from load import Client
 from playwright.sync_api import expect
 from serving import KINDS, UNLIMITED
 from windows import enter, messages, names_here, say, texts
@@ -131,3 +132,19 @@ def test_a_narrow_window_shows_all(visit, room):
     expect(messages(page).last).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     expect(page.get_by_role("button", name="Send")).to_be_in_viewport()
+
+
+def test_a_crowd_is_shown_as_a_count(visit, serve, room):
+    server, name = serve("gunicorn", **UNLIMITED, NAME_HOLD="0.05"), room.rpartition("/")[2]
+    ann = visit(room)
+    enter(ann, "Ann")
+    expect(ann.locator("#people-title")).to_have_text("1 person here")
+    crowd = [Client(server, f"Fan {n}") for n in range(200)]
+    for fan in crowd:
+        fan.asks("join", {"room": name})
+    expect(ann.locator("#people-title")).to_have_text("201 people here")
+    expect(ann.locator("#people-crowd")).to_have_text("Too many to list all")
+    expect(names_here(ann)).to_have_count(0)
+    for fan in crowd:
+        fan.socket.close()
+    expect(names_here(ann)).to_have_text(["Ann"])

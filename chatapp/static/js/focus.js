@@ -8,10 +8,13 @@ export function focusMain() {
 
 export function keepFocus(store) {
   let isByKeyboard = false;
+  let last = null; // what had the focus last: while it's there to be seen, it was left, not lost
   const rescue = () => {
-    const isLost = document.activeElement === document.body || document.activeElement === null;
+    const isNowhere = document.activeElement === document.body || document.activeElement === null;
+    const isLost = isNowhere && last !== null && !last.checkVisibility({ visibilityProperty: true });
     if (isByKeyboard && isLost && !document.querySelector("dialog[open]")) focusMain();
   };
+  document.addEventListener("focusin", ({ target }) => (last = target));
   const rescueSoon = () => requestAnimationFrame(() => requestAnimationFrame(rescue));
   document.addEventListener("keydown", () => (isByKeyboard = true), true);
   document.addEventListener("pointerdown", () => (isByKeyboard = false), true);

@@ -1,7 +1,7 @@
 // What the server says (docs/wire.md), checked for its shape. What is odd raises Odd.
 export class Odd extends Error {}
 
-const SOONEST_MS = 100; // bounds of how long a server may have one wait
+const SOONEST_MS = 250; // bounds of how long a server may have one wait
 const LATEST_MS = 60000;
 
 export function entryOf(said, number) {

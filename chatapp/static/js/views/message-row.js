@@ -80,14 +80,15 @@ function noteText({ joined, left, renamed }) {
   return parts.filter(Boolean).join(" · ");
 }
 
+const GOLDEN_ANGLE = 137.508; // degrees between colours that are next to each other
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
 // A circle with the name's first letter, in a colour that is always the same for it.
 export function avatar(user) {
   const first = graphemes.segment(user)[Symbol.iterator]().next().value?.segment ?? "";
   let hash = 0;
-  for (const char of user.toLowerCase()) hash = (hash * 31 + char.codePointAt(0)) % 3600;
+  for (const char of user.toLowerCase()) hash = (hash * 31 + char.codePointAt(0)) >>> 0;
   const circle = h("span", { class: "avatar", "aria-hidden": "true" }, first.toUpperCase());
-  circle.style.setProperty("--hue", String(hash / 10));
+  circle.style.setProperty("--hue", String((hash * GOLDEN_ANGLE) % 360));
   return circle;
 }
