@@ -13,6 +13,9 @@ from serving import UNLIMITED
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from keyboard import comes, typist  # noqa: F401
+from screens import join, lively, shows  # noqa: F401
+
 ALONE = [
     *["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"],
     *["--disable-background-networking", "--disable-component-update"],

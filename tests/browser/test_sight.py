@@ -1,0 +1,230 @@
+"""What is there can be seen and hit: zoomed, in small windows, in any colours (WCAG 2.2)."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+from screens import (
+    LANGUAGES,
+    PHONE,
+    THEMES,
+    dress,
+)
+from windows import enter
+
+MOST_TABS = 120
+
+
+# Zoom, small windows, touch
+
+
+def fits(page: Page) -> None:
+    width, wanted = page.evaluate(
+        "[document.documentElement.clientWidth, document.documentElement.scrollWidth]"
+    )
+    assert wanted <= width
+    past = page.evaluate(
+        """() => [...document.querySelectorAll("main button, main input, main textarea, header *")]
+            .filter((element) => element.checkVisibility() && !element.closest(".unseen, pre"))
+            .map((element) => [element, element.getBoundingClientRect()])
+            .filter(([, {left, right}]) => left < -1 || right > innerWidth + 1)
+            .map(([element]) => element.outerHTML.slice(0, 80))"""
+    )
+    assert past == []
+
+
+def test_all_fits_at_twice_the_size_with_the_largest_text(lively):
+    page, _, _ = lively(viewport={"width": 640, "height": 400})
+    dress(page, size="huge")
+    fits(page)
+    send = page.locator("#message-form .send")
+    expect(send).to_be_in_viewport(ratio=1)
+    expect(page.locator("#message")).to_be_in_viewport(ratio=1)
+    list_height = page.locator("#message-container").evaluate("list => list.clientHeight")
+    assert list_height >= 60, "there's no room left to read"
+    page.locator("#show-rooms").click()
+    page.locator("#show-settings").click()
+    fits(page)
+    close = page.locator("#settings .dialog-foot button")
+    close.scroll_into_view_if_needed()
+    expect(close).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize("size", ["normal", "huge"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_fits_in_320_px(lively, language, size):
+    page, _, _ = lively(viewport={"width": 320, "height": 568})
+    dress(page, language=language, size=size)
+    for theme in THEMES:
+        dress(page, theme=theme)
+        fits(page)
+        expect(page.locator("#message-form .send")).to_be_in_viewport(ratio=1)
+
+
+SMALL_TARGETS = """() => {
+    const isTarget = (element) => element.checkVisibility() && !element.matches(".skip, .text a");
+    const sizeOf = (element) => {
+        const boxes = element.type === "checkbox" ? [element, ...element.labels] : [element];
+        const rects = boxes.map((box) => box.getBoundingClientRect());
+        const most = (side) => Math.max(...rects.map((rect) => rect[side]));
+        const least = (side) => Math.min(...rects.map((rect) => rect[side]));
+        return [most("right") - least("left"), most("bottom") - least("top")];
+    };
+    return [...document.querySelectorAll("a, button, input, select, textarea")]
+        .filter(isTarget)
+        .map((element) => ({element, size: sizeOf(element)}))
+        .filter(({size}) => Math.min(...size) < 23.99)
+        .map(({element, size}) => `${element.outerHTML.slice(0, 90)} ${size}`);
+}"""
+"""Targets of less than 24 by 24 px (2.5.8), those within a sentence aside; a label is its box's."""
+
+
+@pytest.mark.parametrize("size", ["normal", "small"])
+def test_targets_are_large_enough_to_be_hit(lively, size):
+    page, _, _ = lively(viewport=PHONE, has_touch=True)
+    dress(page, size=size, ignored=["Cy"])
+    small = set(page.evaluate(SMALL_TARGETS))
+    page.locator(".folded + button").first.evaluate("button => button.click()")
+    page.locator("#copy-link").click()
+    expect(page.locator(".trouble")).to_be_visible()
+    for drawer in ("people", "rooms"):
+        page.locator(f"#show-{drawer}").click()
+        small |= set(page.evaluate(SMALL_TARGETS))
+        page.keyboard.press("Escape")
+    page.locator("#show-rooms").click()
+    page.locator("#show-settings").click()
+    small |= set(page.evaluate(SMALL_TARGETS))
+    page.keyboard.press("Escape")
+    page.evaluate("document.querySelector('a.brand').click()")
+    expect(page.locator("#start")).to_be_visible()
+    small |= set(page.evaluate(SMALL_TARGETS))
+    assert small == set()
+
+
+# Motion, colours, focus
+
+
+def test_nothing_moves_for_whom_that_is_too_much(lively):
+    page, _, _ = lively()
+    moving = page.evaluate(
+        """() => [...document.querySelectorAll("*")].filter((element) => {
+            const parts = ["", "::before", "::after"];
+            const styles = parts.map((part) => getComputedStyle(element, part));
+            return styles.some((style) => /[1-9]/.test(style.transitionDuration)
+                || style.animationName !== "none" || style.scrollBehavior !== "auto");
+        }).map((element) => element.outerHTML.slice(0, 80))"""
+    )
+    assert moving == []
+
+
+def focuses(page: Page) -> list[dict]:
+    """What Tab comes to, once around the page, and what is to be seen of the focus."""
+    found: list[dict] = []
+    for _ in range(MOST_TABS):
+        page.keyboard.press("Tab")
+        focus = page.evaluate(
+            """() => {
+                const element = document.activeElement;
+                if (element === document.body) return "the end";
+                if (element.dataset.visited) return null;
+                element.dataset.visited = "yes";
+                const {outlineStyle, outlineWidth, outlineColor} = getComputedStyle(element);
+                const {left, right, top, bottom} = element.getBoundingClientRect();
+                const [x, y] = [(Math.max(left, 0) + Math.min(right, innerWidth)) / 2,
+                    (Math.max(top, 0) + Math.min(bottom, innerHeight)) / 2];
+                const over = document.elementFromPoint(x, y);
+                return {
+                    what: element.outerHTML.slice(0, 90),
+                    outline: outlineStyle !== "none" && parseFloat(outlineWidth) >= 2
+                        && !/^rgba.*, 0\\)$/.test(outlineColor),
+                    visible: element.checkVisibility(
+                        {opacityProperty: true, visibilityProperty: true}),
+                    free: over !== null && (element.contains(over) || over.contains(element)),
+                };
+            }"""
+        )
+        if focus is None:
+            break
+        if focus != "the end":
+            found.append(focus)
+    page.evaluate(
+        "document.querySelectorAll('[data-visited]').forEach((each) => delete each.dataset.visited)"
+    )
+    return found
+
+
+def seen(focuses: list[dict]) -> list[str]:
+    return [
+        f"{focus['what']}: not {name}"
+        for focus in focuses
+        for name in ("outline", "visible", "free")
+        if not focus[name]
+    ]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_focus_is_always_to_be_seen(lively, theme):
+    page, _, _ = lively()
+    dress(page, theme=theme)
+    found = focuses(page)
+    assert len(found) > 15
+    assert seen(found) == []
+
+
+def test_the_focus_is_to_be_seen_on_the_start_page(shows, url):
+    found = focuses(shows(url, viewport=PHONE))
+    assert len(found) > 4
+    assert seen(found) == []
+
+
+def test_the_focus_is_to_be_seen_in_a_long_list_of_rooms(shows, room):
+    page = shows(room, viewport={"width": 1000, "height": 400})
+    rooms = {f"room-of-many-{n}": {"read": 0} for n in range(20)}
+    page.evaluate("all => localStorage.setItem('chat.rooms', JSON.stringify(all))", {"ann": rooms})
+    enter(page, "Ann")
+    expect(page.locator("#room-list li")).to_have_count(22)
+    found = focuses(page)
+    assert len(found) > 22
+    assert seen(found) == []
+
+
+def test_the_focus_is_to_be_seen_in_the_settings(shows, room):
+    page = shows(room)
+    dress(page, ignored=["Bo"])
+    page.locator("#show-settings").click()
+    found = focuses(page)
+    assert len(found) > 8
+    assert seen(found) == []
+
+
+def test_buttons_and_focus_are_to_be_seen_in_forced_colours(lively):
+    page, _, _ = lively(forced_colors="active")
+    assert page.evaluate("matchMedia('(forced-colors: active)').matches")
+    plain = page.evaluate(
+        """() => [...document.querySelectorAll("button, .button, input, textarea")]
+            .filter((element) => {
+                const style = getComputedStyle(element);
+                const hasBorder = style.borderTopStyle !== "none" && style.borderTopWidth !== "0px"
+                    && !/^rgba.*, 0\\)$/.test(style.borderTopColor);
+                const isUnderlined = style.textDecorationLine === "underline";
+                return element.checkVisibility() && !hasBorder && !isUnderlined;
+            })
+            .map((element) => element.outerHTML.slice(0, 90))"""
+    )
+    assert plain == []
+    found = focuses(page)
+    assert len(found) > 15
+    assert [each["what"] for each in found if not each["outline"]] == []
+
+
+def test_what_is_chosen_is_told_by_more_than_its_colour(lively):
+    page, _, _ = lively(forced_colors="active")
+    weights = page.locator("#room-list a").evaluate_all(
+        "links => links.map((link) => getComputedStyle(link).fontWeight)"
+    )
+    assert len(set(weights)) == 2
+    mute = page.locator("#mute")
+    drawn = mute.inner_html()
+    mute.click()
+    expect(mute).to_have_attribute("aria-pressed", "true")
+    assert mute.inner_html() != drawn
