@@ -4,7 +4,7 @@ import { rowsOf } from "../rows.js";
 import { edition, say } from "../words.js";
 import { drawRow } from "./message-row.js";
 
-const STEP = 60; // entries that are added at an end of the window at once
+const STEP = 40; // entries that are added at an end of the window at once
 const MOST = 240; // entries in the window
 const NEAR_PX = 600; // from an end of the list, when more is added there
 const AT_END_PX = 40;
