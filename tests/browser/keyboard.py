@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from person import Person
 from playwright.sync_api import Locator, Page, expect
+from screens import is_painted
 
 PHONE = {"width": 390, "height": 700}
 MOST_TABS = 60
@@ -38,9 +39,7 @@ def write(page: Page, words: str) -> None:
 
 def focus_is_kept(page: Page) -> None:
     """Something that can be seen has the focus, once the page has been painted."""
-    page.evaluate(
-        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-    )
+    is_painted(page)
     assert page.evaluate(
         "document.activeElement !== document.body && document.activeElement.checkVisibility()"
     ), "the focus is lost"

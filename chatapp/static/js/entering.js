@@ -1,9 +1,8 @@
 // How one comes into a room: what it said is read, and merged with what is heard meanwhile.
-import { pageOf } from "./wire.js";
+import { isForLater, pageOf, waitOf } from "./wire.js";
 
 const PAGE = 200;
 const MOST_PAGES = 5; // that are read to fill a gap; whoever was away for longer begins at the newest
-const RETRY_MS = 1000;
 
 export class Entering {
   #store;
@@ -111,8 +110,8 @@ export class Entering {
   async #ask(event, argument) {
     for (;;) {
       const answer = await this.#connection.ask(event, pageOf, argument);
-      if (answer?.code !== "rate_limited" && answer?.code !== "unavailable") return answer;
-      await new Promise((resume) => setTimeout(resume, answer.retryAfter ?? RETRY_MS));
+      if (answer === null || !isForLater(answer)) return answer;
+      await new Promise((resume) => setTimeout(resume, waitOf(answer)));
     }
   }
 }

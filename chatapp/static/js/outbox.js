@@ -1,10 +1,9 @@
 // Messages that the server hasn't acknowledged: said in their order, each once, and kept over a lost
 // connection and a reload. Each has a key, so that to say it again is to say it once.
 import { newId } from "./identity.js";
+import { isForLater, waitOf } from "./wire.js";
 
-const RETRY_MS = 1000;
 const PLACE = "chat.unsent";
-const TRY_AGAIN = ["rate_limited", "unavailable"];
 const MOST_CHARS = 16000; // a frame's bound holds more, but for what isn't text (docs/wire.md, Bounds)
 const KEY = /^[\w-]{8,64}$/;
 const NOT_YET = ["name_required", "not_in_room"];
@@ -77,8 +76,8 @@ export class Outbox {
       this.#mark(item, { state: "waiting" });
       return false;
     }
-    if (TRY_AGAIN.includes(answer.code)) {
-      await this.#wait(answer.retryAfter ?? RETRY_MS);
+    if (isForLater(answer)) {
+      await this.#wait(waitOf(answer));
       this.#mark(item, { state: "waiting" });
     } else if (answer.ok) this.remove(item.key);
     else {

@@ -1,9 +1,6 @@
 // Who one is here: takes a name, keeps it over lost connections, and gives way to another tab.
 import { refusal } from "./words.js";
-import { namedOf, refusedOf } from "./wire.js";
-
-const RETRY_MS = 1000;
-const isForLater = ({ code }) => code === "rate_limited" || code === "unavailable";
+import { isForLater, namedOf, refusedOf, waitOf } from "./wire.js";
 
 export class Session {
   #store;
@@ -58,7 +55,7 @@ export class Session {
       .catch((error) => this.#giveUp(error));
     if (answer === null) return false; // the connection broke; the next one asks again
     if (!this.#isAsked && isForLater(answer)) {
-      await new Promise((resume) => setTimeout(resume, answer.retryAfter ?? RETRY_MS));
+      await new Promise((resume) => setTimeout(resume, waitOf(answer)));
       return this.#ask(name);
     }
     this.#isAsked = false;

@@ -1,12 +1,13 @@
 // One's own settings, in this browser only; all its windows follow.
 import { folded } from "./identity.js";
+import { LANGUAGES } from "./words.js";
 
 const PLACE = "chat.settings";
-const CHOICES = {
+export const CHOICES = {
   theme: ["system", "light", "dark", "contrast"],
   size: ["small", "normal", "large", "huge"],
   clock: ["language", "12", "24"],
-  language: ["", "en", "de", "es", "fr", "ja", "ar"],
+  language: ["", ...Object.keys(LANGUAGES)],
 };
 const DEFAULTS = {
   theme: "system",

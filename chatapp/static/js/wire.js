@@ -3,6 +3,7 @@ export class Odd extends Error {}
 
 const SOONEST_MS = 250; // bounds of how long a server may have one wait
 const LATEST_MS = 60000;
+const RETRY_MS = 1000; // where it doesn't say
 
 export function entryOf(said, number) {
   check(isObject(said) && isObject(number));
@@ -50,6 +51,10 @@ export function refusedOf(refused) {
   check(isObject(refused));
   return refused;
 }
+
+// A refusal that time mends, and how long to wait before it's asked again, in ms.
+export const isForLater = ({ code }) => code === "rate_limited" || code === "unavailable";
+export const waitOf = ({ retryAfter }) => retryAfter ?? RETRY_MS;
 
 function isRefusal(answer) {
   check(isObject(answer));

@@ -1,12 +1,9 @@
 // The dialog in which one sets one's own settings.
 import { bdi, h } from "../dom.js";
+import { CHOICES } from "../settings.js";
 import { LANGUAGES, say } from "../words.js";
 
-const CHOICES = {
-  theme: ["system", "light", "dark", "contrast"],
-  size: ["small", "normal", "large", "huge"],
-  clock: ["language", "12", "24"],
-};
+const SELECTS = ["theme", "size", "clock"];
 
 export class SettingsDialog {
   #dialog;
@@ -34,7 +31,7 @@ export class SettingsDialog {
     const focused = place.contains(document.activeElement) ? document.activeElement.id : null;
     place.replaceChildren(
       this.#select("language", { "": say("settings.browserLanguage"), ...LANGUAGES }),
-      ...Object.entries(CHOICES).map(([name, choices]) => this.#select(name, labelled(name, choices))),
+      ...SELECTS.map((name) => this.#select(name, labelled(name, CHOICES[name]))),
       this.#checkbox("compact"),
       h(
         "fieldset",
