@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from chatapp.transport.clock import Clock
+from chatapp.transport.clock import Clock, Timer
 from chatapp.transport.outbox import WOULD_BLOCK, Limits, Outbox
 from chatapp.transport.slices import Slices
 from chatapp.transport.websocket import NORMAL, WebSocket
@@ -54,8 +54,8 @@ class Channel:
     """
 
     __slots__ = (
-        *("_closing", "_ended", "_lock", "_over", "_sock", "_tasks", "_tls", "_watcher"),
-        *("_websocket", "outbox", "receiver"),
+        *("_closing", "_ended", "_linger", "_lock", "_over", "_paused", "_sock", "_tasks"),
+        *("_tls", "_watcher", "_websocket", "outbox", "receiver"),
     )
 
     def __init__(self, sock: socket.socket, websocket: WebSocket, tasks: Tasks) -> None:
@@ -69,6 +69,8 @@ class Channel:
         self._watcher: Any = None
         self._closing = False
         self._ended = False
+        self._paused = False
+        self._linger: Timer | None = None  # ends it where the peer doesn't
         self._over: Any = None  # the event that `run` waits for
         self._lock = tasks.lock()
 
@@ -102,12 +104,25 @@ class Channel:
 
     def pause(self) -> None:
         """Read no more for now."""
+        self._paused = True
+        self.unwatch()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._paused = False
+        if self._watcher and not self._ended:
+            self._watcher.start(self._tasks.slices.ready, self)
+
+    def unwatch(self) -> None:
+        """Not be told by the loop that something has come, until `read_on` (slices.Readable)."""
         if self._watcher:
             self._watcher.stop()
 
-    def resume(self) -> None:
-        if self._watcher and not self._ended:
-            self._watcher.start(self._tasks.slices.ready, self)
+    def read_on(self) -> None:
+        """Be told again, and take what has come, unless reading is paused or at its end."""
+        if not self._paused and not self._ended:
+            self.resume()
+            self.read()
 
     def write(self, data: bytes) -> None:
         """Write a finished frame."""
@@ -163,7 +178,7 @@ class Channel:
     def _finish(self, answer: bytes) -> None:
         self._closing = True
         self.outbox.finish(answer)
-        self._tasks.clock.call_later(LINGER_SECONDS, self.abort)
+        self._linger = self._tasks.clock.call_later(LINGER_SECONDS, self.abort)
         self.resume()
 
     def _cut(self) -> None:
@@ -176,6 +191,8 @@ class Channel:
         if self._ended:
             return
         self._ended = True
+        if self._linger:
+            self._linger.cancel()
         if self._over:
             self._over.set()
         if self._watcher:

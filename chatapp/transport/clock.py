@@ -9,6 +9,9 @@ from threading import Lock
 from time import monotonic
 from typing import Any
 
+GRAIN = 0.01  # seconds
+"""What is due within it of something else may be called together, so that a crowd's timers don't
+each wake the process."""
 logger = logging.getLogger(__name__)
 
 
@@ -29,7 +32,7 @@ class Clock:
     """Calls back later, from one task of its own, which runs only while something is due.
 
     `spawn(call)` starts a greenlet or thread; `event()` makes an event of its kind. What is called
-    must not block.
+    must not block. It's late by GRAIN at most, but for what the machine is late.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class Clock:
                 else:
                     call = first.popleft().call
             if wait > 0:
-                self._wake.wait(wait)
+                self._wake.wait(max(wait, GRAIN))
             elif call:
                 try:
                     call()

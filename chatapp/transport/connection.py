@@ -247,6 +247,8 @@ class Connection:
             self.closed = True
         self.reason = reason or self.server.reason.SERVER_DISCONNECT
         self._heartbeat.stop()
+        if self.idle:
+            self.idle.cancel()
         if not abort and not self.channel:
             self.outgoing.append(Packet(engineio_packet.CLOSE))
         # First of all, so that who sees the end of it finds its name free.

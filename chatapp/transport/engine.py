@@ -35,7 +35,7 @@ from chatapp.transport.refusal import (
     cors_headers,
 )
 from chatapp.transport.slices import Slices
-from chatapp.transport.turn import Hearer, Turn, at_the_loops_end
+from chatapp.transport.turn import Hearer, Turn, at_the_loops_end, in_the_loops_next_turn
 from chatapp.transport.websocket import WebSocket
 from chatapp.transport.workers import Workers
 
@@ -81,7 +81,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         unlocked = nullcontext()
         self.lock: Callable[[], Any] = (lambda: unlocked) if self.gevent else Lock
         self.turn = Turn(at_the_loops_end) if self.gevent else None
-        self.slices = Slices(at_the_loops_end)
+        self.slices = Slices(at_the_loops_end, in_the_loops_next_turn)
         self.clock = Clock(self.spawn, self.event)
         self.admission = Admission(max_connections, max_connections_per_address)
         self._last_words: dict[str, Connection] = {}

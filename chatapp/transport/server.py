@@ -60,9 +60,8 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
             session.idle = self.eio.clock.call_later(self._connect_timeout, end)
 
     def _end_idle(self, eio_sid: str) -> None:
-        if session := self.eio.sockets.get(eio_sid):
-            session.idle = None
-        if not self._is_in_a_namespace(eio_sid):
+        session = self.eio.sockets.get(eio_sid)
+        if session and not self._is_in_a_namespace(eio_sid):
             self.eio.spawn(self.eio.disconnect, eio_sid)
 
     def _is_in_a_namespace(self, eio_sid: str) -> bool:

@@ -140,3 +140,16 @@ def at_the_loops_end(call: Callable[[], None]) -> None:
     from gevent import get_hub  # noqa: PLC0415 (threads need none)
 
     get_hub().loop.run_callback(call)
+
+
+def in_the_loops_next_turn(call: Callable[[], None]) -> None:
+    """Have `call()` called once gevent's loop has looked for what has come meanwhile."""
+    from gevent import get_hub  # noqa: PLC0415 (threads need none)
+
+    timer = get_hub().loop.timer(0)
+
+    def due() -> None:
+        timer.close()
+        call()
+
+    timer.start(due)
