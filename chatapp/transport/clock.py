@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from threading import Lock
+from contextlib import nullcontext
 from time import monotonic
 from typing import Any
 
@@ -31,8 +31,8 @@ class Timer:
 class Clock:
     """Calls back later, from one task of its own, which runs only while something is due.
 
-    `spawn(call)` starts a greenlet or thread; `event()` makes an event of its kind. What is called
-    must not block. It's late by GRAIN at most, but for what the machine is late.
+    `spawn(call)` starts a greenlet or thread; `event()` and `lock()` make what fits it. What is
+    called must not block. It's late by GRAIN at most, but for what the machine is late.
     """
 
     def __init__(
@@ -40,11 +40,12 @@ class Clock:
         spawn: Callable[..., Any],
         event: Callable[[], Any],
         now: Callable[[], float] = monotonic,
+        lock: Callable[[], Any] = nullcontext,
     ) -> None:
         self._spawn = spawn
         self.now = now
         self._wake = event()
-        self._lock = Lock()
+        self._lock = lock()
         # By their seconds: there are few different ones, and what comes first is due first.
         self._timers: dict[float, deque[Timer]] = {}
         self._running = False

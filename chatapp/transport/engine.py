@@ -82,7 +82,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         self.lock: Callable[[], Any] = (lambda: unlocked) if self.gevent else Lock
         self.turn = Turn(at_the_loops_end) if self.gevent else None
         self.slices = Slices(at_the_loops_end, in_the_loops_next_turn)
-        self.clock = Clock(self.spawn, self.event)
+        self.clock = Clock(self.spawn, self.event, lock=self.lock)
         self.admission = Admission(max_connections, max_connections_per_address)
         self._last_words: dict[str, Connection] = {}
 

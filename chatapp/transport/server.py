@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flask_socketio
 import socketio
@@ -15,6 +16,9 @@ from chatapp.errors import MalformedPacket
 from chatapp.transport.engine import EngineServer, logger
 from chatapp.transport.fanout import Fanout
 from chatapp.transport.packet import RESERVED_EVENTS, Packet
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
 KEPT = (
     *("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REMOTE_ADDR"),
@@ -104,12 +108,16 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
         name = namespace or "/"
         if self.manager.sid_from_eio_sid(eio_sid, name):
             raise MalformedPacket("connected to this namespace already")
-        if session := self.eio.sockets.get(eio_sid):
+        session = self.eio.sockets.get(eio_sid)
+        if session:
             session.connects += 1
             if session.connects > MOST_CONNECTS:
                 raise MalformedPacket("too many CONNECTs")
         if name in self.namespace_handlers or name in self.handlers:
             super()._handle_connect(eio_sid, namespace, data)
+            if session and session.idle and self.manager.sid_from_eio_sid(eio_sid, name):
+                session.idle.cancel()
+                session.idle = None
             return
         refusal = {"message": "Invalid namespace"}
         packet = self.packet_class(socketio_packet.CONNECT_ERROR, refusal, namespace=name)
@@ -140,6 +148,19 @@ def _shared(value: Any) -> Any:
     return sys.intern(value) if type(value) is str else value
 
 
+class Middleware(flask_socketio._SocketIOMiddleware):  # type: ignore[misc]
+    """Flask-SocketIO's, without the class that python-engineio defines in each request."""
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["flask.app"] = self.flask_app
+        if environ["PATH_INFO"].startswith(self.engineio_path):
+            app = self.engineio_app.handle_request
+        else:
+            app = self.wsgi_app
+        answer: Iterable[bytes] = app(environ, start_response)
+        return answer
+
+
 class SocketIO(flask_socketio.SocketIO):  # type: ignore[misc]
     """Flask-SocketIO's SocketIO over SocketIOServer; what users of it see stays the same."""
 
@@ -152,5 +173,5 @@ class SocketIO(flask_socketio.SocketIO):  # type: ignore[misc]
         for namespace_handler in self.namespace_handlers:
             self.server.register_namespace(namespace_handler)
         app.extensions["socketio"] = self
-        self.sockio_mw = flask_socketio._SocketIOMiddleware(self.server, app)
+        self.sockio_mw = Middleware(self.server, app)
         app.wsgi_app = self.sockio_mw  # type: ignore[method-assign]

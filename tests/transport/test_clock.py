@@ -60,7 +60,11 @@ def test_nothing_runs_while_nothing_is_due():
 
 
 def test_a_nearer_one_wakes_who_waits_for_a_farther_one():
-    clock = Clock(lambda call: threading.Thread(target=call, daemon=True).start(), threading.Event)
+    clock = Clock(
+        lambda call: threading.Thread(target=call, daemon=True).start(),
+        threading.Event,
+        lock=threading.Lock,
+    )
     rung = threading.Event()
     far = clock.call_later(60, lambda: None)
     near = clock.call_later(0.01, rung.set)
