@@ -50,18 +50,6 @@ def test_the_conversation_goes_on_when_the_server_was_killed(visit, server):
     expect(ann.locator("#message")).to_have_value("a draft")
 
 
-def test_who_does_not_want_to_wait_need_not(visit, server):
-    ann = visit(server.url + "/r/tea")
-    enter(ann, "Ann")
-    expect(ann.locator("#message")).to_be_visible()
-    assert server.stop() == 0
-    line = ann.locator("#connection")
-    expect(line).to_contain_text(re.compile(r"Reconnecting in ([5-9]|1\d) s"), timeout=30000)
-    start_again(server)
-    line.get_by_role("button", name="Now").click()
-    expect(line).to_contain_text("Connected", timeout=3000)
-
-
 def test_a_reload_keeps_the_name_the_draft_and_what_was_not_sent(visit, server):
     ann, bo = visit(server.url + "/r/tea"), visit(server.url + "/r/tea")
     enter(ann, "Ann")

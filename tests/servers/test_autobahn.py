@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import pytest
-from kosoku import run_fuzzingclient
+from kosoku import FailureError, run_fuzzingclient
 from serving import KINDS, Server
-
-if TYPE_CHECKING:
-    from kosoku._kosoku import CaseResult
 
 COMPRESSION = ["12.*", "13.*"]
 
 
-async def cases(server: Server) -> list[CaseResult]:
-    """Run them. One that fails raises kosoku's FailureError, which names it."""
+async def run_cases(server: Server) -> None:
+    """One that fails raises kosoku's FailureError, which names it.
+
+    A case has a second of time, which a machine that's busy with other tests may not have for four
+    at once: those that fail are run again alone.
+    """
     address = f"127.0.0.1:{server.port}"
     run = run_fuzzingclient(address, exclude_cases=COMPRESSION, concurrency=4)
-    return await asyncio.wait_for(run, 240)
+    try:
+        assert len(await asyncio.wait_for(run, 240)) > 300
+    except FailureError as failure:
+        failed = [result.case_id for result in failure.results]
+        assert len(failed) < 10, failure
+        await asyncio.wait_for(run_fuzzingclient(address, failed), 60)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -29,8 +34,7 @@ def test_no_case_of_autobahns_fails(tmp_path, kind):
     try:
         # In a thread of its own: Playwright keeps a running loop in this one.
         with ThreadPoolExecutor(1) as thread:
-            results = thread.submit(asyncio.run, cases(server)).result()
+            thread.submit(asyncio.run, run_cases(server)).result()
     finally:
         server.stop()
-    assert len(results) > 300
     assert "Traceback" not in server.log.read_text()

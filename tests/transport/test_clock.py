@@ -10,7 +10,7 @@ from clockwork import Time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatapp.transport.clock import Clock
+from chatapp.transport.clock import GRAIN, Clock
 
 
 @given(st.lists(st.tuples(st.sampled_from([0.5, 2, 10]), st.booleans())))
@@ -49,6 +49,20 @@ def test_one_that_fails_costs_the_others_nothing(caplog):
     time.passes()
     assert called == ["next"]
     assert "a timer failed" in caplog.text
+
+
+def test_a_crowds_timers_do_not_each_wake_the_process():
+    time = Time()
+    called: list = []
+    for number in range(100):
+        time.clock.call_later(1 + number / 1000, lambda number=number: called.append(number))
+    waits: list = []
+    wait = time.wait
+    time.wait = lambda seconds: (waits.append(seconds), wait(seconds))
+    time.passes()
+    assert called == list(range(100))
+    assert len(waits) <= 12
+    assert time.now <= 1.099 + GRAIN
 
 
 def test_nothing_runs_while_nothing_is_due():

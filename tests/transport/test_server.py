@@ -55,16 +55,27 @@ def test_a_session_in_no_namespace_has_10_seconds(packets, end):
     assert visit.ends() == pytest.approx(end)
 
 
-def test_a_session_has_one_timer_for_that():
+@pytest.mark.parametrize(
+    ("packets", "count"),
+    [
+        ({}, 1),
+        ({at: "41" if at % 2 == 0 else "40" for at in range(1, 9)}, 1),
+        ({1: "40"}, 0),
+        ({1: "40/unknown,", 2: "1"}, 0),
+        ({1: "40", 2: "41", 3: "1"}, 0),
+    ],
+)
+def test_a_session_has_one_timer_for_that_while_it_needs_it(packets, count):
+    """Else those of thousands who have gone all become due, each with work of its own."""
     visit = Visit()
-    for at in range(1, 9):
-        visit.says(at, "41" if at % 2 == 0 else "40")
+    for at, packet in packets.items():
+        visit.says(at, packet)
     timers: list = []
     visit.time.clock.call_later(
-        8.5, lambda: timers.extend(t for t in visit.time.clock._timers[10.0] if t.call)
+        8.5, lambda: timers.extend(t for t in visit.time.clock._timers.get(10.0, []) if t.call)
     )
-    visit.ends()
-    assert len(timers) == 1
+    visit.time.passes()
+    assert len(timers) == count
 
 
 def test_one_that_stops_takes_no_more_sessions():

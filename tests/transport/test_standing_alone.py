@@ -187,7 +187,7 @@ READ_BY_NAME = [
 ]
 
 
-@pytest.mark.parametrize(("maker", "what"), READ_BY_NAME, ids=lambda each: str(each)[:40])
+@pytest.mark.parametrize(("maker", "what"), READ_BY_NAME, ids=[what for _, what in READ_BY_NAME])
 def test_what_is_read_by_its_name_is_made(maker, what):
     assert what in inspect.getsource(maker), f"{maker} has changed; see what reads that"
 

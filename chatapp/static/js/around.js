@@ -100,7 +100,11 @@ function makeComposer({ byId, connection, conversation, outbox, tab, troubles },
       },
       typing: (room) => connection.tell("typing", { room }),
       announce: (words) => announcer.now(words),
-      emoji: async () => (await import("../vendor/gemoji.js")).default,
+      emoji: () =>
+        import("../vendor/gemoji.js").then(
+          (table) => table.default,
+          () => ({}), // asked for again with the next word
+        ),
     },
   });
 }

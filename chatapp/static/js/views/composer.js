@@ -15,7 +15,7 @@ export class Composer {
   #actions;
   #room = null;
   #users = [];
-  #emoji = {};
+  #emoji = null; // the table, once it has come
   #toldAt = 0;
   #round = null; // the candidates that Tab goes through
 
@@ -73,7 +73,7 @@ export class Composer {
       event.preventDefault();
       this.#submit();
     } else if (event.key === "Tab" && !event.shiftKey && !event.altKey && !event.ctrlKey) {
-      if (this.#complete()) event.preventDefault();
+      if (this.#complete() || this.#completesLater()) event.preventDefault();
     } else if (event.key !== "Shift") this.#round = null;
   }
 
@@ -87,15 +87,29 @@ export class Composer {
     return true;
   }
 
+  // Where the table of emoji is still on its way.
+  #completesLater() {
+    if (this.#emoji || this.#completable()?.kind !== "emoji") return false;
+    const { value } = this.#text;
+    this.#useEmoji().then(() => this.#text.value === value && this.#complete());
+    return true;
+  }
+
   #newRound() {
-    const { value, selectionStart, selectionEnd } = this.#text;
-    const found = selectionStart === selectionEnd ? completable(value, selectionEnd) : null;
+    const found = this.#completable();
     if (!found) return null;
+    const emoji = this.#emoji ?? {};
     const candidates =
       found.kind === "name"
         ? namesFor(found.prefix, this.#users).map((name) => `@${name} `)
-        : emojiFor(found.prefix, this.#emoji).map((name) => this.#emoji[name]);
-    return candidates.length > 0 ? { candidates, next: 0, start: found.start, end: selectionEnd } : null;
+        : emojiFor(found.prefix, emoji).map((name) => emoji[name]);
+    const end = this.#text.selectionEnd;
+    return candidates.length > 0 ? { candidates, next: 0, start: found.start, end } : null;
+  }
+
+  #completable() {
+    const { value, selectionStart, selectionEnd } = this.#text;
+    return selectionStart === selectionEnd ? completable(value, selectionEnd) : null;
   }
 
   // By the browser's own command, so that it can be taken back.

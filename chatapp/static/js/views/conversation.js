@@ -4,9 +4,10 @@ import { rowsOf } from "../rows.js";
 import { edition, say } from "../words.js";
 import { drawRow } from "./message-row.js";
 
-const STEP = 40; // entries that are added at an end of the window at once
+const STEP = 10; // entries that are added at an end of the window in one frame
 const MOST = 240; // entries in the window
-const NEAR_PX = 600; // from an end of the list, when more is added there
+const AHEAD = 100; // entries before the window, when older ones are asked for
+const NEAR_PX = 1000; // from an end of the list, when more is added there
 const AT_END_PX = 40;
 
 export class Conversation {
@@ -19,6 +20,7 @@ export class Conversation {
   #to = Infinity; // the number after which it ends; Infinity: it follows the end
   #isAtEnd = true;
   #scrolledTo = 0;
+  #reaching = 0; // the frame in which more is added
   #drawn = new Map(); // rows by key: {look, element}
   #style = "";
 
@@ -50,14 +52,20 @@ export class Conversation {
     }
     this.#patch(room);
     this.#drawBelow(room);
-    this.#reachFurther(room);
+    this.#reachFurther();
   }
 
-  // There's always more above than is in view, as far as there's more.
-  #reachFurther(room) {
-    if (!room.isKnown) return;
-    if (this.#list.scrollHeight < this.#list.clientHeight + NEAR_PX) this.#actions.readOlder(room);
-    if (!this.#isAtEnd && this.#list.scrollTop < NEAR_PX) this.#showOlder(room);
+  // There's always more than is in view, as far as there's more: a step in each frame.
+  #reachFurther() {
+    this.#reaching ||= requestAnimationFrame(() => {
+      this.#reaching = 0;
+      const room = this.#room;
+      if (!room?.isKnown) return;
+      if (this.#list.scrollHeight < this.#list.clientHeight + NEAR_PX) this.#actions.readOlder(room);
+      if (this.#isAtEnd) return;
+      if (this.#list.scrollTop < NEAR_PX) this.#showOlder(room);
+      else if (this.#to !== Infinity && this.#distanceToEnd() < NEAR_PX) this.#showNewer(room);
+    });
   }
 
   // On return to the window, "new" stands where one left it.
@@ -160,9 +168,8 @@ export class Conversation {
     const isUpward = this.#list.scrollTop < this.#scrolledTo;
     this.#scrolledTo = this.#list.scrollTop;
     this.#isAtEnd = this.#to === Infinity && distance < (isUpward ? 2 : AT_END_PX);
-    if (this.#list.scrollTop < NEAR_PX) this.#showOlder(room);
-    else if (distance < NEAR_PX && this.#to !== Infinity) this.#showNewer(room);
-    else if (this.#isAtEnd) this.#redraw();
+    if (this.#isAtEnd) this.#redraw();
+    else this.#reachFurther();
     this.#drawBelow(room);
   }
 
@@ -172,7 +179,7 @@ export class Conversation {
 
   #showOlder(room) {
     const first = room.entries.findIndex(({ id }) => id >= this.#from);
-    if (first <= STEP) this.#actions.readOlder(room);
+    if (first < AHEAD) this.#actions.readOlder(room);
     if (first <= 0) return;
     const start = Math.max(0, first - STEP);
     this.#from = room.entries[start].id;
