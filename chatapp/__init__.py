@@ -41,6 +41,9 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app = Flask(__name__, template_folder=str(templates), static_url_path=pages.static_path())
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = None if app.debug else pages.FOR_EVER
     app.config.from_mapping(config)
+    # Smaller than what Flask-Compress sends by default, in the same time.
+    app.config["COMPRESS_ALGORITHM_STREAMING"] = ["br", "zstd", "deflate"]
+    app.config["COMPRESS_BR_LEVEL"] = 5
     Compress(app)
 
     socketio = SocketIO(

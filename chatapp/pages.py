@@ -20,14 +20,18 @@ FOR_EVER = 365 * 24 * 3600
 """Seconds that a browser may keep a static file, whose address changes when any of them does."""
 
 
-def modules(language: str) -> list[str]:
-    """All modules, asked for by the page at once, so that none waits for what imports it: first
-    those until the first message is seen (main.js), then those around it."""
-    first = imported(STATIC / "js" / "main.js", [])
-    found = imported(
-        STATIC / "js" / "around.js", [*first, STATIC / "js" / "words" / f"{language}.js"]
-    )
-    return [path.relative_to(STATIC).as_posix() for path in found]
+def modules(language: str) -> tuple[list[str], list[str]]:
+    """All modules, so that the page asks for them at once and none waits for what imports it: those
+    until the first message is seen (the connection first), and those around it."""
+    first = imported(STATIC / "js" / "connecting.js", [])
+    first = imported(STATIC / "js" / "main.js", first)
+    first = [*first, STATIC / "js" / "words" / f"{language}.js"]
+    around = imported(STATIC / "js" / "around.js", first.copy())[len(first) :]
+    return names(first), names(around)
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [path.relative_to(STATIC).as_posix() for path in paths]
 
 
 def imported(module: Path, found: list[Path]) -> list[Path]:

@@ -13,10 +13,9 @@ export class Connection {
   #attempts = 0;
   #isMine = false; // whether it is being broken off from here
   #timer;
-  #onChange;
+  #onChange = null;
 
-  constructor(path, { onChange }) {
-    this.#onChange = onChange;
+  constructor(path) {
     this.#socket = io({
       path,
       autoConnect: false,
@@ -27,12 +26,18 @@ export class Connection {
     });
     this.#socket.on("connect", () => {
       this.#attempts = 0;
-      this.#turn("connected");
+      if (this.#onChange) this.#turn("connected");
     });
     this.#socket.on("disconnect", () => this.#broken());
     this.#socket.on("connect_error", () => this.#broken());
     window.addEventListener("online", () => this.#isToBeTried() && this.tryNow());
     window.addEventListener("offline", () => this.phase === "connected" && this.tryNow());
+  }
+
+  // `onChange(phase)` is called now and with each change. It isn't up before somebody follows it.
+  follow(onChange) {
+    this.#onChange = onChange;
+    this.#turn(this.#socket.connected ? "connected" : this.phase);
   }
 
   get isUp() {
@@ -97,6 +102,6 @@ export class Connection {
 
   #turn(phase) {
     this.phase = phase;
-    this.#onChange(phase);
+    this.#onChange?.(phase);
   }
 }

@@ -1,6 +1,6 @@
 // The page: its state, its connection and the conversation, in the order in which they're needed
 // until the first message is seen. What stands around that comes after it (around.js).
-import { Connection } from "./connection.js";
+import { connection } from "./connecting.js";
 import { icon } from "./dom.js";
 import { folded, Identity } from "./identity.js";
 import { Outbox } from "./outbox.js";
@@ -16,7 +16,7 @@ import { Troubles } from "./views/status.js";
 import { Odd, saidOf } from "./wire.js";
 import { languageFor, say, setClock, speak } from "./words.js";
 
-const { socketPath, root } = document.body.dataset;
+const { root } = document.body.dataset;
 const byId = (id) => document.getElementById(id);
 const pageLanguage = document.documentElement.lang;
 
@@ -44,12 +44,6 @@ for (const event of ["error", "unhandledrejection"]) {
   });
 }
 
-const connection = new Connection(socketPath, {
-  onChange(phase) {
-    store.change((now) => (now.connection = { phase, retryAt: connection.retryAt }));
-    if (phase === "connected") session.connected();
-  },
-});
 const identity = new Identity(browser, tab);
 const outbox = new Outbox(store, tab, {
   say: (room, message, key) => connection.ask("msg", saidOf, { message, room, key, user: state.me.name }),
@@ -79,6 +73,10 @@ const page = {
 rooms.listen();
 view(router.current());
 session.start();
+connection.follow((phase) => {
+  store.change((now) => (now.connection = { phase, retryAt: connection.retryAt }));
+  if (phase === "connected") session.connected();
+});
 
 await speaking;
 setClock(state.settings.clock);

@@ -22,7 +22,6 @@ export class Session {
   start() {
     const { name } = this.#identity;
     this.#store.change(({ me }) => Object.assign(me, { wanted: name, last: this.#identity.lastName }));
-    this.#connection.tryNow();
   }
 
   connected() {

@@ -4,8 +4,8 @@ import { rowsOf } from "../rows.js";
 import { edition, say } from "../words.js";
 import { drawRow } from "./message-row.js";
 
-const STEP = 10; // entries that are added at an end of the window in one frame
-const MOST = 240; // entries in the window
+const STEP = 6; // entries that are added at an end of the window in one frame
+const MOST = 120; // entries in the window
 const AHEAD = 100; // entries before the window, when older ones are asked for
 const NEAR_PX = 1000; // from an end of the list, when more is added there
 const AT_END_PX = 40;
@@ -57,7 +57,8 @@ export class Conversation {
 
   // There's always more than is in view, as far as there's more: a step in each frame.
   #reachFurther() {
-    this.#reaching ||= requestAnimationFrame(() => {
+    if (this.#reaching) return;
+    this.#reaching = requestAnimationFrame(() => {
       this.#reaching = 0;
       const room = this.#room;
       if (!room?.isKnown) return;
@@ -131,21 +132,23 @@ export class Conversation {
     else this.#holdInPlace(inView);
   }
 
-  // Rows that look the same stay; others are drawn, and all put in their order.
+  // Rows that look the same stay, and stay where they are; others are drawn.
   #arrange(rows) {
-    const drawn = new Map();
+    const drawn = new Map(rows.map((row) => [row.key, this.#drawnAs(row)]));
+    const kept = new Set([...drawn.values()].map(({ element }) => element));
+    for (const element of [...this.#list.children]) if (!kept.has(element)) element.remove();
     let place = this.#list.firstElementChild;
-    for (const row of rows) {
-      const before = this.#drawn.get(row.key);
-      const isSame = before?.look === row.look;
-      const element = isSame ? before.element : drawRow(row, this.#state.me.name, this.#actions);
-      drawn.set(row.key, { look: row.look, element });
+    for (const element of kept) {
       if (element === place) place = place.nextElementSibling;
       else this.#list.insertBefore(element, place);
     }
-    const kept = new Set([...drawn.values()].map(({ element }) => element));
-    for (const element of [...this.#list.children]) if (!kept.has(element)) element.remove();
     this.#drawn = drawn;
+  }
+
+  #drawnAs(row) {
+    const before = this.#drawn.get(row.key);
+    if (before?.look === row.look) return before;
+    return { look: row.look, element: drawRow(row, this.#state.me.name, this.#actions) };
   }
 
   #rowsInView() {
