@@ -136,15 +136,28 @@ def test_tab_completes_a_name_and_then_the_next(typist, comes):
 
 
 def test_tab_completes_an_emoji_once_their_table_has_come(typist):
-    tab_to(typist, typist.locator("#message"))
     held: list = []
-    typist.route("**/gemoji*", held.append)
+    typist.route("**/gemoji*", lambda route: held.append(route))  # noqa: PLW0108 (Playwright needs one)
+    typist.reload()
+    typist.wait_for_selector("body.is-ready")
     with typist.expect_request("**/gemoji*"):
-        typist.keyboard.type(":rocke")
+        tab_to(typist, typist.locator("#message"))
+    typist.keyboard.type(":rocke")
     typist.keyboard.press("Tab")
     held[0].continue_()
     expect(typist.locator("#message")).to_have_value("🚀")
     expect(typist.locator("#message")).to_be_focused()
+
+
+def test_where_the_table_of_emoji_cannot_be_had_tab_goes_on(typist):
+    typist.route("**/gemoji*", lambda route: route.abort())
+    typist.reload()
+    typist.wait_for_selector("body.is-ready")
+    with typist.expect_event("requestfailed"):
+        tab_to(typist, typist.locator("#message"))
+    typist.keyboard.type(":rocke")
+    typist.keyboard.press("Tab")
+    expect(typist.locator("#message")).not_to_be_focused()
 
 
 def test_a_message_that_failed_is_tried_again_and_removed(typist):

@@ -122,6 +122,9 @@ def test_emoji_by_their_names(ann):
     expect(box).to_have_value("nice 👍 😅")
     box.press_sequentially(" 10:30:45 http://a:b:")
     expect(box).to_have_value("nice 👍 😅 10:30:45 http://a:b:")
+    box.fill("pasted :tada: and `:tada:`, :rocket:!")
+    box.press("Enter")
+    expect(texts(ann)).to_have_text(["pasted 🎉 and :tada:, 🚀!"])
 
 
 def test_a_click_on_a_name_mentions_it(visit, ann, room):

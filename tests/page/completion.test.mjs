@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { completable, emojiFor, finishedEmoji, namesFor } from "../../chatapp/static/js/completion.js";
+import { completable, emojiFor, finishedEmoji, namesFor, withEmoji } from "../../chatapp/static/js/completion.js";
 
 const atEnd = (text) => completable(text, text.length);
 
@@ -99,5 +99,19 @@ for (const [text, what] of [
 ]) {
   test(`${JSON.stringify(text)}, ${what}, stays as it is`, () => {
     assert.equal(finishedEmoji(text, text.length, table), null);
+  });
+}
+
+for (const [text, replaced] of [
+  [":tada: yes :smile:, no", "🎉 yes 😄, no"],
+  [":tada::smile:", "🎉😄"],
+  [":nothing: :constructor:", ":nothing: :constructor:"],
+  ["a:smile: 12:30:00", "a:smile: 12:30:00"],
+  ["`:smile:` :smile:", "`:smile:` 😄"],
+  ["```\n:smile:\n``` :smile:", "```\n:smile:\n``` 😄"],
+  ["```\n:smile:", "```\n:smile:"],
+]) {
+  test(`${JSON.stringify(text)} is sent as ${JSON.stringify(replaced)}`, () => {
+    assert.equal(withEmoji(text, table), replaced);
   });
 }

@@ -103,7 +103,7 @@ function makeComposer({ byId, connection, conversation, outbox, tab, troubles },
       emoji: () =>
         import("../vendor/gemoji.js").then(
           (table) => table.default,
-          () => ({}), // asked for again with the next word
+          () => ({}),
         ),
     },
   });

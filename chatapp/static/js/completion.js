@@ -33,3 +33,15 @@ export function finishedEmoji(text, caret, table) {
   if (!found || !Object.hasOwn(table, found[2])) return null;
   return { start: caret - found[1].length, emoji: table[found[2]] };
 }
+
+const CODE = /(```[\s\S]*?(?:```|$)|`[^`\n]*`)/u;
+
+// The text with each `:name:` in it that is an emoji's, but for what is code.
+export function withEmoji(text, table) {
+  const replaced = (part) =>
+    part.replace(/\B:([\w+-]{1,40}):/gu, (whole, name) => (Object.hasOwn(table, name) ? table[name] : whole));
+  return text
+    .split(CODE)
+    .map((part, index) => (index % 2 === 0 ? replaced(part) : part))
+    .join("");
+}

@@ -1,5 +1,5 @@
 // Writes a message: Enter sends it, Shift+Enter breaks the line. What is too long says so before.
-import { completable, emojiFor, finishedEmoji, namesFor } from "../completion.js";
+import { completable, emojiFor, finishedEmoji, namesFor, withEmoji } from "../completion.js";
 import { say } from "../words.js";
 
 const PLACE = "chat.drafts";
@@ -29,6 +29,7 @@ export class Composer {
     this.#actions = actions;
     this.#text.addEventListener("keydown", (event) => this.#pressed(event));
     this.#text.addEventListener("input", () => this.#changed());
+    this.#text.addEventListener("focus", () => this.#learnEmoji());
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
@@ -64,7 +65,7 @@ export class Composer {
     this.#text.value = "";
     this.#changed(false);
     this.focus();
-    this.#actions.send(this.#room, message);
+    this.#actions.send(this.#room, withEmoji(message, this.#emoji ?? {}));
   }
 
   #pressed(event) {
@@ -91,7 +92,7 @@ export class Composer {
   #completesLater() {
     if (this.#emoji || this.#completable()?.kind !== "emoji") return false;
     const { value } = this.#text;
-    this.#useEmoji().then(() => this.#text.value === value && this.#complete());
+    this.#learnEmoji().then(() => this.#text.value === value && this.#complete());
     return true;
   }
 
@@ -131,10 +132,14 @@ export class Composer {
     if (!isTyping) this.#toldAt = 0;
   }
 
-  // The table comes when the first colon is written.
-  async #useEmoji() {
-    if (!this.#text.value.includes(":")) return;
-    this.#emoji = await this.#actions.emoji();
+  // Where the table couldn't be had, it's empty, and asked for again when one comes back to write.
+  async #learnEmoji() {
+    if (Object.keys(this.#emoji ?? {}).length === 0) this.#emoji = await this.#actions.emoji();
+    this.#useEmoji();
+  }
+
+  #useEmoji() {
+    if (!this.#emoji) return;
     const { value, selectionEnd } = this.#text;
     const found = finishedEmoji(value, selectionEnd, this.#emoji);
     if (found) this.#replace(found.start, selectionEnd, found.emoji);
