@@ -1,0 +1,89 @@
+"""What Redis does in one step for the log: its keys, and the scripts over them (Redis 7, Lua).
+
+| key | what |
+|---|---|
+| `chatapp:schema` | the version of all this |
+| `chatapp:epoch` | the numbering's name |
+| `chatapp:newest` | a hash: for each room, the number and the time of its newest message |
+| `chatapp:log:ROOM` | a stream: message N under the id N-0 |
+| `chatapp:keys:ROOM` | a hash: for each name as it is compared, a space, and a key, the number |
+
+Messages are told on the channel `chatapp:said:ROOM`, as the stream's fields and the number.
+"""
+
+from __future__ import annotations
+
+PREFIX = "chatapp:"
+SCHEMA = "1"
+
+APPEND = """
+local log, keys, newest = KEYS[1], KEYS[2], KEYS[3]
+local room, user, message, key, folded = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local now, most, cutoff, channel = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
+
+local number, at = 0, 0
+local before = redis.call('HGET', newest, room)
+if before then
+  number, at = string.match(before, '^(%d+) (%d+)$')
+  number, at = tonumber(number), tonumber(at)
+end
+local known = key ~= '' and redis.call('HGET', keys, folded .. ' ' .. key)
+if known and tonumber(known) > number - most then
+  local entry = redis.call('XRANGE', log, known .. '-0', known .. '-0')[1]
+  if entry and tonumber(entry[2][2]) >= cutoff then
+    return {0, known, entry[2]}
+  end
+end
+number = string.format('%.0f', number + 1)
+at = string.format('%.0f', math.max(at, now))
+local fields = {'at', at, 'user', user, 'message', message, 'key', key, 'folded', folded}
+redis.call('XADD', log, number .. '-0', unpack(fields))
+redis.call('HSET', newest, room, number .. ' ' .. at)
+if key ~= '' then
+  redis.call('HSET', keys, folded .. ' ' .. key, number)
+end
+redis.call('PUBLISH', channel, cmsgpack.pack({number, at, user, message, key}))
+return {1, number, fields}
+"""
+"""Append a message, unless its key is known: whether it's new, its number, its fields.
+
+Messages up to `most` before the newest are kept, and those since `cutoff` (ms since 1970)."""
+
+RETIRE = """
+local log, keys, newest = KEYS[1], KEYS[2], KEYS[3]
+local room, most, cutoff, count = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local number = tonumber(string.match(redis.call('HGET', newest, room) or '0', '^%d+'))
+local retired = 0
+for _, entry in ipairs(redis.call('XRANGE', log, '-', '+', 'COUNT', count)) do
+  local id = string.match(entry[1], '^%d+')
+  local at, key, folded = entry[2][2], entry[2][8], entry[2][10]
+  if tonumber(id) > number - most and tonumber(at) >= cutoff then
+    break
+  end
+  redis.call('XDEL', log, entry[1])
+  local name = folded .. ' ' .. key
+  if key ~= '' and redis.call('HGET', keys, name) == id then
+    redis.call('HDEL', keys, name)
+  end
+  retired = retired + 1
+end
+return retired
+"""
+"""Take away `count` messages at most that are no longer kept: how many those were."""
+
+
+def log_key(room: str) -> str:
+    return f"{PREFIX}log:{room}"
+
+
+def keys_key(room: str) -> str:
+    return f"{PREFIX}keys:{room}"
+
+
+def channel(room: str) -> str:
+    return f"{PREFIX}said:{room}"
+
+
+NEWEST = f"{PREFIX}newest"
+EPOCH = f"{PREFIX}epoch"
+VERSION = f"{PREFIX}schema"
