@@ -145,6 +145,9 @@ class Log(ABC):
             Unavailable: the store can't take it now; nothing has changed.
         """
 
+    def attend(self, room: str) -> None:  # noqa: B027 (where nobody else appends)
+        """Have what other processes append to `room` delivered too, from now on."""
+
     def follow(self, deliver: Deliver) -> None:
         """Have `deliver` called once for each batch of entries, in the order of their numbers,
         before `append` returns. One that raises harms nobody else."""

@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
-import logging
+import random
+import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from time import time
-from typing import Any
-
-from redis.exceptions import NoScriptError, RedisError
+from typing import Any, TypeVar
 
 from chatapp.errors import StoreError, Unavailable
 from chatapp.names import fold
 from chatapp.store.base import KEEP, Draft, Entry, Log, Page, Retention, bounded
 from chatapp.store.batch import Batches
-from chatapp.store.redis_scripts import APPEND, NEWEST, RETIRE, channel, keys_key, log_key
-from chatapp.store.redis_server import connect, prepare, store_error
+from chatapp.store.listener import Listener
+from chatapp.store.redis_scripts import (
+    APPEND,
+    BEGIN_ANEW,
+    EPOCH,
+    NEWEST,
+    RETIRE,
+    SCHEMA,
+    VERSION,
+    channel,
+    keys_key,
+    log_key,
+)
+from chatapp.store.redis_server import Server, logger, prepare
+from chatapp.store.tails import Tails
 from chatapp.store.tasks import event
 
-logger = logging.getLogger(__name__)
+T = TypeVar("T")
 BEYOND = 2**53
 """More than any number of messages, and a number to Lua."""
 CHUNK = 50
 """Entries that are read at once."""
 RETIRED_AT_ONCE = 100
 SWEEP_PAUSE = 0.01  # seconds between steps
+LONGEST_PAUSE = 2.0  # seconds between looks for a Redis that is away
 
 
 class RedisLog(Log):
     """Keeps messages in the Redis at `url`, opened at its first use if not by `open`.
 
-    `patience`: seconds that Redis has for an answer. `sweep_interval`: seconds between looks at
-    what retention no longer keeps. `clock`: seconds since 1970.
+    What others append to a room that is attended is published, and a hint: gaps are read from the
+    stream, where a later number comes, where the connection was broken, and every `check_interval`
+    seconds. `patience`: seconds that Redis has for an answer. `sweep_interval`: seconds between
+    looks at what retention no longer keeps. `clock`: seconds since 1970.
     """
 
     waits = True
@@ -42,37 +58,40 @@ class RedisLog(Log):
         retention: Retention = KEEP,
         *,
         patience: float = 2.0,
+        check_interval: float = 1.0,
         sweep_interval: float = 60.0,
         clock: Callable[[], float] = time,
     ) -> None:
         super().__init__()
-        self.url = url
         self._retention = retention
+        self._check_interval = check_interval
         self._sweep_interval = sweep_interval
         self._clock = clock
-        self._server = connect(url, patience)
-        self._scripts: dict[str, Any] = {}  # what Redis calls them, by their text
+        self._server = Server(url, patience)
+        self._redis = self._server.client
         self._lock = threading.Lock()
         self._open = False
         self._closed = event()
-        self._batches = Batches(self._write, self._deliver)
-        self._failing = False
+        self._tails = Tails(self._entries, self._deliver)
+        self._listener = Listener(self._redis, self._catch_up, self._tails.heard, patience)
+        self._batches = Batches(self._write, self._tails.said)
 
     def open(self) -> None:
         if self._open:
             return
         with self._lock:
             if not self._open:
-                self._epoch = prepare(self._server, self.url)
+                self._epoch = prepare(self._server)
                 self._open = True
-                threading.Thread(target=self._sweep, daemon=True).start()
+                self._listener.start()
+                for work in (self._sweep, self._check_now_and_then):
+                    threading.Thread(target=work, daemon=True).start()
 
     def close(self) -> None:
         self._closed.set()
         self._batches.close()
-        with self._lock:
-            self._server.close()
-            self._open = False
+        self._listener.close()
+        self._server.close()
 
     @property
     def epoch(self) -> str:
@@ -83,14 +102,20 @@ class RedisLog(Log):
         self._open_for_use()
         return self._batches.append(draft)
 
+    def attend(self, room: str) -> None:
+        with suppress(Unavailable):  # else it's heard once Redis is back
+            self._open_for_use()
+        if room not in self._tails.told():
+            self._listener.hear(room)
+
     def find(self, room: str, user: str, key: str) -> Entry | None:
         def look_up() -> Entry | None:
-            number: Any = self._server.hget(keys_key(room), f"{fold(user)} {key}")
+            number: Any = self._redis.hget(keys_key(room), f"{fold(user)} {key}")
             if number is None:
                 return None
             return next(self._entries(room, int(number) - 1, int(number)), None)
 
-        return self._asked(look_up) if key else None
+        return self._ask(look_up) if key else None
 
     def read(
         self, room: str, *, since: int | None = None, before: int | None = None, limit: int = 50
@@ -99,18 +124,15 @@ class RedisLog(Log):
             entries = self._entries(room, since, BEYOND)
         else:
             entries = self._entries_back(room, BEYOND if before is None else before)
-        page = Page(*self._asked(lambda: bounded(entries, limit)))
+        page = Page(*self._ask(lambda: bounded(entries, limit)))
         return page if since is not None else Page(page.entries[::-1], page.more)
 
     def available(self) -> bool:
-        """Whether messages are taken now; where the last weren't, asks."""
         try:
             self._open_for_use()
-            if self._failing:
-                self._asked(self._server.ping)
         except Unavailable:
             return False
-        return True
+        return not self._server.away
 
     def _open_for_use(self) -> None:
         if self._closed.is_set():
@@ -118,85 +140,52 @@ class RedisLog(Log):
         try:
             self.open()
         except StoreError as error:
-            self._complain(str(error))
+            logger.error("%s", error)
             raise Unavailable from None
 
-    def _complain(self, trouble: str) -> None:
-        if not self._failing:
-            logger.error("%s; messages aren't taken until then", trouble)
-        self._failing = True
-
-    def _asked(self, ask: Callable[[], Any]) -> Any:
-        """What Redis answers.
-
-        Raises:
-            Unavailable: nothing in time.
-        """
+    def _ask(self, question: Callable[[], T]) -> T:
         self._open_for_use()
-        try:
-            result = ask()
-        except RedisError as error:
-            self._complain(str(store_error(self.url, error)))
-            raise Unavailable from None
-        if self._failing:
-            logger.warning("The chat's Redis takes messages again")
-        self._failing = False
-        return result
+        return self._server.ask(question)
 
     # What is said
 
     def _write(self, drafts: list[Draft]) -> Sequence[tuple[Entry, bool]]:
         """Where it is broken off, some may have been written: their keys tell, sent again."""
         calls = [(self._keys(draft.room), self._arguments(draft)) for draft in drafts]
-        answers = self._asked(lambda: self._run(APPEND, calls))
+        answers = self._ask(lambda: self._server.run(APPEND, *calls))
+        if any(is_new < 0 for is_new, *_ in answers):
+            self._ask(self._begin_anew)
+            raise Unavailable
         return [
             (entry_of(draft.room, number, fields), bool(is_new))
             for draft, (is_new, number, fields) in zip(drafts, answers, strict=True)
         ]
 
     def _keys(self, room: str) -> list[str]:
-        return [log_key(room), keys_key(room), NEWEST]
+        return [log_key(room), keys_key(room), NEWEST, EPOCH]
 
     def _arguments(self, draft: Draft) -> list[Any]:
         now = int(self._clock() * 1000)
         who = (draft.user, draft.message, draft.key, fold(draft.user))
-        return [draft.room, *who, now, *self._kept(now), channel(draft.room)]
+        told = self._tails.told().get(draft.room, 0)
+        return [draft.room, *who, now, *self._kept(now), channel(draft.room), self._epoch, told]
 
     def _kept(self, now: int) -> tuple[int, int]:
         """How many of the newest are kept, and since when; in ms since 1970."""
         return self._retention.messages or BEYOND, self._retention.cutoff(now)
 
-    def _run(self, script: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
-        """Run a script with the keys and arguments of each call, all in one round trip."""
-        answers: list[Any] = [NoScriptError()] * len(calls)
-        while missing := [n for n, answer in enumerate(answers) if is_unknown(answer)]:
-            if script not in self._scripts:
-                self._scripts[script] = self._server.script_load(script)
-            pipeline = self._server.pipeline(transaction=False)
-            for number in missing:
-                keys, arguments = calls[number]
-                pipeline.evalsha(self._scripts[script], len(keys), *keys, *arguments)
-            for number, answer in zip(missing, pipeline.execute(False), strict=True):
-                answers[number] = answer
-                if is_unknown(answer):  # Redis has been started anew
-                    self._scripts.pop(script, None)
-        for answer in answers:
-            if isinstance(answer, RedisError):
-                raise answer
-        return answers
-
     # What was said
 
     def _newest(self, room: str) -> int:
-        newest: Any = self._server.hget(NEWEST, room)
-        return int(newest.partition(b" ")[0]) if newest else 0
+        newest: Any = self._redis.hget(NEWEST, room)
+        return number_in(newest)
 
     def _entries(self, room: str, since: int, until: int) -> Iterator[Entry]:
         """Those that are kept, after one number and up to another."""
         most, cutoff = self._kept(int(self._clock() * 1000))
         since = max(since, self._newest(room) - most)
         while True:
-            found: Any = self._server.xrange(log_key(room), f"{since + 1}-0", f"{until}-0", CHUNK)
+            found: Any = self._redis.xrange(log_key(room), f"{since + 1}-0", f"{until}-0", CHUNK)
             for id_, fields in found:
                 entry = entry_of(room, number_of(id_), fields)
                 since = entry.id
@@ -210,7 +199,7 @@ class RedisLog(Log):
         most, cutoff = self._kept(int(self._clock() * 1000))
         oldest = max(0, self._newest(room) - most)
         while before > oldest + 1:
-            found: Any = self._server.xrevrange(log_key(room), f"{before - 1}-0", "-", CHUNK)
+            found: Any = self._redis.xrevrange(log_key(room), f"{before - 1}-0", "-", CHUNK)
             for id_, fields in found:
                 entry = entry_of(room, number_of(id_), fields)
                 before = entry.id
@@ -220,27 +209,65 @@ class RedisLog(Log):
             if len(found) < CHUNK:
                 return
 
-    def _sweep(self) -> None:
-        """Now and then take away what retention no longer keeps."""
-        while not self._closed.wait(self._sweep_interval):
+    # What others say
+
+    def _check_now_and_then(self) -> None:
+        """See to it that nothing was missed; where Redis is away, look for it until it's back."""
+        pause = self._check_interval
+        while not self._closed.wait(pause * random.uniform(0.75, 1.25)):  # noqa: S311 (no secret)
+            was_away = self._server.away
             try:
-                for room, _ in self._server.hscan_iter(NEWEST):
-                    self._retire(room.decode())
-            except RedisError as error:
-                self._complain(str(store_error(self.url, error)))
+                self._server.look(self._check)
+                pause = self._check_interval
+            except Unavailable:
+                pause = min(2 * pause, LONGEST_PAUSE) if was_away else self._check_interval / 8
+
+    def _check(self) -> None:
+        told = self._tails.told()
+        epoch: Any = self._redis.get(EPOCH)
+        newest: Any = self._redis.hmget(NEWEST, list(told)) if told else []
+        numbers = dict(zip(told, map(number_in, newest), strict=True))
+        if epoch != self._epoch.encode() or any(numbers[room] < told[room] for room in told):
+            self._begin_anew()
+        for room, number in numbers.items():
+            self._tails.reach(room, number)
+
+    def _begin_anew(self) -> None:
+        """Redis has lost what it had, or others have found so: no number is silently used twice."""
+        call = ([EPOCH, VERSION], [self._epoch, secrets.token_urlsafe(9), SCHEMA])
+        (epoch,) = self._server.run(BEGIN_ANEW, call)
+        self._epoch = epoch.decode()
+        logger.error("Redis has lost messages that were told; their numbering begins anew")
+        for room in self._tails.told():
+            self._tails.end(room)
+            self._catch_up(room)
+
+    def _catch_up(self, room: str) -> None:
+        self._tails.begin(room, self._newest(room))
+
+    # What is no longer kept
+
+    def _sweep(self) -> None:
+        """Take it away now and then."""
+        while not self._closed.wait(self._sweep_interval):
+            with suppress(Unavailable):
+                for room, _ in self._ask(lambda: list(self._redis.hscan_iter(NEWEST))):
+                    self._ask(lambda: self._retire(room.decode()))  # noqa: B023
 
     def _retire(self, room: str) -> None:
         kept = self._kept(int(self._clock() * 1000))
         call = (self._keys(room), [room, *kept, RETIRED_AT_ONCE])
-        while self._run(RETIRE, [call])[0] == RETIRED_AT_ONCE and not self._closed.is_set():
+        while self._server.run(RETIRE, call) == [RETIRED_AT_ONCE] and not self._closed.is_set():
             self._closed.wait(SWEEP_PAUSE)
 
 
-def is_unknown(answer: Any) -> bool:
-    return isinstance(answer, NoScriptError)
+def number_in(newest: bytes | None) -> int:
+    """The number, of what is kept of a room's newest message."""
+    return int(newest.partition(b" ")[0]) if newest else 0
 
 
 def number_of(id_: bytes) -> int:
+    """A message's number, of its id in the stream."""
     return int(id_.partition(b"-")[0])
 
 

@@ -17,15 +17,19 @@ PREFIX = "chatapp:"
 SCHEMA = "1"
 
 APPEND = """
-local log, keys, newest = KEYS[1], KEYS[2], KEYS[3]
+local log, keys, newest, epoch = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local room, user, message, key, folded = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local now, most, cutoff, channel = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
+local now, most, cutoff = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local channel, known_epoch, told = ARGV[9], ARGV[10], tonumber(ARGV[11])
 
 local number, at = 0, 0
 local before = redis.call('HGET', newest, room)
 if before then
   number, at = string.match(before, '^(%d+) (%d+)$')
   number, at = tonumber(number), tonumber(at)
+end
+if redis.call('GET', epoch) ~= known_epoch or number < told then
+  return {-1, 0, {}}
 end
 local known = key ~= '' and redis.call('HGET', keys, folded .. ' ' .. key)
 if known and tonumber(known) > number - most then
@@ -47,7 +51,20 @@ return {1, number, fields}
 """
 """Append a message, unless its key is known: whether it's new, its number, its fields.
 
-Messages up to `most` before the newest are kept, and those since `cutoff` (ms since 1970)."""
+-1 where Redis has begun anew, or has lost what was `told`. Messages up to `most` before the newest
+are kept, and those since `cutoff` (ms since 1970)."""
+
+BEGIN_ANEW = """
+local epoch, version, schema = KEYS[1], KEYS[2], ARGV[3]
+local current = redis.call('GET', epoch)
+if current and current ~= ARGV[1] then
+  return current
+end
+redis.call('SET', epoch, ARGV[2])
+redis.call('SET', version, schema)
+return ARGV[2]
+"""
+"""Begin a new epoch after the one that is known, unless another process has: which is it now?"""
 
 RETIRE = """
 local log, keys, newest = KEYS[1], KEYS[2], KEYS[3]

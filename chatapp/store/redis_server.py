@@ -2,41 +2,125 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    NoPermissionError,
+    NoScriptError,
+    RedisError,
+    ResponseError,
+)
+from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-from chatapp.errors import StoreError
+from chatapp.errors import StoreError, Unavailable
 from chatapp.store.redis_scripts import EPOCH, PREFIX, SCHEMA, VERSION
 
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
 OLDEST = 7
 
 
-def connect(url: str, patience: float) -> redis.Redis:
-    """A pool of connections, each made when it's needed. Whatever takes longer than `patience`
-    seconds fails; nothing is tried again by itself, as nobody would know whether it was done twice.
+class Server:
+    """The Redis at `url`. Whatever takes it longer than `patience` seconds fails; nothing is tried
+    again by itself, as nobody would know whether it was done twice. Once it's known to be away,
+    nobody waits for it until `look` has found it again.
 
     Raises:
         StoreError: the URL is none.
     """
-    try:
-        return redis.Redis.from_url(
-            url,
-            socket_timeout=patience,
-            socket_connect_timeout=patience,
-            retry=Retry(NoBackoff(), 0),
-            health_check_interval=0,
-        )
-    except ValueError as error:
-        raise StoreError(
-            f"CHATAPP_STORE={shown(url)} is no URL of a Redis ({error}); "
-            "set it to redis://HOST:PORT/DATABASE"
-        ) from None
+
+    def __init__(self, url: str, patience: float) -> None:
+        self.url = url
+        self.away = False
+        self._scripts: dict[str, Any] = {}  # what Redis calls them, by their text
+        try:
+            self.client = redis.Redis.from_url(
+                url,
+                socket_timeout=patience,
+                socket_connect_timeout=patience,
+                retry=Retry(NoBackoff(), 0),
+                health_check_interval=0,
+                maint_notifications_config=MaintNotificationsConfig(enabled=False),  # a service's
+            )
+        except ValueError as error:
+            raise StoreError(
+                f"CHATAPP_STORE={shown(url)} is no URL of a Redis ({error}); "
+                "set it to redis://HOST:PORT/DATABASE"
+            ) from None
+
+    def ask(self, question: Callable[[], T]) -> T:
+        """What Redis answers.
+
+        Raises:
+            Unavailable: it doesn't in time, or is away.
+        """
+        if self.away:
+            raise Unavailable
+        try:
+            return question()
+        except RedisError as error:
+            self._goes_away(error)
+            raise Unavailable from None
+
+    def look(self, question: Callable[[], Any]) -> None:
+        """Ask it even where it's away: with an answer it's back.
+
+        Raises:
+            Unavailable: it doesn't answer in time.
+        """
+        try:
+            question()
+        except RedisError as error:
+            self._goes_away(error)
+            raise Unavailable from None
+        if self.away:
+            logger.warning("%s takes messages again", shown(self.url))
+        self.away = False
+
+    def _goes_away(self, error: RedisError) -> None:
+        if not self.away:
+            trouble = store_error(self.url, error)
+            logger.error("%s; messages aren't taken until then", trouble)
+        self.away = True
+
+    def run(self, script: str, *calls: tuple[list[str], list[Any]]) -> list[Any]:
+        """Run a script with the keys and arguments of each call, all in one round trip.
+
+        Raises:
+            RedisError: one failed; the others may have been run.
+        """
+        answers: list[Any] = [NoScriptError()] * len(calls)
+        while missing := [n for n, answer in enumerate(answers) if is_unknown(answer)]:
+            if script not in self._scripts:
+                self._scripts[script] = self.client.script_load(script)
+            pipeline = self.client.pipeline(transaction=False)
+            for number in missing:
+                keys, arguments = calls[number]
+                pipeline.evalsha(self._scripts[script], len(keys), *keys, *arguments)
+            for number, answer in zip(missing, pipeline.execute(False), strict=True):
+                answers[number] = answer
+                if is_unknown(answer):  # Redis has been started anew
+                    self._scripts.pop(script, None)
+        for answer in answers:
+            if isinstance(answer, RedisError):
+                raise answer
+        return answers
+
+    def close(self) -> None:
+        """Let go of it; what is being asked may still be answered."""
+        self.client.connection_pool.disconnect(inuse_connections=False)
+
+
+def is_unknown(answer: Any) -> bool:
+    return isinstance(answer, NoScriptError)
 
 
 def shown(url: str) -> str:
@@ -47,20 +131,20 @@ def shown(url: str) -> str:
     return url.replace(f":{parts.password}@", ":…@", 1)
 
 
-def prepare(server: redis.Redis, url: str) -> str:
+def prepare(server: Server) -> str:
     """The epoch of what is kept there, begun if nothing is.
 
     Raises:
         StoreError: it can't be reached or used, or what's there isn't ours.
     """
     try:
-        check_kind(server, url)
-        check_schema(server, url)
-        server.set(EPOCH, secrets.token_urlsafe(9), nx=True)
-        epoch: Any = server.get(EPOCH)
+        check_kind(server.client, server.url)
+        check_schema(server.client, server.url)
+        server.client.set(EPOCH, secrets.token_urlsafe(9), nx=True)
+        epoch: Any = server.client.get(EPOCH)
         return str(epoch.decode())
     except RedisError as error:
-        raise store_error(url, error) from None
+        raise store_error(server.url, error) from None
 
 
 def check_kind(server: redis.Redis, url: str) -> None:

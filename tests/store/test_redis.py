@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import signal
+import time
+from contextlib import suppress
 
 import pytest
 import redis
-from contract import ALL, DAY, Clock, LogContract
+from contract import ALL, DAY, Clock, LogContract, in_threads
 from raw import eventually
 from redis_process import RedisProcess
 
 from chatapp.errors import StoreError, Unavailable
 from chatapp.store.base import Draft, Retention
 from chatapp.store.redis import RedisLog
-from chatapp.store.redis_scripts import keys_key, log_key
+from chatapp.store.redis_scripts import NEWEST, keys_key, log_key
 
 pytestmark = pytest.mark.server
 
@@ -98,17 +101,139 @@ def test_a_key_that_was_used_again_is_not_swept_with_the_first(make_log, server)
     assert log.find("tea", "Ann", "key-0001") == again
 
 
-def test_scripts_are_there_after_a_restart(make_log, own):
+def test_while_redis_is_away_nobody_waits_and_when_it_is_back_all_goes_on(make_log, own):
     server = own()
-    log = make_log(url=server.url)
+    log = make_log(url=server.url, check_interval=0.1)
     log.append(Draft("tea", "Ann", "x"))
     server.stop()
     with pytest.raises(Unavailable):
         log.append(Draft("tea", "Ann", "x"))
     assert not log.available()
     server.start()
+    eventually(log.available)
     assert log.append(Draft("tea", "Ann", "x")).id == 2
-    assert log.available()
+
+
+def test_one_that_hangs_has_its_time_and_then_nobody_waits(make_log, own):
+    server = own()
+    log = make_log(url=server.url, patience=0.5)
+    log.append(Draft("tea", "Ann", "x", "key-0001"))
+    server.process.send_signal(signal.SIGSTOP)
+    for least, most in ((0.4, 2), (0, 0.1)):
+        begun = time.monotonic()
+        with pytest.raises(Unavailable):
+            log.append(Draft("tea", "Ann", "y", "key-0002"))
+        assert least <= time.monotonic() - begun < most
+    server.process.send_signal(signal.SIGCONT)
+    eventually(log.available)
+    assert log.append(Draft("tea", "Ann", "y", "key-0002")).id == 2
+
+
+# Several at once
+
+
+class Node:
+    """A log, and what it has told of the room tea."""
+
+    def __init__(self, log: RedisLog) -> None:
+        self.log = log
+        self.heard: list[int] = []
+        log.follow(lambda batch: self.heard.extend(entry.id for entry in batch))
+
+    def says(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.log.append(Draft("tea", "Ann", "x"))
+
+
+@pytest.fixture
+def nodes(make_log, server):
+    return [Node(make_log(url=server.url, check_interval=0.1)) for _ in range(2)]
+
+
+def test_who_attends_hears_what_others_append(nodes):
+    ann, bo = nodes
+    ann.says(2)
+    assert bo.heard == []
+    bo.log.attend("tea")
+    bo.log.attend("tea")
+    ann.says(3)
+    eventually(lambda: bo.heard == [3, 4, 5])
+    bo.says()
+    assert bo.heard == [3, 4, 5, 6]
+    assert ann.heard == [1, 2, 3, 4, 5]
+
+
+def test_all_hear_all_in_order_however_many_append(nodes):
+    for node in nodes:
+        node.log.attend("tea")
+    in_threads(lambda n: nodes[n % 2].says(50), 8)
+    for node in nodes:
+        eventually(lambda node=node: len(node.heard) == 400)
+        assert node.heard == list(range(1, 401))
+
+
+def test_what_is_missed_while_the_listener_is_cut_off_is_told(nodes, server):
+    ann, bo = nodes
+    bo.log.attend("tea")
+    with redis.Redis.from_url(server.url) as client:
+        for _ in range(5):
+            client.client_kill_filter(_type="pubsub")
+            ann.says(10)
+    eventually(lambda: bo.heard == list(range(1, 51)), within=5)
+    ann.says()
+    eventually(lambda: bo.heard[-1] == 51)
+
+
+def test_what_is_never_published_is_told_all_the_same(nodes, server):
+    """As if the subscription had silently died."""
+    ann, bo = nodes
+    bo.log.attend("tea")
+    bo.log._listener._on_entry = lambda entry: None
+    ann.says(60)
+    eventually(lambda: bo.heard == list(range(1, 61)), within=5)
+
+
+def test_a_redis_that_was_killed_has_lost_nothing(make_log, own):
+    server = own(appendfsync="always")
+    ann, bo = (Node(make_log(url=server.url, check_interval=0.1)) for _ in range(2))
+    bo.log.attend("tea")
+    ann.says(20)
+    server.kill()
+    server.start()
+    eventually(ann.log.available)
+    eventually(bo.log.available)
+    ann.says(20)
+    eventually(lambda: bo.heard == list(range(1, 41)), within=5)
+    assert ann.heard == bo.heard
+
+
+def test_no_number_is_used_twice_in_an_epoch(nodes, server, caplog):
+    """Redis has lost what it had: the numbering is another one, on all nodes."""
+    ann, bo = nodes
+    bo.log.attend("tea")
+    ann.says(20)
+    eventually(lambda: len(bo.heard) == 20)
+    epoch = bo.log.epoch
+    with redis.Redis.from_url(server.url) as client:
+        client.flushall()
+    eventually(lambda: ann.log.epoch == bo.log.epoch != epoch)
+    assert "numbering begins anew" in caplog.text
+    ann.says()
+    eventually(lambda: bo.heard[20:] == [1])
+
+
+def test_nothing_is_appended_behind_what_was_told(nodes, server):
+    ann, bo = nodes
+    bo.log.attend("tea")
+    ann.says(20)
+    eventually(lambda: len(bo.heard) == 20)
+    epoch = bo.log.epoch
+    with redis.Redis.from_url(server.url) as client:
+        client.hset(NEWEST, "tea", "15 1000000")  # as after the loss of a second
+        client.xtrim(log_key("tea"), minid="1-0")
+    with suppress(Unavailable):
+        bo.says()
+    eventually(lambda: ann.log.epoch == bo.log.epoch != epoch)
 
 
 def refused(url: str) -> str:

@@ -1,0 +1,112 @@
+"""Hears what is appended to rooms elsewhere, over a connection to Redis of its own."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import redis
+from redis.exceptions import RedisError
+
+from chatapp.store.base import Entry
+from chatapp.store.redis_scripts import channel
+from chatapp.store.tasks import event
+
+logger = logging.getLogger(__name__)
+HELLO = channel("")
+"""A channel of no room, so that there's always one to hear."""
+LOOK = 0.5  # seconds between looks at whether it's to go on
+
+
+class Listener:
+    """Subscribed to rooms' channels, again and again where the connection breaks.
+
+    `on_subscribed(room)` is called before anything is heard of a room, after each break too;
+    `on_entry(entry)` for what is heard. What isn't heard while the connection is broken, nobody
+    repeats: see RedisLog. `patience`: seconds that a subscription has.
+    """
+
+    def __init__(
+        self,
+        server: redis.Redis,
+        on_subscribed: Callable[[str], None],
+        on_entry: Callable[[Entry], None],
+        patience: float,
+    ) -> None:
+        self._server = server
+        self._on_subscribed = on_subscribed
+        self._on_entry = on_entry
+        self._patience = patience
+        self._rooms: dict[str, Any] = {}  # events: that it's subscribed
+        self._pubsub: Any = None
+        self._lock = threading.Lock()  # of `_rooms` and what is written to the connection
+        self._closed = event()
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def hear(self, room: str) -> None:
+        """Hear the room from now on: it is heard when this returns, unless Redis is away."""
+        with self._lock:
+            subscribed = self._rooms.get(room)
+            if subscribed is None:
+                subscribed = self._rooms[room] = event()
+                self._try(lambda: self._pubsub.subscribe(channel(room)))
+        subscribed.wait(self._patience)
+
+    def forget(self, room: str) -> None:
+        with self._lock:
+            if self._rooms.pop(room, None):
+                self._try(lambda: self._pubsub.unsubscribe(channel(room)))
+
+    def begin_anew(self) -> None:
+        """Give up the connection for a new one."""
+        with self._lock:
+            self._pubsub = None
+
+    def close(self) -> None:
+        self._closed.set()
+
+    def _try(self, subscribe: Callable[[], Any]) -> None:
+        """A connection that's broken is found so where it's read, and made anew with all rooms."""
+        if self._pubsub is not None:
+            try:
+                subscribe()
+            except RedisError:
+                self._pubsub = None
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            try:
+                pubsub: Any
+                with self._server.pubsub() as pubsub:  # type: ignore[no-untyped-call]
+                    self._listen(pubsub)
+            except RedisError as error:
+                logger.debug("the listener's connection broke: %s", error)
+                self._closed.wait(random.uniform(0.05, 0.5))  # noqa: S311 (not a secret)
+
+    def _listen(self, pubsub: Any) -> None:
+        with self._lock:
+            pubsub.subscribe(HELLO, *map(channel, self._rooms))
+            self._pubsub = pubsub
+        while self._pubsub is pubsub and not self._closed.is_set():
+            message = pubsub.get_message(timeout=LOOK)
+            if message is None:
+                continue
+            room = message["channel"].decode().removeprefix(HELLO)
+            if message["type"] == "message":
+                self._on_entry(told(room, message["data"]))
+            elif message["type"] == "subscribe" and room in self._rooms:
+                self._on_subscribed(room)
+                if subscribed := self._rooms.get(room):
+                    subscribed.set()
+
+
+def told(room: str, data: bytes) -> Entry:
+    """The entry that was published (redis_scripts.APPEND)."""
+    number, at, user, message, key = msgspec.msgpack.decode(data)
+    return Entry(room, int(number), int(at), user, message, key)

@@ -1,0 +1,82 @@
+"""What this process has told of each room that it hears: the numbers in order, without gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from threading import Lock
+
+from chatapp.store.base import Entry
+
+
+class Tails:
+    """Tells what is heard of rooms, from any number of threads, in any order and more than once.
+
+    `read(room, since, until)` gives the entries between two numbers, where others were heard first;
+    `deliver(entries)` tells them.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[str, int, int], Iterable[Entry]],
+        deliver: Callable[[Sequence[Entry]], None],
+    ) -> None:
+        self._read = read
+        self._deliver = deliver
+        self._tails: dict[str, _Tail] = {}
+
+    def begin(self, room: str, newest: int) -> None:
+        """Tell what `room` says from now on, after the number `newest`; or catch up with it."""
+        if self._tails.setdefault(room, tail := _Tail(newest)) is not tail:
+            self.reach(room, newest)
+
+    def end(self, room: str) -> None:
+        self._tails.pop(room, None)
+
+    def told(self) -> dict[str, int]:
+        """The newest number of each room that has been told."""
+        return {room: tail.told for room, tail in list(self._tails.items())}
+
+    def said(self, entries: Sequence[Entry]) -> None:
+        """These were appended here, and are told even where nobody hears their room."""
+        for entry in entries:
+            if entry.room in self._tails:
+                self.heard(entry)
+            else:
+                self._deliver([entry])
+
+    def heard(self, entry: Entry) -> None:
+        """This was heard; what was said before it is told first."""
+        tail = self._tails.get(entry.room)
+        if tail is None:
+            return
+        with tail.lock:
+            if entry.id > tail.told + 1:
+                self._catch_up(tail, entry.room, entry.id - 1)
+            if entry.id > tail.told:
+                tail.told = entry.id
+                self._deliver([entry])
+
+    def reach(self, room: str, newest: int) -> bool:
+        """`room` has said so much: tell what is missing; whether something was."""
+        tail = self._tails.get(room)
+        if tail is None:
+            return False
+        with tail.lock:
+            behind = newest > tail.told
+            if behind:
+                self._catch_up(tail, room, newest)
+        return behind
+
+    def _catch_up(self, tail: _Tail, room: str, until: int) -> None:
+        for entry in self._read(room, tail.told, until):
+            tail.told = entry.id
+            self._deliver([entry])
+        tail.told = max(tail.told, until)  # what retention has taken can't be told
+
+
+class _Tail:
+    __slots__ = ("lock", "told")
+
+    def __init__(self, told: int) -> None:
+        self.told = told
+        self.lock = Lock()

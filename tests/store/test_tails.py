@@ -1,0 +1,75 @@
+"""What is told of a room: each entry once, in order, whatever is heard of it and when."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatapp.store.base import Entry
+from chatapp.store.tails import Tails
+
+
+class Node:
+    """Tails of a log in which each number is there, but for those that retention has taken."""
+
+    def __init__(self, gone: int = 0) -> None:
+        self.gone = gone
+        self.told: list[int] = []
+        self.reads = 0
+        self.tails = Tails(self.read, lambda batch: self.told.extend(entry.id for entry in batch))
+
+    def read(self, room: str, since: int, until: int) -> list[Entry]:
+        self.reads += 1
+        return [entry(n, room) for n in range(max(since, self.gone) + 1, until + 1)]
+
+
+def entry(number: int, room: str = "tea") -> Entry:
+    return Entry(room, number, 0, "Ann", "x")
+
+
+@given(st.lists(st.tuples(st.integers(1, 20), st.booleans())), st.integers(0, 20))
+def test_each_is_told_once_and_in_order(steps, newest):
+    node = Node()
+    node.tails.begin("tea", newest)
+    for number, is_heard in steps:
+        if is_heard:
+            node.tails.heard(entry(number))
+        else:
+            node.tails.reach("tea", number)
+    last = max([newest, *(number for number, _ in steps)])
+    assert node.told == list(range(newest + 1, last + 1))
+
+
+def test_what_comes_in_order_is_not_read():
+    node = Node()
+    node.tails.begin("tea", 0)
+    for number in range(1, 10):
+        node.tails.heard(entry(number))
+    assert (node.told, node.reads) == (list(range(1, 10)), 0)
+
+
+def test_what_retention_has_taken_is_left_out():
+    node = Node(gone=5)
+    node.tails.begin("tea", 0)
+    node.tails.heard(entry(8))
+    node.tails.reach("tea", 3)
+    node.tails.heard(entry(9))
+    assert node.told == [6, 7, 8, 9]
+
+
+def test_a_room_that_is_not_heard_tells_only_what_is_said_here():
+    node = Node()
+    node.tails.heard(entry(1))
+    node.tails.reach("tea", 5)
+    node.tails.said([entry(6)])
+    assert node.told == [6]
+
+
+def test_a_room_that_is_heard_again_goes_on_from_then():
+    node = Node()
+    node.tails.begin("tea", 0)
+    node.tails.end("tea")
+    node.tails.heard(entry(1))
+    node.tails.begin("tea", 7)
+    node.tails.begin("tea", 9)
+    assert node.told == [8, 9]
