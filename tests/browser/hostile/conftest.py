@@ -1,0 +1,60 @@
+"""A window where nothing hostile may do anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from mallory import STRANGERS, TRAP, name_of
+from person import Person
+from playwright.sync_api import Page
+from serving import UNLIMITED
+
+
+@pytest.fixture
+def trapped(browser):
+    """Open a URL in a window where nothing may run, be asked for or go wrong."""
+    contexts = []
+    outside: list[str] = []
+    pages: list[Page] = []
+
+    def visit(url: str, **options) -> Page:
+        origin = "/".join(url.split("/")[:3])
+        own = re.compile(
+            rf"(http|ws){re.escape(origin.removeprefix('http'))}/|data:image/svg\+xml,"
+        )
+        contexts.append(browser.new_context(**options))
+        contexts[-1].on("page", lambda opened: pages.append(opened))  # noqa: PLW0108
+        contexts[-1].add_init_script(TRAP)
+        page = contexts[-1].new_page()
+        page.on("request", lambda asked: own.match(asked.url) or outside.append(asked.url))
+        page.on("websocket", lambda opened: own.match(opened.url) or outside.append(opened.url))
+        page.on("pageerror", lambda error: outside.append(str(error)))
+        page.on("dialog", lambda dialog: outside.append(dialog.message))
+        page.goto(url)
+        page.wait_for_selector("body.is-ready")
+        return page
+
+    yield visit
+    sprung = [page.evaluate("window.sprung") for page in pages]
+    strangers = [page.evaluate(STRANGERS) for page in pages]
+    for context in contexts:
+        context.close()
+    assert (outside, sprung, strangers) == ([], [[]] * len(contexts), [[]] * len(contexts))
+
+
+@pytest.fixture
+def url(serve) -> str:
+    """A server that takes a lot at once."""
+    return serve("gunicorn", **UNLIMITED, STORE="memory:", NAME_HOLD="0.05").url
+
+
+@pytest.fixture
+def mallory(room) -> Iterator[Person]:
+    """Someone in the room with a client of their own."""
+    mallory = Person(room.partition("/r/")[0], "websocket")
+    mallory.sets("Mallory")
+    mallory.says("join", {"room": name_of(room)})
+    yield mallory
+    mallory.leaves()

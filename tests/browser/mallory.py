@@ -1,0 +1,86 @@
+"""Someone who says hostile things, and what the page makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from person import Person
+from playwright.sync_api import Page, expect
+from windows import enter
+
+TRAP = """
+window.sprung = [];
+for (const name of ["alert", "confirm", "prompt", "print", "open"]) {
+  window[name] = (...what) => sprung.push(`${name}(${what})`);
+}
+const told = (event) => sprung.push(`${event.type}: ${event.message ?? event.target.outerHTML}`);
+addEventListener("error", told, true);
+addEventListener("unhandledrejection", ({ reason }) => sprung.push(`rejected: ${reason}`));
+document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
+  sprung.push(`policy: ${violatedDirective} ${blockedURI}`));
+"""
+
+STRANGERS = """() => {
+  const known = new Set(("A B BDI BLOCKQUOTE BUTTON CODE DIV EM LI MARK P PRE SPAN STRONG TIME" +
+    " svg path").split(" "));
+  const found = new Set();
+  for (const element of document.querySelectorAll("#message-container *")) {
+    if (!known.has(element.tagName)) found.add(element.tagName);
+  }
+  for (const element of document.querySelectorAll("body, body *")) {
+    for (const { name, value } of element.attributes) {
+      if (/^on|^(srcdoc|formaction|action|xlink:href)$/.test(name)) found.add(`${name}=${value}`);
+      if (name === "href" && !/^https?:$/.test(element.protocol)) {
+        if (value !== "#message") found.add(`href=${value}`);
+      }
+      if (name === "src" && new URL(value, location).origin !== location.origin) {
+        found.add(`src=${value}`);
+      }
+    }
+    if (element.target === "_blank" && !/noopener noreferrer/.test(element.rel)) {
+      found.add(element.outerHTML);
+    }
+  }
+  return [...found];
+}"""
+
+SHOWN = """(ids) => ids.map((id) => {
+  const row = document.querySelector(`.message[data-id="${id}"]`);
+  const sender = row?.querySelector(".sender bdi, .unseen bdi");
+  return row ? [sender.textContent, row.querySelector(".text").textContent] : null;
+})"""
+
+
+def name_of(room: str) -> str:
+    return room.rpartition("/")[2]
+
+
+def says(person: Person, room: str, said: Sequence[str]) -> list[tuple[int, str, str]]:
+    """Say all of it at once; the number, sender and text of each, as the server has it."""
+    person.forgets()
+    for message in said:
+        person.emits("msg", {"message": message, "room": name_of(room)})
+    return heard(person, len(said))
+
+
+def tells(person: Person, room: str, message: str) -> tuple[int, str, str]:
+    """Say one thing, among others who do."""
+    answer = person.says("msg", {"message": message, "room": name_of(room)})
+    return answer["id"], "", message
+
+
+def heard(person: Person, count: int) -> list[tuple[int, str, str]]:
+    found = person.hears("newmsg", count=count, within=60)
+    return [(number["id"], said["user"], said["message"]) for said, number in found]
+
+
+def shown(page: Page, said: Sequence[tuple[int, str, str]]) -> list[list[str]]:
+    """The senders and texts of these messages' rows, once the last is there."""
+    last = page.locator(f'#message-container .message[data-id="{said[-1][0]}"]')
+    last.wait_for(state="attached", timeout=30000)
+    return page.evaluate(SHOWN, [number for number, *_ in said])
+
+
+def enters(page: Page, name: str) -> None:
+    enter(page, name)
+    expect(page.locator("#message")).to_be_visible()
