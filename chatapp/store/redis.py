@@ -105,7 +105,7 @@ class RedisLog(Log):
     def attend(self, room: str) -> None:
         with suppress(Unavailable):  # else it's heard once Redis is back
             self._open_for_use()
-        if room not in self._tails.told():
+        if room not in self._tails:
             self._listener.hear(room)
 
     def find(self, room: str, user: str, key: str) -> Entry | None:
@@ -167,7 +167,7 @@ class RedisLog(Log):
     def _arguments(self, draft: Draft) -> list[Any]:
         now = int(self._clock() * 1000)
         who = (draft.user, draft.message, draft.key, fold(draft.user))
-        told = self._tails.told().get(draft.room, 0)
+        told = self._tails.told_in(draft.room)
         return [draft.room, *who, now, *self._kept(now), channel(draft.room), self._epoch, told]
 
     def _kept(self, now: int) -> tuple[int, int]:

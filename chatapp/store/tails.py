@@ -32,9 +32,16 @@ class Tails:
     def end(self, room: str) -> None:
         self._tails.pop(room, None)
 
+    def __contains__(self, room: str) -> bool:
+        return room in self._tails
+
     def told(self) -> dict[str, int]:
         """The newest number of each room that has been told."""
         return {room: tail.told for room, tail in list(self._tails.items())}
+
+    def told_in(self, room: str) -> int:
+        tail = self._tails.get(room)
+        return tail.told if tail else 0
 
     def said(self, entries: Sequence[Entry]) -> None:
         """These were appended here, and are told even where nobody hears their room."""

@@ -173,3 +173,70 @@ def test_new_stands_where_one_has_read_to(visit, ann, writer, room):
     expect(rows).to_have_count(5)
     expect(rows.nth(2)).to_have_text("New")
     expect(ann).to_have_title(re.compile("^room"))
+
+
+SETTLED = """() => new Promise((resolve) => {
+  const list = document.getElementById("message-container");
+  let changes = 0;
+  const watch = new MutationObserver((found) => { changes += found.length; });
+  const again = () => {
+    changes = 0;
+    setTimeout(() => (changes ? again() : (watch.disconnect(), resolve(list.scrollTop))), 500);
+  };
+  watch.observe(list, { childList: true });
+  again();
+})"""
+
+
+@pytest.mark.parametrize("height", [400, 1500])
+def test_the_window_comes_to_rest_however_low_the_rows_are(visit, writer, room, height):
+    writes(writer, 400)
+    ann = visit(room, viewport={"width": 1000, "height": height})
+    ann.evaluate("document.documentElement.dataset.compact = ''")
+    enter(ann, "Ann Rests")
+    expect(texts(ann).last).to_have_text("message 400")
+    for by in (-700, -2500, 300):
+        scroll(ann, by)
+        ann.evaluate(SETTLED)
+        assert ann.evaluate("document.getElementById('message-container').scrollTop") > 500
+    numbers = [int(text.split()[1]) for text in texts(ann).all_inner_texts()]
+    assert numbers == list(range(numbers[0], numbers[-1] + 1))
+    assert numbers[0] > 1
+
+
+def test_a_reader_who_has_scrolled_up_is_not_buried(ann, writer):
+    writes(writer, 150)
+    expect(texts(ann).last).to_have_text("message 150")
+    scroll(ann, -300)
+    top = ann.evaluate(SETTLED)
+    writes(writer, 300, "later")
+    expect(ann.locator(".below")).to_have_text("300 new messages")
+    assert ann.evaluate(SETTLED) == top
+    assert messages(ann).count() < 300
+    ann.locator(".below").click()
+    expect(texts(ann).last).to_have_text("later 300")
+
+
+def test_one_comes_back_to_what_is_new_however_much_it_is(visit, writer, room):
+    ann = visit(room)
+    enter(ann, "Ann Returns")
+    writes(writer, 30)
+    expect(texts(ann).last).to_have_text("message 30")
+    ann.locator("#room-list").get_by_text("Lobby").click()
+    writes(writer, 160, "new")
+    ann.locator("#room-list").get_by_text(room.rpartition("/")[2]).click()
+    ann.evaluate(SETTLED)
+    expect(ann.locator("#message-container .new")).to_be_in_viewport()
+    expect(texts(ann).filter(has_text=re.compile("^new 1$"))).to_be_in_viewport()
+    expect(texts(ann).filter(has_text=re.compile("^message 30$"))).to_be_in_viewport()
+
+
+def test_whoever_is_ignored_leaves_no_hole(visit, ann, writer, room):
+    writes(writer, 10, "before")
+    say(ann, "mine")
+    writes(writer, 300)
+    ann.locator("#people-list li", has_text="Writer").hover()
+    ann.get_by_role("button", name=re.compile("Ignore .*Writer")).click()
+    expect(texts(ann)).to_have_text(["mine"])
+    ann.evaluate(SETTLED)
+    expect(texts(ann)).to_have_text(["mine"])

@@ -110,6 +110,12 @@ for (const [text, replaced] of [
   ["`:smile:` :smile:", "`:smile:` 😄"],
   ["```\n:smile:\n``` :smile:", "```\n:smile:\n``` 😄"],
   ["```\n:smile:", "```\n:smile:"],
+  ["``a ` :smile:`` :smile:", "``a ` :smile:`` 😄"],
+  ["````\n```\n:smile:\n````\n:smile:", "````\n```\n:smile:\n````\n😄"],
+  ["crate::smile::Foo ::smile::", "crate::smile::Foo ::smile::"],
+  ["http://h/:smile:/y 2001:db8::smile:b", "http://h/:smile:/y 2001:db8::smile:b"],
+  [":smile:x (:smile:) \":tada:\"", ":smile:x (😄) \"🎉\""],
+  [":tada::nothing::smile:", "🎉:nothing:😄"],
 ]) {
   test(`${JSON.stringify(text)} is sent as ${JSON.stringify(replaced)}`, () => {
     assert.equal(withEmoji(text, table), replaced);

@@ -34,14 +34,12 @@ export function finishedEmoji(text, caret, table) {
   return { start: caret - found[1].length, emoji: table[found[2]] };
 }
 
-const CODE = /(```[\s\S]*?(?:```|$)|`[^`\n]*`)/u;
+const CODE_OR_EMOJI = /(`+)[^]*?(?:\1(?!`)|$)|(^|[\s("'])((?::[\w+-]{1,40}:)+)(?![\w:])/g;
 
-// The text with each `:name:` in it that is an emoji's, but for what is code.
+// The text with each `:name:` in it that is an emoji's, where it stands apart and isn't code.
 export function withEmoji(text, table) {
-  const replaced = (part) =>
-    part.replace(/\B:([\w+-]{1,40}):/gu, (whole, name) => (Object.hasOwn(table, name) ? table[name] : whole));
-  return text
-    .split(CODE)
-    .map((part, index) => (index % 2 === 0 ? replaced(part) : part))
-    .join("");
+  const emoji = (whole, name) => (Object.hasOwn(table, name) ? table[name] : whole);
+  return text.replace(CODE_OR_EMOJI, (whole, code, before, names) =>
+    code ? whole : before + names.replace(/:([\w+-]+):/g, emoji),
+  );
 }

@@ -1,13 +1,15 @@
 // The conversation in view: a window of rows on a room's log, that follows its end or the reader.
 import { h, set } from "../dom.js";
+import { folded } from "../identity.js";
 import { rowsOf } from "../rows.js";
 import { edition, say } from "../words.js";
 import { drawRow } from "./message-row.js";
 
 const STEP = 6; // entries that are added at an end of the window in one frame
-const MOST = 120; // entries in the window
+const MOST = 120; // entries in the window, but for those that are near to what is in view
 const AHEAD = 100; // entries before the window, when older ones are asked for
 const NEAR_PX = 1000; // from an end of the list, when more is added there
+const FAR_PX = 2 * NEAR_PX; // from what is in view, where entries may be taken away
 const AT_END_PX = 40;
 
 export class Conversation {
@@ -16,6 +18,7 @@ export class Conversation {
   #actions;
   #state;
   #room = null;
+  #epoch = null; // the numbering that is drawn
   #from = 0; // the number of the window's first entry
   #to = Infinity; // the number after which it ends; Infinity: it follows the end
   #isAtEnd = true;
@@ -40,8 +43,10 @@ export class Conversation {
   draw(state) {
     this.#state = state;
     const room = state.rooms.get(state.view) ?? null;
-    if (room !== this.#room) this.#open(room);
+    const isRenumbered = this.#epoch !== null && this.#epoch !== room?.epoch;
+    if (room !== this.#room || isRenumbered) this.#open(room);
     if (!room) return;
+    this.#epoch = room.epoch;
     const style = `${edition()} ${state.me.name}`;
     if (style !== this.#style) this.#drawn.clear();
     this.#style = style;
@@ -49,7 +54,7 @@ export class Conversation {
     if (this.#to === Infinity && this.#isAtEnd) {
       if (!document.hidden) this.#actions.seen(room);
       this.#from = this.#numberBack(MOST);
-    }
+    } else this.#endAt(room, 2 * MOST);
     this.#patch(room);
     this.#drawBelow(room);
     this.#reachFurther();
@@ -63,9 +68,8 @@ export class Conversation {
       const room = this.#room;
       if (!room?.isKnown) return;
       if (this.#list.scrollHeight < this.#list.clientHeight + NEAR_PX) this.#actions.readOlder(room);
-      if (this.#isAtEnd) return;
-      if (this.#list.scrollTop < NEAR_PX) this.#showOlder(room);
-      else if (this.#to !== Infinity && this.#distanceToEnd() < NEAR_PX) this.#showNewer(room);
+      if (this.#isAtEnd || (this.#list.scrollTop < NEAR_PX && this.#showOlder(room))) return;
+      if (this.#to !== Infinity && this.#distanceToEnd() < NEAR_PX) this.#showNewer(room);
     });
   }
 
@@ -84,6 +88,7 @@ export class Conversation {
   #open(room) {
     if (this.#room) this.#room.newAfter = null;
     this.#room = room;
+    this.#epoch = null;
     this.#drawn.clear();
     this.#list.replaceChildren();
     this.#to = Infinity;
@@ -96,23 +101,30 @@ export class Conversation {
   #placeAtNew(room) {
     if (!room.isKnown || room.read === null || room.read >= room.last) return;
     room.newAfter = room.read;
-    this.#from = this.#numberBack(MOST / 2);
+    const first = room.entries.findIndex(({ id }) => id > room.read);
+    this.#from = room.entries[Math.max(0, first - MOST / 2)].id;
+    this.#to = room.entries[first + MOST / 2]?.id ?? Infinity;
     this.#isAtEnd = false;
     this.#patch(room);
     const line = this.#drawn.get("new")?.element;
     if (line && this.#list.scrollHeight > this.#list.clientHeight) {
       this.#list.scrollTop = line.offsetTop - this.#list.clientHeight / 3;
     }
-    this.#isAtEnd = this.#distanceToEnd() < AT_END_PX;
+    this.#isAtEnd = this.#to === Infinity && this.#distanceToEnd() < AT_END_PX;
   }
 
   #redraw() {
     if (this.#state) this.draw(this.#state);
   }
 
-  // The number of the entry that is so many before the newest.
+  // The number of the entry that so many are after which aren't ignored.
   #numberBack(count) {
-    return this.#room.entries.at(-Math.min(count, this.#room.entries.length))?.id ?? 0;
+    const { entries } = this.#room;
+    let index = entries.length;
+    for (let left = count; index > 0 && left > 0; index -= 1) {
+      if (!this.#state.ignored.has(folded(entries[index - 1].user))) left -= 1;
+    }
+    return entries[index]?.id ?? 0;
   }
 
   #patch(room) {
@@ -158,9 +170,9 @@ export class Conversation {
     return [...children].filter(isInView).map(({ dataset, offsetTop }) => ({ key: dataset.key, top: offsetTop }));
   }
 
-  // The first row in view that is still there stays where it was, though it may be drawn anew.
+  // The first message in view that is still there stays where it was, though it may be drawn anew.
   #holdInPlace(inView) {
-    const held = inView.find(({ key }) => this.#drawn.has(key));
+    const held = inView.find(({ key }) => /^\d/.test(key) && this.#drawn.has(key));
     if (held) this.#list.scrollTop += this.#drawn.get(held.key).element.offsetTop - held.top;
   }
 
@@ -180,23 +192,42 @@ export class Conversation {
     return this.#list.scrollHeight - this.#list.scrollTop - this.#list.clientHeight;
   }
 
+  // Whether there are any here.
   #showOlder(room) {
     const first = room.entries.findIndex(({ id }) => id >= this.#from);
     if (first < AHEAD) this.#actions.readOlder(room);
-    if (first <= 0) return;
+    if (first <= 0) return false;
     const start = Math.max(0, first - STEP);
     this.#from = room.entries[start].id;
-    const end = room.entries[start + MOST];
-    if (end && end.id < this.#to && !this.#isAtEnd) this.#to = end.id;
+    this.#endAt(room, MOST);
     this.#redraw();
+    return true;
+  }
+
+  // Leave out what comes so many entries after the window's first, if it's far away.
+  #endAt(room, count) {
+    const first = room.entries.findIndex(({ id }) => id >= this.#from);
+    const end = first < 0 ? undefined : room.entries[first + count];
+    if (end && end.id < this.#to && this.#isFarBelow(end)) this.#to = end.id;
   }
 
   #showNewer(room) {
     const last = room.entries.findLastIndex(({ id }) => id <= this.#to);
     const end = last + STEP;
     this.#to = end >= room.entries.length - 1 ? Infinity : room.entries[end].id;
-    this.#from = room.entries[Math.max(0, Math.min(end, room.entries.length) - MOST)].id;
+    const start = room.entries[Math.max(0, Math.min(end, room.entries.length) - MOST)];
+    if (start.id > this.#from && this.#isFarAbove(start)) this.#from = start.id;
     this.#redraw();
+  }
+
+  #isFarAbove({ id }) {
+    const element = this.#drawn.get(`${id}`)?.element;
+    return element && this.#list.scrollTop - element.offsetTop > FAR_PX;
+  }
+
+  #isFarBelow({ id }) {
+    const element = this.#drawn.get(`${id}`)?.element;
+    return element && element.offsetTop - this.#list.scrollTop - this.#list.clientHeight > FAR_PX;
   }
 
   #drawBelow(room) {
