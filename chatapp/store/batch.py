@@ -12,7 +12,8 @@ from chatapp.store.tasks import event, let_others_come
 
 T = TypeVar("T")
 Write = Callable[[list[Draft]], Sequence[tuple[Entry, bool]]]
-"""Writes drafts; the entry of each, and whether it is new. Raises Unavailable: none is written."""
+"""Writes drafts; the entry of each, and whether it is new. Raises Unavailable: they count as not
+written; if some were, their keys tell."""
 
 
 class _Batch:

@@ -19,6 +19,7 @@ from chatapp.store.tasks import event
 logger = logging.getLogger(__name__)
 HELLO = channel("")
 """A channel of no room, so that there's always one to hear."""
+PUBLISHED = tuple[str, str, str, str, str, str]
 LOOK = 0.5  # seconds between looks at whether it's to go on
 
 
@@ -26,15 +27,15 @@ class Listener:
     """Subscribed to rooms' channels, again and again where the connection breaks.
 
     `on_subscribed(room)` is called before anything is heard of a room, after each break too;
-    `on_entry(entry)` for what is heard. What isn't heard while the connection is broken, nobody
-    repeats: see RedisLog. `patience`: seconds that a subscription has.
+    `on_entry(epoch, entry)` for what is heard. What isn't heard while the connection is broken,
+    nobody repeats: see RedisLog. `patience`: seconds that a subscription has.
     """
 
     def __init__(
         self,
         server: redis.Redis,
         on_subscribed: Callable[[str], None],
-        on_entry: Callable[[Entry], None],
+        on_entry: Callable[[str, Entry], None],
         patience: float,
     ) -> None:
         self._server = server
@@ -49,14 +50,16 @@ class Listener:
     def start(self) -> None:
         threading.Thread(target=self._run, daemon=True).start()
 
-    def hear(self, room: str) -> None:
-        """Hear the room from now on: it is heard when this returns, unless Redis is away."""
+    def hear(self, room: str, wait: bool = True) -> None:
+        """Hear the room from now on: with `wait` it is heard when this returns, unless Redis has
+        gone away."""
         with self._lock:
             subscribed = self._rooms.get(room)
             if subscribed is None:
                 subscribed = self._rooms[room] = event()
                 self._try(lambda: self._pubsub.subscribe(channel(room)))
-        subscribed.wait(self._patience)
+        if wait:
+            subscribed.wait(self._patience)
 
     def forget(self, room: str) -> None:
         with self._lock:
@@ -72,11 +75,12 @@ class Listener:
         self._closed.set()
 
     def _try(self, subscribe: Callable[[], Any]) -> None:
-        """A connection that's broken is found so where it's read, and made anew with all rooms."""
+        """A connection that's broken is made anew, with all rooms, by who reads it."""
         if self._pubsub is not None:
             try:
                 subscribe()
-            except RedisError:
+            except Exception as error:  # whatever a socket that two let go of says
+                logger.debug("the listener's connection broke: %s", error)
                 self._pubsub = None
 
     def _run(self) -> None:
@@ -84,14 +88,18 @@ class Listener:
             try:
                 pubsub: Any
                 with self._server.pubsub() as pubsub:  # type: ignore[no-untyped-call]
+                    pubsub.subscribe(HELLO)
                     self._listen(pubsub)
             except RedisError as error:
                 logger.debug("the listener's connection broke: %s", error)
-                self._closed.wait(random.uniform(0.05, 0.5))  # noqa: S311 (not a secret)
+            except Exception:
+                logger.exception("the listener failed, and begins anew")
+            self._closed.wait(random.uniform(0.05, 0.5))  # noqa: S311 (not a secret)
 
     def _listen(self, pubsub: Any) -> None:
         with self._lock:
-            pubsub.subscribe(HELLO, *map(channel, self._rooms))
+            if self._rooms:
+                pubsub.subscribe(*map(channel, self._rooms))
             self._pubsub = pubsub
         while self._pubsub is pubsub and not self._closed.is_set():
             message = pubsub.get_message(timeout=LOOK)
@@ -99,14 +107,17 @@ class Listener:
                 continue
             room = message["channel"].decode().removeprefix(HELLO)
             if message["type"] == "message":
-                self._on_entry(told(room, message["data"]))
+                self._heard(room, message["data"])
             elif message["type"] == "subscribe" and room in self._rooms:
                 self._on_subscribed(room)
                 if subscribed := self._rooms.get(room):
                     subscribed.set()
 
-
-def told(room: str, data: bytes) -> Entry:
-    """The entry that was published (redis_scripts.APPEND)."""
-    number, at, user, message, key = msgspec.msgpack.decode(data)
-    return Entry(room, int(number), int(at), user, message, key)
+    def _heard(self, room: str, data: bytes) -> None:
+        try:
+            epoch, number, at, user, message, key = msgspec.msgpack.decode(data, type=PUBLISHED)
+            entry = Entry(room, int(number), int(at), user, message, key)
+        except ValueError:
+            logger.warning("what is published on %s isn't the chat's", channel(room))
+            return
+        self._on_entry(epoch, entry)

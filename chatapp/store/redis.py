@@ -10,11 +10,14 @@ from contextlib import suppress
 from time import time
 from typing import Any, TypeVar
 
+from redis.exceptions import RedisError
+
 from chatapp.errors import StoreError, Unavailable
 from chatapp.names import fold
 from chatapp.store.base import KEEP, Draft, Entry, Log, Page, Retention, bounded
 from chatapp.store.batch import Batches
 from chatapp.store.listener import Listener
+from chatapp.store.redis_reading import BEYOND, Reader, entry_of
 from chatapp.store.redis_scripts import (
     APPEND,
     BEGIN_ANEW,
@@ -22,6 +25,7 @@ from chatapp.store.redis_scripts import (
     NEWEST,
     RETIRE,
     SCHEMA,
+    TRIAL,
     VERSION,
     channel,
     keys_key,
@@ -32,10 +36,6 @@ from chatapp.store.tails import Tails
 from chatapp.store.tasks import event
 
 T = TypeVar("T")
-BEYOND = 2**53
-"""More than any number of messages, and a number to Lua."""
-CHUNK = 50
-"""Entries that are read at once."""
 RETIRED_AT_ONCE = 100
 SWEEP_PAUSE = 0.01  # seconds between steps
 LONGEST_PAUSE = 2.0  # seconds between looks for a Redis that is away
@@ -63,17 +63,18 @@ class RedisLog(Log):
         clock: Callable[[], float] = time,
     ) -> None:
         super().__init__()
-        self._retention = retention
         self._check_interval = check_interval
         self._sweep_interval = sweep_interval
-        self._clock = clock
         self._server = Server(url, patience)
         self._redis = self._server.client
+        self._reader = Reader(self._redis, retention, clock)
         self._lock = threading.Lock()
         self._open = False
         self._closed = event()
-        self._tails = Tails(self._entries, self._deliver)
-        self._listener = Listener(self._redis, self._catch_up, self._tails.heard, patience)
+        self._has_missed = False
+        self._tails = Tails(self._missed, self._deliver)
+        self._listener = Listener(self._redis, self._catch_up, self._hear, patience)
+        self._renumbering = threading.Lock()
         self._batches = Batches(self._write, self._tails.said)
 
     def open(self) -> None:
@@ -106,14 +107,14 @@ class RedisLog(Log):
         with suppress(Unavailable):  # else it's heard once Redis is back
             self._open_for_use()
         if room not in self._tails:
-            self._listener.hear(room)
+            self._listener.hear(room, wait=not self._server.away)
 
     def find(self, room: str, user: str, key: str) -> Entry | None:
         def look_up() -> Entry | None:
             number: Any = self._redis.hget(keys_key(room), f"{fold(user)} {key}")
             if number is None:
                 return None
-            return next(self._entries(room, int(number) - 1, int(number)), None)
+            return next(self._reader.entries(room, int(number) - 1, int(number)), None)
 
         return self._ask(look_up) if key else None
 
@@ -121,9 +122,9 @@ class RedisLog(Log):
         self, room: str, *, since: int | None = None, before: int | None = None, limit: int = 50
     ) -> Page:
         if since is not None:
-            entries = self._entries(room, since, BEYOND)
+            entries = self._reader.entries(room, since, BEYOND)
         else:
-            entries = self._entries_back(room, BEYOND if before is None else before)
+            entries = self._reader.back(room, BEYOND if before is None else before)
         page = Page(*self._ask(lambda: bounded(entries, limit)))
         return page if since is not None else Page(page.entries[::-1], page.more)
 
@@ -151,10 +152,11 @@ class RedisLog(Log):
 
     def _write(self, drafts: list[Draft]) -> Sequence[tuple[Entry, bool]]:
         """Where it is broken off, some may have been written: their keys tell, sent again."""
-        calls = [(self._keys(draft.room), self._arguments(draft)) for draft in drafts]
+        epoch = self._epoch  # before what has been told in it
+        calls = [(self._keys(draft.room), self._arguments(draft, epoch)) for draft in drafts]
         answers = self._ask(lambda: self._server.run(APPEND, *calls))
         if any(is_new < 0 for is_new, *_ in answers):
-            self._ask(self._begin_anew)
+            self._ask(lambda: self._begin_anew(epoch))
             raise Unavailable
         return [
             (entry_of(draft.room, number, fields), bool(is_new))
@@ -164,86 +166,73 @@ class RedisLog(Log):
     def _keys(self, room: str) -> list[str]:
         return [log_key(room), keys_key(room), NEWEST, EPOCH]
 
-    def _arguments(self, draft: Draft) -> list[Any]:
-        now = int(self._clock() * 1000)
+    def _arguments(self, draft: Draft, epoch: str) -> list[Any]:
         who = (draft.user, draft.message, draft.key, fold(draft.user))
         told = self._tails.told_in(draft.room)
-        return [draft.room, *who, now, *self._kept(now), channel(draft.room), self._epoch, told]
-
-    def _kept(self, now: int) -> tuple[int, int]:
-        """How many of the newest are kept, and since when; in ms since 1970."""
-        return self._retention.messages or BEYOND, self._retention.cutoff(now)
-
-    # What was said
-
-    def _newest(self, room: str) -> int:
-        newest: Any = self._redis.hget(NEWEST, room)
-        return number_in(newest)
-
-    def _entries(self, room: str, since: int, until: int) -> Iterator[Entry]:
-        """Those that are kept, after one number and up to another."""
-        most, cutoff = self._kept(int(self._clock() * 1000))
-        since = max(since, self._newest(room) - most)
-        while True:
-            found: Any = self._redis.xrange(log_key(room), f"{since + 1}-0", f"{until}-0", CHUNK)
-            for id_, fields in found:
-                entry = entry_of(room, number_of(id_), fields)
-                since = entry.id
-                if entry.at >= cutoff:
-                    yield entry
-            if len(found) < CHUNK:
-                return
-
-    def _entries_back(self, room: str, before: int) -> Iterator[Entry]:
-        """Those that are kept before a number, the newest first."""
-        most, cutoff = self._kept(int(self._clock() * 1000))
-        oldest = max(0, self._newest(room) - most)
-        while before > oldest + 1:
-            found: Any = self._redis.xrevrange(log_key(room), f"{before - 1}-0", "-", CHUNK)
-            for id_, fields in found:
-                entry = entry_of(room, number_of(id_), fields)
-                before = entry.id
-                if entry.id <= oldest or entry.at < cutoff:
-                    return
-                yield entry
-            if len(found) < CHUNK:
-                return
+        return [
+            draft.room,
+            *who,
+            self._reader.now(),
+            *self._reader.kept(),
+            channel(draft.room),
+            epoch,
+            told,
+        ]
 
     # What others say
 
     def _check_now_and_then(self) -> None:
         """See to it that nothing was missed; where Redis is away, look for it until it's back."""
-        pause = self._check_interval
+        pause, looking = self._check_interval, False
         while not self._closed.wait(pause * random.uniform(0.75, 1.25)):  # noqa: S311 (no secret)
-            was_away = self._server.away
             try:
                 self._server.look(self._check)
-                pause = self._check_interval
+                pause, looking = self._check_interval, False
             except Unavailable:
-                pause = min(2 * pause, LONGEST_PAUSE) if was_away else self._check_interval / 8
+                pause = min(2 * pause, LONGEST_PAUSE) if looking else self._check_interval / 8
+                looking = True
 
     def _check(self) -> None:
-        told = self._tails.told()
+        if self._server.away:  # else reading is enough
+            self._redis.set(TRIAL, "")
+        known, told = self._epoch, self._tails.told()
         epoch: Any = self._redis.get(EPOCH)
-        newest: Any = self._redis.hmget(NEWEST, list(told)) if told else []
-        numbers = dict(zip(told, map(number_in, newest), strict=True))
-        if epoch != self._epoch.encode() or any(numbers[room] < told[room] for room in told):
-            self._begin_anew()
-        for room, number in numbers.items():
-            self._tails.reach(room, number)
+        numbers = self._reader.numbers(list(told))
+        if epoch != known.encode() or any(numbers[room] < told[room] for room in told):
+            self._begin_anew(known)
+            return
+        missed = [self._tails.reach(room, number) for room, number in numbers.items()]
+        if any(missed) and self._has_missed:  # twice in a row: it hears nothing
+            self._listener.begin_anew()
+        self._has_missed = any(missed)
 
-    def _begin_anew(self) -> None:
-        """Redis has lost what it had, or others have found so: no number is silently used twice."""
-        call = ([EPOCH, VERSION], [self._epoch, secrets.token_urlsafe(9), SCHEMA])
-        (epoch,) = self._server.run(BEGIN_ANEW, call)
-        self._epoch = epoch.decode()
+    def _begin_anew(self, known: str) -> None:
+        """Redis has lost what it had in the epoch that is known, or others have found so: no number
+        is silently used twice."""
+        with self._renumbering:
+            if self._epoch != known:
+                return
+            call = ([EPOCH, VERSION], [known, secrets.token_urlsafe(9), SCHEMA])
+            (epoch,) = self._server.run(BEGIN_ANEW, call)
+            self._tails.begin_anew(self._reader.numbers(list(self._tails.told())))
+            self._epoch = epoch.decode()
         logger.error("Redis has lost messages that were told; their numbering begins anew")
-        for room in self._tails.told():
-            self._tails.end(room)
-            self._catch_up(room)
 
     def _catch_up(self, room: str) -> None:
-        self._tails.begin(room, self._newest(room))
+        with suppress(Unavailable):  # else at the next check
+            self._tails.begin(room, self._reader.newest(room))
+
+    def _hear(self, epoch: str, entry: Entry) -> None:
+        if epoch == self._epoch:
+            with suppress(Unavailable):  # else at the next check
+                self._tails.heard(entry)
+
+    def _missed(self, room: str, since: int, until: int) -> Iterator[Entry]:
+        try:
+            yield from self._reader.entries(room, since, until)
+        except RedisError as error:
+            self._server.goes_away(error)
+            raise Unavailable from None
 
     # What is no longer kept
 
@@ -255,25 +244,7 @@ class RedisLog(Log):
                     self._ask(lambda: self._retire(room.decode()))  # noqa: B023
 
     def _retire(self, room: str) -> None:
-        kept = self._kept(int(self._clock() * 1000))
+        kept = self._reader.kept()
         call = (self._keys(room), [room, *kept, RETIRED_AT_ONCE])
         while self._server.run(RETIRE, call) == [RETIRED_AT_ONCE] and not self._closed.is_set():
             self._closed.wait(SWEEP_PAUSE)
-
-
-def number_in(newest: bytes | None) -> int:
-    """The number, of what is kept of a room's newest message."""
-    return int(newest.partition(b" ")[0]) if newest else 0
-
-
-def number_of(id_: bytes) -> int:
-    """A message's number, of its id in the stream."""
-    return int(id_.partition(b"-")[0])
-
-
-def entry_of(room: str, number: Any, fields: Any) -> Entry:
-    """The entry of a stream's fields: names and values in turn, or by name."""
-    if not isinstance(fields, dict):
-        fields = dict(zip(fields[::2], fields[1::2], strict=True))
-    text = {name.decode(): value.decode() for name, value in fields.items()}
-    return Entry(room, int(number), int(text["at"]), text["user"], text["message"], text["key"])

@@ -4,11 +4,13 @@
 |---|---|
 | `chatapp:schema` | the version of all this |
 | `chatapp:epoch` | the numbering's name |
+| `chatapp:trial` | nothing: written to see whether Redis takes anything |
 | `chatapp:newest` | a hash: for each room, the number and the time of its newest message |
 | `chatapp:log:ROOM` | a stream: message N under the id N-0 |
 | `chatapp:keys:ROOM` | a hash: for each name as it is compared, a space, and a key, the number |
 
-Messages are told on the channel `chatapp:said:ROOM`, as the stream's fields and the number.
+Messages are told on the channel `chatapp:said:ROOM`, in MessagePack: the epoch, the number, the
+time, the sender, the text and the key. A channel is of all databases; the epoch tells whose it is.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ redis.call('HSET', newest, room, number .. ' ' .. at)
 if key ~= '' then
   redis.call('HSET', keys, folded .. ' ' .. key, number)
 end
-redis.call('PUBLISH', channel, cmsgpack.pack({number, at, user, message, key}))
+redis.call('PUBLISH', channel, cmsgpack.pack({known_epoch, number, at, user, message, key}))
 return {1, number, fields}
 """
 """Append a message, unless its key is known: whether it's new, its number, its fields.
@@ -104,3 +106,4 @@ def channel(room: str) -> str:
 NEWEST = f"{PREFIX}newest"
 EPOCH = f"{PREFIX}epoch"
 VERSION = f"{PREFIX}schema"
+TRIAL = f"{PREFIX}trial"

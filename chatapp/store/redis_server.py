@@ -26,6 +26,7 @@ from chatapp.store.redis_scripts import EPOCH, PREFIX, SCHEMA, VERSION
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 OLDEST = 7
+MOST_CONNECTIONS = 50
 
 
 class Server:
@@ -42,8 +43,10 @@ class Server:
         self.away = False
         self._scripts: dict[str, Any] = {}  # what Redis calls them, by their text
         try:
-            self.client = redis.Redis.from_url(
+            pool = redis.BlockingConnectionPool.from_url(
                 url,
+                max_connections=MOST_CONNECTIONS,
+                timeout=patience,  # until one of them is free
                 socket_timeout=patience,
                 socket_connect_timeout=patience,
                 retry=Retry(NoBackoff(), 0),
@@ -55,6 +58,7 @@ class Server:
                 f"CHATAPP_STORE={shown(url)} is no URL of a Redis ({error}); "
                 "set it to redis://HOST:PORT/DATABASE"
             ) from None
+        self.client = redis.Redis(connection_pool=pool)
 
     def ask(self, question: Callable[[], T]) -> T:
         """What Redis answers.
@@ -67,7 +71,7 @@ class Server:
         try:
             return question()
         except RedisError as error:
-            self._goes_away(error)
+            self.goes_away(error)
             raise Unavailable from None
 
     def look(self, question: Callable[[], Any]) -> None:
@@ -79,13 +83,14 @@ class Server:
         try:
             question()
         except RedisError as error:
-            self._goes_away(error)
+            self.goes_away(error)
             raise Unavailable from None
         if self.away:
             logger.warning("%s takes messages again", shown(self.url))
         self.away = False
 
-    def _goes_away(self, error: RedisError) -> None:
+    def goes_away(self, error: RedisError) -> None:
+        """It hasn't answered; it's said once."""
         if not self.away:
             trouble = store_error(self.url, error)
             logger.error("%s; messages aren't taken until then", trouble)
@@ -168,7 +173,8 @@ def check_schema(server: redis.Redis, url: str) -> None:
     """Refuse what another program or a newer version keeps under our prefix."""
     there: Any = server.get(VERSION)
     if there is None:
-        if next(server.scan_iter(f"{PREFIX}*", count=1000), None) is not None:
+        found = next(server.scan_iter(f"{PREFIX}*", count=1000), None)
+        if found is not None and server.get(VERSION) is None:  # else another of ours has just begun
             raise StoreError(
                 f"{shown(url)} has keys of another program that begin with {PREFIX}; "
                 "set CHATAPP_STORE to another database"

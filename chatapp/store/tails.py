@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 
+from chatapp.errors import Unavailable
 from chatapp.store.base import Entry
+
+logger = logging.getLogger(__name__)
 
 
 class Tails:
     """Tells what is heard of rooms, from any number of threads, in any order and more than once.
 
-    `read(room, since, until)` gives the entries between two numbers, where others were heard first;
-    `deliver(entries)` tells them.
+    `read(room, since, until)` gives the entries between two numbers, where others were heard first,
+    or raises Unavailable; `deliver(entries)` tells them.
     """
 
     def __init__(
@@ -29,6 +33,11 @@ class Tails:
         if self._tails.setdefault(room, tail := _Tail(newest)) is not tail:
             self.reach(room, newest)
 
+    def begin_anew(self, newest: dict[str, int]) -> None:
+        """The numbers are others: tell of each room what comes after its newest one."""
+        for room, number in newest.items():
+            self._tails[room] = _Tail(number)
+
     def end(self, room: str) -> None:
         self._tails.pop(room, None)
 
@@ -44,12 +53,16 @@ class Tails:
         return tail.told if tail else 0
 
     def said(self, entries: Sequence[Entry]) -> None:
-        """These were appended here, and are told even where nobody hears their room."""
+        """These were appended here, and are told even where nobody hears their room. What can't be
+        read that was said before them is told later, and they with it."""
         for entry in entries:
-            if entry.room in self._tails:
-                self.heard(entry)
-            else:
+            if entry.room not in self._tails:
                 self._deliver([entry])
+                continue
+            try:
+                self.heard(entry)
+            except Unavailable:
+                logger.warning("what %s has missed is told later", entry.room)
 
     def heard(self, entry: Entry) -> None:
         """This was heard; what was said before it is told first."""

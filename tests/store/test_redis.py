@@ -16,7 +16,7 @@ from redis_process import RedisProcess
 from chatapp.errors import StoreError, Unavailable
 from chatapp.store.base import Draft, Retention
 from chatapp.store.redis import RedisLog
-from chatapp.store.redis_scripts import NEWEST, keys_key, log_key
+from chatapp.store.redis_scripts import NEWEST, channel, keys_key, log_key
 
 pytestmark = pytest.mark.server
 
@@ -188,9 +188,53 @@ def test_what_is_never_published_is_told_all_the_same(nodes, server):
     """As if the subscription had silently died."""
     ann, bo = nodes
     bo.log.attend("tea")
-    bo.log._listener._on_entry = lambda entry: None
+    bo.log._listener._on_entry = lambda epoch, entry: None
     ann.says(60)
     eventually(lambda: bo.heard == list(range(1, 61)), within=5)
+
+
+def test_chats_in_two_databases_do_not_hear_each_other(make_log, server):
+    """A channel is of all databases."""
+    ann, bo = Node(make_log(url=server.url)), Node(make_log(url=server.url[:-1] + "1"))
+    for node in (ann, bo):
+        node.log.attend("tea")
+    ann.says(5)
+    bo.says(2)
+    time.sleep(0.3)
+    assert (ann.heard, bo.heard) == ([1, 2, 3, 4, 5], [1, 2])
+
+
+def test_what_others_publish_is_no_trouble(nodes, server, caplog):
+    ann, bo = nodes
+    bo.log.attend("tea")
+    with redis.Redis.from_url(server.url) as client:
+        for data in (b"", b"junk", b"\x90", b"\x96\xa1e\xa1x\xa11\xa1u\xa1m\xa1k"):
+            client.publish(channel("tea"), data)
+    ann.says(3)
+    eventually(lambda: bo.heard == [1, 2, 3])
+    assert "isn't the chat's" in caplog.text
+
+
+def test_a_crowd_may_ask_at_once(make_log, server):
+    log = make_log(url=server.url)
+    log.append(Draft("tea", "Ann", "x"))
+    in_threads(lambda _: log.read("tea"), 150)
+    assert log.available()
+
+
+def test_a_redis_that_takes_nothing_is_not_back(make_log, own):
+    server = own(maxmemory="0")
+    log = make_log(url=server.url, check_interval=0.05)
+    log.append(Draft("tea", "Ann", "x"))
+    with redis.Redis.from_url(server.url) as client:
+        client.config_set("maxmemory", "1")
+        with pytest.raises(Unavailable):
+            log.append(Draft("tea", "Ann", "x"))
+        time.sleep(0.5)
+        assert not log.available()
+        client.config_set("maxmemory", "0")
+    eventually(log.available)
+    assert log.append(Draft("tea", "Ann", "x")).id == 2
 
 
 def test_a_redis_that_was_killed_has_lost_nothing(make_log, own):
