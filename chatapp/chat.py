@@ -79,6 +79,8 @@ class Chat:
         self._turns.end(client, how)
 
     def _clean_up(self, client: Client, how: Gone) -> None:
+        if client.user is None:  # nor will it have a name: its turns are over
+            return
         with self._usernames.changing(client):
             if how is Gone.GOODBYE:
                 left: str | Hold | None = self._usernames.release(client)

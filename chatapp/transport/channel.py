@@ -173,7 +173,8 @@ class Channel:
         if self._websocket.ended and not self._closing:
             self._closing = True
             self.receiver.ended()  # first, so that who sees the close frame finds it gone
-            self._finish(answer)
+            if received:  # else there's nobody to answer
+                self._finish(answer)
 
     def _finish(self, answer: bytes) -> None:
         self._closing = True
