@@ -2,6 +2,7 @@
 import { isForLater, pageOf, waitOf } from "./wire.js";
 
 const PAGE = 200;
+const OLDER = 100; // less at once, as one reads on meanwhile
 const MOST_PAGES = 5; // that are read to fill a gap; whoever was away for longer begins at the newest
 
 export class Entering {
@@ -55,7 +56,7 @@ export class Entering {
   }
 
   async #readsOlder(room) {
-    const page = await this.#ask("history", { room: room.name, before: room.first, limit: PAGE });
+    const page = await this.#ask("history", { room: room.name, before: room.first, limit: OLDER });
     if (page?.ok && page.epoch === room.epoch) this.#store.change(() => room.prepend(page.entries, page.more));
   }
 

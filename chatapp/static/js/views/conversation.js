@@ -5,10 +5,10 @@ import { rowsOf } from "../rows.js";
 import { edition, say } from "../words.js";
 import { drawRow } from "./message-row.js";
 
-const STEP = 6; // entries that are added at an end of the window in one frame
-const MOST = 120; // entries in the window, but for those that are near to what is in view
+const STEP = 4; // entries that are added at an end of the window in one frame
+const MOST = 100; // entries in the window, but for those that are near to what is in view
 const AHEAD = 100; // entries before the window, when older ones are asked for
-const NEAR_PX = 1000; // from an end of the list, when more is added there
+const NEAR_PX = 800; // from an end of the list, when more is added there
 const FAR_PX = 2 * NEAR_PX; // from what is in view, where entries may be taken away
 const AT_END_PX = 40;
 
