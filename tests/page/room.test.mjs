@@ -112,6 +112,12 @@ test("older entries stand before those that are there, each once", () => {
   assert.deepEqual(idsOf(room), [2, 3, 4, 5]);
 });
 
+test("older entries that come in disorder and repeated stand in order, each once", () => {
+  const room = known(7, 8);
+  room.prepend([3, 6, 4, 4, 6, 9].map((id) => entry(id)), true);
+  assert.deepEqual(idsOf(room), [3, 4, 6, 7, 8]);
+});
+
 test("after older entries it's known whether there are more", () => {
   const room = known(4, 5);
   room.prepend(entries(1, 3), false);

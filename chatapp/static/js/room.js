@@ -53,9 +53,9 @@ export class Room {
   }
 
   prepend(entries, more) {
-    const older = entries.filter((entry) => entry.id < this.first);
-    for (const { key } of older) if (key) this.#keys.add(key);
-    this.entries = [...older, ...this.entries];
+    const older = new Map(entries.filter(({ id }) => id < this.first).map((entry) => [entry.id, entry]));
+    for (const { key } of older.values()) if (key) this.#keys.add(key);
+    this.entries = [...[...older.values()].sort((a, b) => a.id - b.id), ...this.entries];
     this.hasOlder = more;
   }
 
