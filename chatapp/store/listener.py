@@ -61,11 +61,6 @@ class Listener:
         if wait:
             subscribed.wait(self._patience)
 
-    def forget(self, room: str) -> None:
-        with self._lock:
-            if self._rooms.pop(room, None):
-                self._try(lambda: self._pubsub.unsubscribe(channel(room)))
-
     def begin_anew(self) -> None:
         """Give up the connection for a new one."""
         with self._lock:

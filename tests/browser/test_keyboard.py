@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from keyboard import COPYING, come_in, focus_is_kept, press, tab_to, write
-from playwright.sync_api import expect
+from playwright.sync_api import Page, Route, expect
 from screens import tell
 from windows import messages, names_here, texts, unsent
 
@@ -135,13 +136,18 @@ def test_tab_completes_a_name_and_then_the_next(typist, comes):
     expect(typist.locator("#message")).not_to_be_focused()
 
 
+def comes_to_write(page: Page, handle: Callable[[Route], object]) -> None:
+    """Anew, so that the page asks for the table of emoji; `handle` has the request."""
+    page.route("**/gemoji*", handle)
+    page.reload()
+    page.wait_for_selector("body.is-ready")
+    tab_to(page, page.locator("#message"))
+
+
 def test_tab_completes_an_emoji_once_their_table_has_come(typist):
     held: list = []
-    typist.route("**/gemoji*", lambda route: held.append(route))  # noqa: PLW0108 (Playwright needs one)
-    typist.reload()
-    typist.wait_for_selector("body.is-ready")
     with typist.expect_request("**/gemoji*"):
-        tab_to(typist, typist.locator("#message"))
+        comes_to_write(typist, lambda route: held.append(route))  # noqa: PLW0108 (Playwright needs one)
     typist.keyboard.type(":rocke")
     typist.keyboard.press("Tab")
     held[0].continue_()
@@ -150,11 +156,8 @@ def test_tab_completes_an_emoji_once_their_table_has_come(typist):
 
 
 def test_where_the_table_of_emoji_cannot_be_had_tab_goes_on(typist):
-    typist.route("**/gemoji*", lambda route: route.abort())
-    typist.reload()
-    typist.wait_for_selector("body.is-ready")
     with typist.expect_event("requestfailed"):
-        tab_to(typist, typist.locator("#message"))
+        comes_to_write(typist, lambda route: route.abort())
     typist.keyboard.type(":rocke")
     typist.keyboard.press("Tab")
     expect(typist.locator("#message")).not_to_be_focused()

@@ -251,13 +251,18 @@ def test_a_redis_that_was_killed_has_lost_nothing(make_log, own):
     assert ann.heard == bo.heard
 
 
-def test_no_number_is_used_twice_in_an_epoch(nodes, server, caplog):
-    """Redis has lost what it had: the numbering is another one, on all nodes."""
-    ann, bo = nodes
+def both_have_told_20(ann: Node, bo: Node) -> str:
+    """The epoch in which that was."""
     bo.log.attend("tea")
     ann.says(20)
     eventually(lambda: len(bo.heard) == 20)
-    epoch = bo.log.epoch
+    return bo.log.epoch
+
+
+def test_no_number_is_used_twice_in_an_epoch(nodes, server, caplog):
+    """Redis has lost what it had: the numbering is another one, on all nodes."""
+    ann, bo = nodes
+    epoch = both_have_told_20(ann, bo)
     with redis.Redis.from_url(server.url) as client:
         client.flushall()
     eventually(lambda: ann.log.epoch == bo.log.epoch != epoch)
@@ -268,10 +273,7 @@ def test_no_number_is_used_twice_in_an_epoch(nodes, server, caplog):
 
 def test_nothing_is_appended_behind_what_was_told(nodes, server):
     ann, bo = nodes
-    bo.log.attend("tea")
-    ann.says(20)
-    eventually(lambda: len(bo.heard) == 20)
-    epoch = bo.log.epoch
+    epoch = both_have_told_20(ann, bo)
     with redis.Redis.from_url(server.url) as client:
         client.hset(NEWEST, "tea", "15 1000000")  # as after the loss of a second
         client.xtrim(log_key("tea"), minid="1-0")
