@@ -30,6 +30,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     from chatapp.client import Bounds
     from chatapp.config import read
     from chatapp.namespace import ChatNamespace, SocketAudience
+    from chatapp.roster import LocalRoster
     from chatapp.store import log_of
     from chatapp.store.base import Retention
     from chatapp.transport.server import SocketIO
@@ -57,16 +58,17 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     )
     retention = Retention(settings.retention_messages, settings.retention_days)
     log = log_of(settings.store, Path(app.instance_path), retention)
+    audience = SocketAudience(socketio.server)
+    usernames = UsernameSet(settings.max_name_chars, log)
     chat = app.extensions["chat"] = Chat(
         log,
-        UsernameSet(settings.max_name_chars, log),
-        SocketAudience(socketio.server),
+        LocalRoster(usernames, audience, settings.name_hold),
+        audience,
         Bounds(
             settings.max_message_chars,
             settings.message_limit,
             settings.name_limit,
             settings.event_limit,
-            settings.name_hold,
         ),
     )
     socketio.on_namespace(ChatNamespace("/", chat))

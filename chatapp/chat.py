@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from threading import Lock
 from typing import TypeVar
 
@@ -20,31 +19,26 @@ from chatapp.errors import (
     NotInRoom,
     RoomInvalid,
     StoreError,
-    TakenOver,
     TooManyRooms,
     Unavailable,
 )
-from chatapp.names import fold, visible
-from chatapp.presence import Absence, Presence
+from chatapp.names import visible
+from chatapp.roster import Roster
 from chatapp.store.base import Draft, Entry, Log
 from chatapp.turns import Turns
-from chatapp.usernames import Hold, UsernameSet
 
 T = TypeVar("T")
 
 
 class Chat:
-    """The chat's rules, over a log, the names and an audience. Thread-safe."""
+    """The chat's rules, over a log, a roster and an audience. Thread-safe."""
 
-    def __init__(
-        self, log: Log, usernames: UsernameSet, audience: Audience, bounds: Bounds
-    ) -> None:
+    def __init__(self, log: Log, roster: Roster, audience: Audience, bounds: Bounds) -> None:
         self.audience = audience
         self._log = log
-        self._usernames = usernames
+        self._roster = roster
         self._bounds = bounds
-        self._presence = Presence(audience.tell, audience.later)
-        self._turns = Turns(audience, self._clean_up)
+        self._turns = Turns(audience, roster.end)
         self._opening = Lock()
         self._is_open = False
         log.follow(self._deliver)
@@ -58,8 +52,7 @@ class Chat:
         with self._opening:
             if not self._is_open:
                 self._log.open()
-                for hold in self._usernames.restore():
-                    self._await_owner(hold.user, hold, [wire.LOBBY, *hold.rooms])
+                self._roster.open()
             self._is_open = True
 
     def close(self) -> None:
@@ -78,31 +71,6 @@ class Chat:
         unless it is to be held."""
         self._turns.end(client, how)
 
-    def _clean_up(self, client: Client, how: Gone) -> None:
-        if client.user is None:  # nor will it have a name: its turns are over
-            return
-        with self._usernames.changing(client):
-            if how is Gone.GOODBYE:
-                left: str | Hold | None = self._usernames.release(client)
-            else:
-                left = self._usernames.break_off(client)
-            if isinstance(left, Hold):
-                self._await_owner(left.user, left)
-            elif left is not None:
-                self._presence.depart(left, client.id)
-
-    def _await_owner(self, user: str, hold: Hold | None = None, rooms: Iterable[str] = ()) -> None:
-        """The name stays in its rooms until its owner is back in them, or its time is over."""
-        absence = self._presence.be_absent(user, rooms)
-        self.audience.later(self._bounds.name_hold, partial(self._give_up, absence, hold))
-
-    def _give_up(self, absence: Absence, hold: Hold | None) -> None:
-        with self._usernames.changing(None, fold(absence.user)):
-            if hold:
-                self._usernames.end_hold(hold)
-            self._presence.give_up(absence)
-            self._remember_rooms(absence.user)
-
     def turn(self, client: Client, do: Callable[[], T], *, beside: bool = False) -> T:
         """Do one thing at a time for `client` (Turns.take).
 
@@ -114,25 +82,10 @@ class Chat:
     def name(self, client: Client, request: wire.SetUsername) -> wire.NameSet:
         """Give the client the name that it asks for; the first thing it hears is `userSet`."""
         client.names.take()
-        with self._usernames.changing(client, self._usernames.folded(request.name)):
-            rooms = self._rooms_to_keep(client.user)
-            token, hold = request.token, request.hold
-            claim = self._usernames.claim(request.name, client, token, hold=hold, rooms=rooms)
-            user = client.user = claim.user
-            self.audience.send(client.id, "userSet", user)
-            if claim.ousted and claim.listed:
-                claim.ousted.user = None
-                self._await_owner(claim.listed)
-            for before in (claim.listed, claim.previous):
-                if before not in (None, user):
-                    self._presence.rename(before, user, client.id)
-            for room in self.audience.rooms(client.id):
-                self._presence.enter(room, user, client.id)
-            self._remember_rooms(user)
-        if claim.ousted and claim.listed:
-            refusal = TakenOver(claim.listed)
-            self.audience.dismiss(claim.ousted.id, "setUsername", refusal)
-        return wire.NameSet(user=user, token=claim.token if hold else UNSET)
+        hold = request.hold
+        named = self._roster.claim(client, request.name, request.token, hold=hold)
+        self.audience.send(client.id, "userSet", named.user)
+        return wire.NameSet(user=named.user, token=named.token if hold else UNSET)
 
     def say(self, client: Client, request: wire.Msg) -> wire.Said:
         """Append a message to its room's log; once it's there, the room hears it."""
@@ -179,8 +132,8 @@ class Chat:
                 self.audience.leave(client.id, room)
             raise
         if is_new:
-            self._change_room(client, room, self._presence.enter)
-        count, users = self._presence.users(room)
+            self._roster.enter(client, room)
+        count, users = self._roster.users(room)
         return wire.Joined(
             room=room,
             epoch=self._log.epoch,
@@ -196,7 +149,7 @@ class Chat:
         if room == wire.LOBBY:
             raise RoomInvalid("The lobby can't be left.")
         self.audience.leave(client.id, room)
-        self._change_room(client, room, self._presence.leave)
+        self._roster.leave(client, room)
         return wire.Left(room=room)
 
     def history(self, client: Client, request: wire.History) -> wire.Read:
@@ -212,25 +165,8 @@ class Chat:
         if client.user is None:
             raise NameRequired
         room = self._entered(client, request.room)
-        change = {"room": room, "user": client.user}
-        self._presence.tell_others(room, "userTyping", change, client.id)
+        self._roster.typing(client, room)
         return wire.Answer()
-
-    def _change_room(
-        self, client: Client, room: str, change: Callable[[str, str, str], None]
-    ) -> None:
-        with self._usernames.changing(client):
-            if client.user is not None:
-                change(room, client.user, client.id)
-                self._remember_rooms(client.user)
-
-    def _remember_rooms(self, user: str) -> None:
-        self._usernames.remember_rooms(user, self._rooms_to_keep(user))
-
-    def _rooms_to_keep(self, user: str | None) -> list[str]:
-        """In the lobby everyone is."""
-        rooms = self._presence.rooms_of(user) if user is not None else []
-        return [room for room in rooms if room != wire.LOBBY]
 
     def _entered(self, client: Client, name: str) -> str:
         """The room of that name, if the client is in it."""

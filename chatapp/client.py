@@ -11,14 +11,12 @@ from chatapp.limits import Rate, bucket
 
 class Bounds(NamedTuple):
     """What one connection may do. `max_message_chars`: code points; a rate of None: no limit;
-    `name_hold`: seconds that a held name waits for its owner; `max_rooms`: at once, the lobby
-    included."""
+    `max_rooms`: at once, the lobby included."""
 
     max_message_chars: int = 4000
     message_limit: Rate | None = None
     name_limit: Rate | None = None
     event_limit: Rate | None = None
-    name_hold: float = 30.0
     max_rooms: int = 50
 
 

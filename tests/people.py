@@ -10,6 +10,7 @@ from chatapp import wire
 from chatapp.chat import Chat
 from chatapp.client import Bounds, Gone
 from chatapp.errors import ChatError
+from chatapp.roster import LocalRoster
 from chatapp.store.memory import MemoryLog
 from chatapp.usernames import UsernameSet
 
@@ -19,11 +20,15 @@ NUMBERS = count(1)
 class Room:
     """A chat and the people in it."""
 
-    def __init__(self, holds=None, max_name_chars=32, **bounds) -> None:
+    def __init__(self, holds=None, max_name_chars=32, name_hold=30.0, **bounds) -> None:
         self.audience = Audience()
         self.log = MemoryLog()
-        self.usernames = UsernameSet(max_name_chars, holds)
-        self.chat = Chat(self.log, self.usernames, self.audience, Bounds(**bounds))
+        roster = LocalRoster(UsernameSet(max_name_chars, holds), self.audience, name_hold)
+        self.chat = Chat(self.log, roster, self.audience, Bounds(**bounds))
+
+    def names(self) -> list[str]:
+        """All names that are somebody's, or held."""
+        return self.chat._roster.users("lobby")[1]
 
     def connects(self, name: str = "", **options) -> Person:
         person = Person(self)

@@ -74,7 +74,7 @@ def test_a_taken_name_changes_nothing(room):
     bo.sets("Bo")
     with pytest.raises(NameTaken):
         bo.sets("ann")
-    assert room.usernames.snapshot() == ["Ann", "Bo"]
+    assert room.names() == ["Ann", "Bo"]
     assert bo.says("still Bo").ok
 
 
@@ -192,7 +192,7 @@ def test_leaving_during_a_turn_frees_the_name_when_it_ends(room):
         ann.sets("Ann")
 
     room.chat.turn(ann.client, leaves_and_claims)
-    assert room.usernames.snapshot() == []
+    assert room.names() == []
     assert room.connects().joins().users == []
 
 

@@ -117,7 +117,7 @@ def test_a_token_takes_the_name_over_from_a_living_connection(room):
     assert again.heard[0] == ("userSet", "Ann")
     assert news(watcher) == []
     ann.ends(Gone.BROKEN)
-    assert room.usernames.snapshot() == ["Ann"]
+    assert room.names() == ["Ann"]
     assert again.says("mine").ok
     room.audience.wait(60)
     assert watcher.joins().users == ["Ann"]
@@ -211,7 +211,7 @@ def test_who_has_a_name_takes_a_held_one_and_the_first_is_gone(room):
     assert news(watcher) == [("userLeft", {"room": "lobby", "user": "Bo"})]
     room.audience.wait(60)
     assert news(watcher) == [("userLeft", {"room": "tea", "user": "Ann"})]
-    assert room.usernames.snapshot() == ["Ann", "Watcher"]
+    assert room.names() == ["Ann", "Watcher"]
 
 
 def test_a_new_name_is_held_in_place_of_the_first(room):
@@ -284,11 +284,11 @@ def test_a_claim_that_cannot_be_kept_changes_nothing():
     kept.refuses = True
     with pytest.raises(Unavailable):
         ann.sets("Anna", hold=True)
-    assert room.usernames.snapshot() == ["Ann"]
+    assert room.names() == ["Ann"]
     assert ann.says("still Ann").ok
     assert news(watcher) == []
     ann.goes()
-    assert room.usernames.snapshot() == []
+    assert room.names() == []
 
 
 def test_rooms_that_cannot_be_kept_are_joined_and_left_all_the_same():
@@ -366,12 +366,12 @@ def test_a_slow_disk_holds_up_only_those_who_want_the_same_name():
     second = threading.Thread(target=lambda: outcomes.append(room.connects().tries("slow")))
     outcomes = []
     second.start()
-    assert room.usernames.snapshot() == ["Other"]
+    assert room.names() == ["Other"]
     kept.gate.set()
     slow.join()
     second.join()
     assert outcomes == ["name_taken"]
-    assert room.usernames.snapshot() == ["Other", "Slow"]
+    assert room.names() == ["Other", "Slow"]
 
 
 @pytest.mark.parametrize("hold", [False, True])
