@@ -119,3 +119,13 @@ def test_nothing_is_left_of_a_room_that_all_have_left(presence):
     presence.depart("Anna", "a")
     presence.depart("Bo", "b")
     assert (presence._rooms, presence._rooms_of) == ({}, {})
+
+
+@pytest.mark.parametrize("pause", [0, 5])
+def test_nothing_is_left_of_a_crowd_that_has_left(presence, audience, pause):
+    crowd(presence, CROWD + 2)
+    audience.wait(pause)
+    for n in range(CROWD + 2):
+        presence.depart(f"user{n:04}", "")
+    audience.wait(5)
+    assert presence._announcer._crowds == {}
