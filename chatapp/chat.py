@@ -136,7 +136,7 @@ class Chat:
         count, users = self._roster.users(room)
         return wire.Joined(
             room=room,
-            epoch=self._log.epoch,
+            epoch=page.epoch,
             count=count,
             users=users,
             messages=[entry.arguments() for entry in page.entries],
@@ -158,7 +158,7 @@ class Chat:
         since, before = given(request.since), given(request.before)
         page = self._log.read(room, since=since, before=before, limit=request.limit)
         messages = [entry.arguments() for entry in page.entries]
-        return wire.Read(room=room, epoch=self._log.epoch, messages=messages, more=page.more)
+        return wire.Read(room=room, epoch=page.epoch, messages=messages, more=page.more)
 
     def typing(self, client: Client, request: wire.Typing) -> wire.Answer:
         """The others in the room hear that the client is typing."""

@@ -14,6 +14,7 @@ ChatError
 ├── MessageTooLong    message_too_long
 ├── TakenOver         taken_over
 ├── Unavailable       unavailable
+│   └── NameLost
 └── Internal          internal
 
 MalformedPacket: what breaks the transport's rules; no answer, the connection ends.
@@ -125,6 +126,11 @@ class Unavailable(ChatError):
 
     def __init__(self) -> None:
         super().__init__("The chat can't store messages just now; try again in a moment.")
+
+
+class NameLost(Unavailable):
+    """The sender's name isn't its own any more: in a cluster, its node was away for too long. Its
+    connection is to end, so that it comes back and takes its name again."""
 
 
 class Internal(ChatError):

@@ -21,12 +21,15 @@ DAY = 86_400_000  # ms
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """A message that has no number yet. `key` is the client's own name for it, or empty."""
+    """A message that has no number yet. `key` is the client's own name for it, or empty; `holder`:
+    the connection that has the name `user`, or empty, for stores that see to it that it still
+    has."""
 
     room: str
     user: str
     message: str
     key: str = ""
+    holder: str = ""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -66,10 +69,12 @@ KEEP = Retention()
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Entries, oldest first, and whether there are others in the direction that was asked for."""
+    """Entries, oldest first, whether there are others in the direction that was asked for, and the
+    epoch in which they were read."""
 
     entries: list[Entry]
     more: bool
+    epoch: str
 
 
 Deliver = Callable[[Sequence[Entry]], None]
@@ -91,6 +96,8 @@ class Log(ABC):
 
     def __init__(self) -> None:
         self._followers: list[Deliver] = []
+        self._hears: list[Callable[[str], bool]] = []
+        self._breaks: list[Callable[[], None]] = []
 
     @abstractmethod
     def open(self) -> None:
@@ -114,6 +121,7 @@ class Log(ABC):
 
         Raises:
             Unavailable: the store can't take it now; nothing was acknowledged.
+            NameLost: the draft's holder has its name no longer.
         """
 
     @abstractmethod
@@ -146,12 +154,24 @@ class Log(ABC):
         """
 
     def attend(self, room: str) -> None:  # noqa: B027 (where nobody else appends)
-        """Have what other processes append to `room` delivered too, from now on."""
+        """Have what other processes append to `room` delivered too, from now on and for as long as
+        somebody hears it."""
 
-    def follow(self, deliver: Deliver) -> None:
+    def follow(self, deliver: Deliver, hears: Callable[[str], bool] = lambda _: True) -> None:
         """Have `deliver` called once for each batch of entries, in the order of their numbers,
-        before `append` returns. One that raises harms nobody else."""
+        before `append` returns. One that raises harms nobody else. `hears(room)`: whether anybody
+        hears of that room by it."""
         self._followers.append(deliver)
+        self._hears.append(hears)
+
+    def on_break(self, call: Callable[[], None]) -> None:
+        """Have `call()` called where what clients know holds no longer, as in a new epoch."""
+        self._breaks.append(call)
+
+    def break_off(self) -> None:
+        """What clients know holds no longer."""
+        for call in self._breaks:
+            call()
 
     def _deliver(self, batch: Sequence[Entry]) -> None:
         for deliver in self._followers:

@@ -4,47 +4,52 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from chatapp.errors import Unavailable
-from chatapp.store.base import Draft, Entry
 from chatapp.store.tasks import event, let_others_come
 
 T = TypeVar("T")
-Write = Callable[[list[Draft]], Sequence[tuple[Entry, bool]]]
-"""Writes drafts; the entry of each, and whether it is new. Raises Unavailable: they count as not
-written; if some were, their keys tell."""
+D = TypeVar("D")
+R = TypeVar("R")
 
 
-class _Batch:
+class _Batch(Generic[D, R]):
     """Drafts that are to be written together, and what became of them."""
 
     def __init__(self) -> None:
-        self.drafts: list[Draft] = []
-        self.results: Sequence[tuple[Entry, bool]] = ()
+        self.drafts: list[D] = []
+        self.results: Sequence[tuple[R, bool]] = ()
         self.written = False
         self.over = event()
 
 
-class Batches:
+class Batches(Generic[D, R]):
     """Hands drafts to `write`, all that wait at once, and new entries to `deliver`, in order.
+
+    `write` gives the entry of each, and whether it is new, or raises Unavailable: they count as not
+    written; if some were, their keys tell.
 
     There's no writer of its own: the first to wait writes for all who have joined it by the time
     that the batch before has been written, and, where that had several drafts, for those that the
     loop has ready. At rest nobody waits for company.
     """
 
-    def __init__(self, write: Write, deliver: Callable[[Sequence[Entry]], None]) -> None:
+    def __init__(
+        self,
+        write: Callable[[list[D]], Sequence[tuple[R, bool]]],
+        deliver: Callable[[Sequence[R]], None],
+    ) -> None:
         self._write = write
         self._deliver = deliver
-        self._joining = _Batch()
+        self._joining: _Batch[D, R] = _Batch()
         self._lock = threading.Lock()  # of `_joining` and `_closed`
         self._writing = threading.Lock()
         self._delivering = threading.Lock()
         self._in_company = False
         self._closed = False
 
-    def append(self, draft: Draft) -> Entry:
+    def append(self, draft: D) -> R:
         """The entry of `draft`, once it's written and delivered.
 
         Raises:
@@ -64,7 +69,7 @@ class Batches:
             raise Unavailable
         return batch.results[place][0]
 
-    def _lead(self, batch: _Batch) -> None:
+    def _lead(self, batch: _Batch[D, R]) -> None:
         try:
             with self._writing:
                 if self._in_company:

@@ -1,4 +1,4 @@
-"""Hears what is appended to rooms elsewhere, over a connection to Redis of its own."""
+"""Hears what is told of rooms elsewhere, over a connection to Redis of its own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import redis
+from msgspec import Struct
 from redis.exceptions import RedisError
 
 from chatapp.store.base import Entry
@@ -19,16 +20,42 @@ from chatapp.store.tasks import event
 logger = logging.getLogger(__name__)
 HELLO = channel("")
 """A channel of no room, so that there's always one to hear."""
-PUBLISHED = tuple[str, str, str, str, str, str]
 LOOK = 0.5  # seconds between looks at whether it's to go on
+
+
+class Said(Struct, array_like=True, tag="newmsg"):
+    """A message, as APPEND publishes it."""
+
+    epoch: str
+    number: str
+    at: str
+    user: str
+    message: str
+    key: str
+
+
+class Hint(Struct, array_like=True, tag="hint"):
+    """That something has happened to a name, as roster.lua publishes it.
+
+    `event`: as in docs/wire.md. `count`: how many names are in the room by now. `to`: what a name
+    is called from now on. `holder`: the connection that caused it.
+    """
+
+    epoch: str
+    event: str
+    count: int
+    user: str
+    to: str
+    holder: str
 
 
 class Listener:
     """Subscribed to rooms' channels, again and again where the connection breaks.
 
     `on_subscribed(room)` is called before anything is heard of a room, after each break too;
-    `on_entry(epoch, entry)` for what is heard. What isn't heard while the connection is broken,
-    nobody repeats: see RedisLog. `patience`: seconds that a subscription has.
+    `on_entry(epoch, entry)` for what is said, `on_hint(room, hint)` for names. What isn't heard
+    while the connection is broken, nobody repeats: see RedisLog. `patience`: seconds that a
+    subscription has.
     """
 
     def __init__(
@@ -41,6 +68,7 @@ class Listener:
         self._server = server
         self._on_subscribed = on_subscribed
         self._on_entry = on_entry
+        self.on_hint: Callable[[str, Hint], None] = lambda *_: None
         self._patience = patience
         self._rooms: dict[str, Any] = {}  # events: that it's subscribed
         self._pubsub: Any = None
@@ -61,6 +89,16 @@ class Listener:
         if wait:
             subscribed.wait(self._patience)
 
+    def forget(self, room: str) -> None:
+        """Hear the room no longer."""
+        with self._lock:
+            if self._rooms.pop(room, None):
+                self._try(lambda: self._pubsub.unsubscribe(channel(room)))
+
+    def rooms(self) -> list[str]:
+        with self._lock:
+            return list(self._rooms)
+
     def begin_anew(self) -> None:
         """Give up the connection for a new one."""
         with self._lock:
@@ -69,11 +107,11 @@ class Listener:
     def close(self) -> None:
         self._closed.set()
 
-    def _try(self, subscribe: Callable[[], Any]) -> None:
+    def _try(self, say: Callable[[], Any]) -> None:
         """A connection that's broken is made anew, with all rooms, by who reads it."""
         if self._pubsub is not None:
             try:
-                subscribe()
+                say()
             except Exception as error:  # whatever a socket that two let go of says
                 logger.debug("the listener's connection broke: %s", error)
                 self._pubsub = None
@@ -110,9 +148,12 @@ class Listener:
 
     def _heard(self, room: str, data: bytes) -> None:
         try:
-            epoch, number, at, user, message, key = msgspec.msgpack.decode(data, type=PUBLISHED)
-            entry = Entry(room, int(number), int(at), user, message, key)
+            told = msgspec.msgpack.decode(data, type=Said | Hint)
+            if isinstance(told, Hint):
+                self.on_hint(room, told)
+                return
+            numbers = int(told.number), int(told.at)
         except ValueError:
             logger.warning("what is published on %s isn't the chat's", channel(room))
             return
-        self._on_entry(epoch, entry)
+        self._on_entry(told.epoch, Entry(room, *numbers, told.user, told.message, told.key))

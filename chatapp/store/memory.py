@@ -73,7 +73,7 @@ class MemoryLog(Log):
                 end = here.newest + 1 if before is None else min(before, here.newest + 1)
                 ids = range(end - 1, oldest - 1, -1)
             entries, more = bounded((here.entries[number] for number in ids), limit)
-        return Page(entries if since is not None else entries[::-1], more)
+        return Page(entries if since is not None else entries[::-1], more, self._epoch)
 
     def available(self) -> bool:
         return not self._closed

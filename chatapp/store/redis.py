@@ -12,17 +12,20 @@ from typing import Any, TypeVar
 
 from redis.exceptions import RedisError
 
-from chatapp.errors import StoreError, Unavailable
+from chatapp.errors import NameLost, Unavailable
 from chatapp.names import fold
-from chatapp.store.base import KEEP, Draft, Entry, Log, Page, Retention, bounded
+from chatapp.store.base import KEEP, Draft, Entry, Page, Retention
 from chatapp.store.batch import Batches
 from chatapp.store.listener import Listener
-from chatapp.store.redis_reading import BEYOND, Reader, entry_of
+from chatapp.store.opened import OpenedLog, logger
+from chatapp.store.redis_reading import Reader, entry_of
 from chatapp.store.redis_scripts import (
     APPEND,
     BEGIN_ANEW,
     EPOCH,
+    NAMES,
     NEWEST,
+    NODES,
     RETIRE,
     SCHEMA,
     TRIAL,
@@ -31,26 +34,26 @@ from chatapp.store.redis_scripts import (
     keys_key,
     log_key,
 )
-from chatapp.store.redis_server import Server, logger, prepare
+from chatapp.store.redis_server import Server, prepare
 from chatapp.store.tails import Tails
-from chatapp.store.tasks import event
 
 T = TypeVar("T")
 RETIRED_AT_ONCE = 100
 SWEEP_PAUSE = 0.01  # seconds between steps
 LONGEST_PAUSE = 2.0  # seconds between looks for a Redis that is away
+BROKEN, LOST = -1, -2
+"""What APPEND answers in place of whether a message is new."""
 
 
-class RedisLog(Log):
-    """Keeps messages in the Redis at `url`, opened at its first use if not by `open`.
+class RedisLog(OpenedLog):
+    """Keeps messages in the Redis at `url`.
 
     What others append to a room that is attended is published, and a hint: gaps are read from the
     stream, where a later number comes, where the connection was broken, and every `check_interval`
-    seconds. `patience`: seconds that Redis has for an answer. `sweep_interval`: seconds between
-    looks at what retention no longer keeps. `clock`: seconds since 1970.
-    """
+    seconds. `patience`: seconds that Redis has for an answer. `clock`: seconds since 1970.
 
-    waits = True
+    RedisRoster has names on the same Redis, by its `server` and `listener`.
+    """
 
     def __init__(
         self,
@@ -62,37 +65,26 @@ class RedisLog(Log):
         sweep_interval: float = 60.0,
         clock: Callable[[], float] = time,
     ) -> None:
-        super().__init__()
+        super().__init__(sweep_interval)
         self._check_interval = check_interval
-        self._sweep_interval = sweep_interval
-        self._server = Server(url, patience)
-        self._redis = self._server.client
-        self._reader = Reader(self._redis, retention, clock)
-        self._lock = threading.Lock()
-        self._open = False
-        self._closed = event()
+        self.server = Server(url, patience)
+        self._reader = Reader(self.server, retention, clock)
         self._has_missed = False
         self._tails = Tails(self._missed, self._deliver)
-        self._listener = Listener(self._redis, self._catch_up, self._hear, patience)
+        self.listener = Listener(self.server.client, self._catch_up, self._hear, patience)
         self._renumbering = threading.Lock()
-        self._batches = Batches(self._write, self._tails.said)
+        self._batches: Batches[Draft, Entry | None] = Batches(self._write, self._said)
 
-    def open(self) -> None:
-        if self._open:
-            return
-        with self._lock:
-            if not self._open:
-                self._epoch = prepare(self._server)
-                self._open = True
-                self._listener.start()
-                for work in (self._sweep, self._check_now_and_then):
-                    threading.Thread(target=work, daemon=True).start()
+    def _begin(self) -> None:
+        self._epoch = prepare(self.server)
+        self.listener.start()
+        threading.Thread(target=self._check_now_and_then, daemon=True).start()
 
     def close(self) -> None:
         self._closed.set()
         self._batches.close()
-        self._listener.close()
-        self._server.close()
+        self.listener.close()
+        self.server.close()
 
     @property
     def epoch(self) -> str:
@@ -101,17 +93,21 @@ class RedisLog(Log):
 
     def append(self, draft: Draft) -> Entry:
         self._open_for_use()
-        return self._batches.append(draft)
+        entry = self._batches.append(draft)
+        if entry is None:
+            raise NameLost
+        return entry
 
     def attend(self, room: str) -> None:
         with suppress(Unavailable):  # else it's heard once Redis is back
             self._open_for_use()
         if room not in self._tails:
-            self._listener.hear(room, wait=not self._server.away)
+            self._tails.begin(room)
+            self.listener.hear(room, wait=not self.server.away)
 
     def find(self, room: str, user: str, key: str) -> Entry | None:
         def look_up() -> Entry | None:
-            number: Any = self._redis.hget(keys_key(room), f"{fold(user)} {key}")
+            number: Any = self.server.client.hget(keys_key(room), f"{fold(user)} {key}")
             if number is None:
                 return None
             return next(self._reader.entries(room, int(number) - 1, int(number)), None)
@@ -121,50 +117,39 @@ class RedisLog(Log):
     def read(
         self, room: str, *, since: int | None = None, before: int | None = None, limit: int = 50
     ) -> Page:
-        if since is not None:
-            entries = self._reader.entries(room, since, BEYOND)
-        else:
-            entries = self._reader.back(room, BEYOND if before is None else before)
-        page = Page(*self._ask(lambda: bounded(entries, limit)))
-        return page if since is not None else Page(page.entries[::-1], page.more)
+        return self._ask(lambda: self._reader.page(room, since, before, limit))
 
     def available(self) -> bool:
         try:
             self._open_for_use()
         except Unavailable:
             return False
-        return not self._server.away
-
-    def _open_for_use(self) -> None:
-        if self._closed.is_set():
-            raise Unavailable
-        try:
-            self.open()
-        except StoreError as error:
-            logger.error("%s", error)
-            raise Unavailable from None
+        return not self.server.away
 
     def _ask(self, question: Callable[[], T]) -> T:
         self._open_for_use()
-        return self._server.ask(question)
+        return self.server.ask(question)
 
     # What is said
 
-    def _write(self, drafts: list[Draft]) -> Sequence[tuple[Entry, bool]]:
+    def _write(self, drafts: list[Draft]) -> Sequence[tuple[Entry | None, bool]]:
         """Where it is broken off, some may have been written: their keys tell, sent again."""
         epoch = self._epoch  # before what has been told in it
         calls = [(self._keys(draft.room), self._arguments(draft, epoch)) for draft in drafts]
-        answers = self._ask(lambda: self._server.run(APPEND, *calls))
-        if any(is_new < 0 for is_new, *_ in answers):
+        answers = self._ask(lambda: self.server.run(APPEND, *calls))
+        if any(is_new == BROKEN for is_new, *_ in answers):
             self._ask(lambda: self._begin_anew(epoch))
             raise Unavailable
         return [
-            (entry_of(draft.room, number, fields), bool(is_new))
+            (entry_of(draft.room, number, fields) if is_new != LOST else None, is_new == 1)
             for draft, (is_new, number, fields) in zip(drafts, answers, strict=True)
         ]
 
+    def _said(self, entries: Sequence[Entry | None]) -> None:
+        self._tails.said([entry for entry in entries if entry])
+
     def _keys(self, room: str) -> list[str]:
-        return [log_key(room), keys_key(room), NEWEST, EPOCH]
+        return [log_key(room), keys_key(room), NEWEST, EPOCH, NAMES, NODES]
 
     def _arguments(self, draft: Draft, epoch: str) -> list[Any]:
         who = (draft.user, draft.message, draft.key, fold(draft.user))
@@ -177,6 +162,7 @@ class RedisLog(Log):
             channel(draft.room),
             epoch,
             told,
+            draft.holder,
         ]
 
     # What others say
@@ -186,25 +172,38 @@ class RedisLog(Log):
         pause, looking = self._check_interval, False
         while not self._closed.wait(pause * random.uniform(0.75, 1.25)):  # noqa: S311 (no secret)
             try:
-                self._server.look(self._check)
+                self.server.look(self._check)
                 pause, looking = self._check_interval, False
             except Unavailable:
                 pause = min(2 * pause, LONGEST_PAUSE) if looking else self._check_interval / 8
                 looking = True
 
     def _check(self) -> None:
-        if self._server.away:  # else reading is enough
-            self._redis.set(TRIAL, "")
+        if self.server.away:  # else reading is enough
+            self.server.client.set(TRIAL, "")
         known, told = self._epoch, self._tails.told()
-        epoch: Any = self._redis.get(EPOCH)
+        epoch: Any = self.server.client.get(EPOCH)
         numbers = self._reader.numbers(list(told))
         if epoch != known.encode() or any(numbers[room] < told[room] for room in told):
             self._begin_anew(known)
             return
         missed = [self._tails.reach(room, number) for room, number in numbers.items()]
+        self._forget_rooms(list(told))
         if any(missed) and self._has_missed:  # twice in a row: it hears nothing
-            self._listener.begin_anew()
+            self.listener.begin_anew()
         self._has_missed = any(missed)
+
+    def _forget_rooms(self, rooms: list[str]) -> None:
+        """Those that nobody hears any more; whoever comes meanwhile has it heard again."""
+        for room in rooms:
+            if not self._is_heard(room):
+                self._tails.end(room)
+                self.listener.forget(room)
+                if self._is_heard(room):
+                    self.attend(room)
+
+    def _is_heard(self, room: str) -> bool:
+        return any(hears(room) for hears in self._hears)
 
     def _begin_anew(self, known: str) -> None:
         """Redis has lost what it had in the epoch that is known, or others have found so: no number
@@ -213,14 +212,16 @@ class RedisLog(Log):
             if self._epoch != known:
                 return
             call = ([EPOCH, VERSION], [known, secrets.token_urlsafe(9), SCHEMA])
-            (epoch,) = self._server.run(BEGIN_ANEW, call)
+            (epoch,) = self.server.run(BEGIN_ANEW, call)
             self._tails.begin_anew(self._reader.numbers(list(self._tails.told())))
             self._epoch = epoch.decode()
         logger.error("Redis has lost messages that were told; their numbering begins anew")
+        self.break_off()
 
     def _catch_up(self, room: str) -> None:
         with suppress(Unavailable):  # else at the next check
-            self._tails.begin(room, self._reader.newest(room))
+            if room in self._tails:
+                self._tails.reach(room, self._reader.newest(room))
 
     def _hear(self, epoch: str, entry: Entry) -> None:
         if epoch == self._epoch:
@@ -231,20 +232,17 @@ class RedisLog(Log):
         try:
             yield from self._reader.entries(room, since, until)
         except RedisError as error:
-            self._server.goes_away(error)
+            self.server.goes_away(error)
             raise Unavailable from None
 
     # What is no longer kept
 
     def _sweep(self) -> None:
-        """Take it away now and then."""
-        while not self._closed.wait(self._sweep_interval):
-            with suppress(Unavailable):
-                for room, _ in self._ask(lambda: list(self._redis.hscan_iter(NEWEST))):
-                    self._ask(lambda: self._retire(room.decode()))  # noqa: B023
+        for room, _ in self._ask(lambda: list(self.server.client.hscan_iter(NEWEST))):
+            self._ask(lambda: self._retire(room.decode()))  # noqa: B023
 
     def _retire(self, room: str) -> None:
         kept = self._reader.kept()
         call = (self._keys(room), [room, *kept, RETIRED_AT_ONCE])
-        while self._server.run(RETIRE, call) == [RETIRED_AT_ONCE] and not self._closed.is_set():
+        while self.server.run(RETIRE, call) == [RETIRED_AT_ONCE] and not self._closed.is_set():
             self._closed.wait(SWEEP_PAUSE)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import redis
-
-from chatapp.store.base import Entry, Retention
-from chatapp.store.redis_scripts import NEWEST, log_key
+from chatapp.errors import Unavailable
+from chatapp.store.base import Entry, Page, Retention, bounded
+from chatapp.store.redis_scripts import EPOCH, NEWEST, READ, log_key
+from chatapp.store.redis_server import Server
 
 BEYOND = 2**53
 """More than any number of messages, and a number to Lua."""
@@ -17,12 +17,10 @@ CHUNK = 50
 
 
 class Reader:
-    """Reads from `client` what `retention` keeps. `clock`: seconds since 1970."""
+    """Reads from `server` what `retention` keeps. `clock`: seconds since 1970."""
 
-    def __init__(
-        self, client: redis.Redis, retention: Retention, clock: Callable[[], float]
-    ) -> None:
-        self._redis = client
+    def __init__(self, server: Server, retention: Retention, clock: Callable[[], float]) -> None:
+        self._server = server
         self._retention = retention
         self._clock = clock
 
@@ -35,41 +33,76 @@ class Reader:
 
     def numbers(self, rooms: list[str]) -> dict[str, int]:
         """The newest number of each."""
-        newest: Any = self._redis.hmget(NEWEST, rooms) if rooms else []
+        newest: Any = self._server.client.hmget(NEWEST, rooms) if rooms else []
         return dict(zip(rooms, map(number_in, newest), strict=True))
 
     def newest(self, room: str) -> int:
-        newest: Any = self._redis.hget(NEWEST, room)
+        newest: Any = self._server.client.hget(NEWEST, room)
         return number_in(newest)
+
+    def page(self, room: str, since: int | None, before: int | None, limit: int) -> Page:
+        """A page of the log (Log.read).
+
+        Raises:
+            Unavailable: Redis begins a new epoch meanwhile.
+        """
+        if since is not None:
+            reading = _Reading(self, room, since, BEYOND)
+            return Page(*bounded(reading.forwards(), limit), reading.epoch)
+        reading = _Reading(self, room, 0, (BEYOND if before is None else before) - 1)
+        entries, more = bounded(reading.backwards(), limit)
+        return Page(entries[::-1], more, reading.epoch)
 
     def entries(self, room: str, since: int, until: int) -> Iterator[Entry]:
         """Those that are kept, after one number and up to another."""
-        most, cutoff = self.kept()
-        since = max(since, self.newest(room) - most)
-        while True:
-            found: Any = self._redis.xrange(log_key(room), f"{since + 1}-0", f"{until}-0", CHUNK)
-            for id_, fields in found:
-                entry = entry_of(room, number_of(id_), fields)
-                since = entry.id
-                if entry.at >= cutoff:
-                    yield entry
-            if len(found) < CHUNK:
+        return _Reading(self, room, since, until).forwards()
+
+    def chunk(
+        self, room: str, since: int, until: int, *, is_back: bool = False
+    ) -> tuple[str, list[Entry]]:
+        """The epoch, and the first or the last of the messages after one number and up to
+        another."""
+        most, _ = self.kept()
+        keys = [log_key(room), NEWEST, EPOCH]
+        arguments = [room, since + 1, until, most, CHUNK, int(is_back)]
+        ((epoch, found),) = self._server.run(READ, (keys, arguments))
+        return epoch.decode(), [entry_of(room, number_of(id_), fields) for id_, fields in found]
+
+
+class _Reading:
+    """Reads what `room` said after one number and up to another, in one epoch."""
+
+    def __init__(self, reader: Reader, room: str, since: int, until: int) -> None:
+        self._reader = reader
+        self._room = room
+        self._since = since
+        self._until = until
+        _, self._cutoff = reader.kept()
+        self.epoch = ""
+
+    def forwards(self) -> Iterator[Entry]:
+        while entries := self._next(is_back=False):
+            self._since = entries[-1].id
+            yield from (entry for entry in entries if entry.at >= self._cutoff)
+            if len(entries) < CHUNK:
                 return
 
-    def back(self, room: str, before: int) -> Iterator[Entry]:
-        """Those that are kept before a number, the newest first."""
-        most, cutoff = self.kept()
-        oldest = max(0, self.newest(room) - most)
-        while before > oldest + 1:
-            found: Any = self._redis.xrevrange(log_key(room), f"{before - 1}-0", "-", CHUNK)
-            for id_, fields in found:
-                entry = entry_of(room, number_of(id_), fields)
-                before = entry.id
-                if entry.id <= oldest or entry.at < cutoff:
+    def backwards(self) -> Iterator[Entry]:
+        while entries := self._next(is_back=True):
+            self._until = entries[-1].id - 1
+            for entry in entries:
+                if entry.at < self._cutoff:
                     return
                 yield entry
-            if len(found) < CHUNK:
+            if len(entries) < CHUNK:
                 return
+
+    def _next(self, is_back: bool) -> list[Entry]:
+        epoch, entries = self._reader.chunk(self._room, self._since, self._until, is_back=is_back)
+        if not epoch or self.epoch not in ("", epoch):
+            raise Unavailable
+        self.epoch = epoch
+        return entries
 
 
 def number_in(newest: bytes | None) -> int:
@@ -82,9 +115,8 @@ def number_of(id_: bytes) -> int:
     return int(id_.partition(b"-")[0])
 
 
-def entry_of(room: str, number: Any, fields: Any) -> Entry:
-    """The entry of a stream's fields: names and values in turn, or by name."""
-    if not isinstance(fields, dict):
-        fields = dict(zip(fields[::2], fields[1::2], strict=True))
-    text = {name.decode(): value.decode() for name, value in fields.items()}
+def entry_of(room: str, number: Any, fields: list[bytes]) -> Entry:
+    """The entry of a stream's fields: names and values in turn."""
+    names, values = fields[::2], fields[1::2]
+    text = {name.decode(): value.decode() for name, value in zip(names, values, strict=True)}
     return Entry(room, int(number), int(text["at"]), text["user"], text["message"], text["key"])

@@ -9,8 +9,8 @@
 | `chatapp:log:ROOM` | a stream: message N under the id N-0 |
 | `chatapp:keys:ROOM` | a hash: for each name as it is compared, a space, and a key, the number |
 
-Messages are told on the channel `chatapp:said:ROOM`, in MessagePack: the epoch, the number, the
-time, the sender, the text and the key. A channel is of all databases; the epoch tells whose it is.
+`roster.lua` has those of names. What a room is told goes over the channel `chatapp:said:ROOM`, in
+MessagePack (listener.py). A channel is of all databases; the epoch tells whose it is.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ PREFIX = "chatapp:"
 SCHEMA = "1"
 
 APPEND = """
-local log, keys, newest, epoch = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local log, keys, newest, epoch, names, nodes = unpack(KEYS)
 local room, user, message, key, folded = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local now, most, cutoff = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local channel, known_epoch, told = ARGV[9], ARGV[10], tonumber(ARGV[11])
+local channel, known_epoch, told, holder = ARGV[9], ARGV[10], tonumber(ARGV[11]), ARGV[12]
 
 local number, at = 0, 0
 local before = redis.call('HGET', newest, room)
@@ -32,6 +32,14 @@ if before then
 end
 if redis.call('GET', epoch) ~= known_epoch or number < told then
   return {-1, 0, {}}
+end
+if holder ~= '' then
+  local packed, time = redis.call('HGET', names, folded), redis.call('TIME')
+  local record = packed and cmsgpack.unpack(packed)
+  local lease = record and redis.call('ZSCORE', nodes, record.node)
+  if not lease or record.holder ~= holder or tonumber(lease) <= tonumber(time[1]) * 1000 then
+    return {-2, 0, {}}
+  end
 end
 local known = key ~= '' and redis.call('HGET', keys, folded .. ' ' .. key)
 if known and tonumber(known) > number - most then
@@ -48,13 +56,32 @@ redis.call('HSET', newest, room, number .. ' ' .. at)
 if key ~= '' then
   redis.call('HSET', keys, folded .. ' ' .. key, number)
 end
-redis.call('PUBLISH', channel, cmsgpack.pack({known_epoch, number, at, user, message, key}))
+local said = {'newmsg', known_epoch, number, at, user, message, key}
+redis.call('PUBLISH', channel, cmsgpack.pack(said))
 return {1, number, fields}
 """
 """Append a message, unless its key is known: whether it's new, its number, its fields.
 
--1 where Redis has begun anew, or has lost what was `told`. Messages up to `most` before the newest
-are kept, and those since `cutoff` (ms since 1970)."""
+-1 where Redis has begun anew, or has lost what was `told`; -2 where `holder` has the name no
+longer, or its node has no lease. Messages up to `most` before the newest are kept, and those since
+`cutoff` (ms since 1970)."""
+
+READ = """
+local log, newest, epoch = unpack(KEYS)
+local room, low, high, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local count, is_back = ARGV[5], ARGV[6] == '1'
+local number = tonumber(string.match(redis.call('HGET', newest, room) or '0', '^%d+'))
+low = math.max(low, number - most + 1)
+local from, to, found = string.format('%.0f-0', low), string.format('%.0f-0', high), {}
+if low <= high and is_back then
+  found = redis.call('XREVRANGE', log, to, from, 'COUNT', count)
+elseif low <= high then
+  found = redis.call('XRANGE', log, from, to, 'COUNT', count)
+end
+return {redis.call('GET', epoch) or '', found}
+"""
+"""At most `count` messages with numbers from `low` to `high`, the last ones first if that's asked
+for; and the epoch. Messages up to `most` before the newest are kept."""
 
 BEGIN_ANEW = """
 local epoch, version, schema = KEYS[1], KEYS[2], ARGV[3]
@@ -105,5 +132,7 @@ def channel(room: str) -> str:
 
 NEWEST = f"{PREFIX}newest"
 EPOCH = f"{PREFIX}epoch"
+NAMES = f"{PREFIX}names"
+NODES = f"{PREFIX}nodes"
 VERSION = f"{PREFIX}schema"
 TRIAL = f"{PREFIX}trial"

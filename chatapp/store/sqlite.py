@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
@@ -12,12 +11,13 @@ from pathlib import Path
 from time import time
 from typing import Any, TypeVar
 
-from chatapp.errors import StoreError, Unavailable
+from chatapp.errors import Unavailable
 from chatapp.names import fold
-from chatapp.store.base import KEEP, Draft, Entry, Log, Page, Retention, bounded
+from chatapp.store.base import KEEP, Draft, Entry, Page, Retention, bounded
 from chatapp.store.batch import Batches
 from chatapp.store.database import Lease, connect, open_database, store_error
-from chatapp.store.tasks import event, off_the_loop
+from chatapp.store.opened import OpenedLog
+from chatapp.store.tasks import off_the_loop
 from chatapp.store.writer import Change, Writer
 from chatapp.usernames import Hold
 
@@ -42,16 +42,13 @@ SWEEP_PAUSE = 0.01  # seconds between steps
 DONE = "done"
 
 
-class SQLiteLog(Log):
-    """Keeps messages in the file at `path`, opened at its first use if not by `open`.
+class SQLiteLog(OpenedLog):
+    """Keeps messages in the file at `path`.
 
     What `append` returns has been synced to the disk (WAL, `synchronous=FULL`): neither the end of
     the process nor a power cut loses it. `patience`: seconds to wait for another process to leave
-    the file. `sweep_interval`: seconds between looks at what retention no longer keeps. `clock`:
-    seconds since 1970.
+    the file. `clock`: seconds since 1970.
     """
-
-    waits = True
 
     def __init__(
         self,
@@ -62,36 +59,25 @@ class SQLiteLog(Log):
         sweep_interval: float = 60.0,
         clock: Callable[[], float] = time,
     ) -> None:
-        super().__init__()
+        super().__init__(sweep_interval)
         self.path = path
         self._retention = retention
         self._patience = patience
-        self._sweep_interval = sweep_interval
         self._clock = clock
-        self._lock = threading.Lock()
-        self._open = False
-        self._closed = event()
-        self._batches = Batches(self._write, self._deliver)
+        self._batches: Batches[Draft, Entry] = Batches(self._write, self._deliver)
         self._readers: list[sqlite3.Connection] = []
-        self._failing = False
 
-    def open(self) -> None:
-        if self._open:
-            return
-        with self._lock:
-            if not self._open:
-                patience, self._patience = self._patience, 0  # whoever tries again has waited
-                self._lease = Lease(self.path, patience)
-                try:
-                    self._database = open_database(self.path)
-                except BaseException:
-                    self._lease.release()
-                    raise
-                self._epoch: str
-                (self._epoch,) = self._database.execute("SELECT epoch FROM store").fetchone()
-                self._writer = Writer(self._database, self._retention, self._clock)
-                self._open = True
-                threading.Thread(target=self._sweep, daemon=True).start()
+    def _begin(self) -> None:
+        patience, self._patience = self._patience, 0  # whoever tries again has waited
+        self._lease = Lease(self.path, patience)
+        try:
+            self._database = open_database(self.path)
+        except BaseException:
+            self._lease.release()
+            raise
+        self._epoch: str
+        (self._epoch,) = self._database.execute("SELECT epoch FROM store").fetchone()
+        self._writer = Writer(self._database, self._retention, self._clock)
 
     def close(self) -> None:
         self._closed.set()
@@ -122,7 +108,7 @@ class SQLiteLog(Log):
         if since is not None:
             return self._read(SINCE, limit, room=room, since=since)
         page = self._read(BEFORE, limit, room=room, before=BEYOND if before is None else before)
-        return Page(page.entries[::-1], page.more)
+        return Page(page.entries[::-1], page.more, page.epoch)
 
     def available(self) -> bool:
         """Whether messages are taken now; where the last weren't, tries to write."""
@@ -146,20 +132,6 @@ class SQLiteLog(Log):
             changes.append((HOLD, (hold.folded, hold.user, hold.token, " ".join(hold.rooms))))
         self._open_for_use()
         self._batches.alone(partial(self._try, partial(self._writer.change, changes)))
-
-    def _open_for_use(self) -> None:
-        if self._closed.is_set():
-            raise Unavailable
-        try:
-            self.open()
-        except StoreError as error:
-            self._complain(str(error))
-            raise Unavailable from None
-
-    def _complain(self, trouble: str) -> None:
-        if not self._failing:
-            logger.error("%s; messages aren't taken until then", trouble)
-        self._failing = True
 
     def _write(self, drafts: list[Draft]) -> Sequence[tuple[Entry, bool]]:
         return self._try(lambda: self._writer.commit(drafts))
@@ -186,7 +158,7 @@ class SQLiteLog(Log):
                     Entry(room, number, at, user, message, key or "")
                     for number, at, user, message, key in rows
                 )
-                return Page(*bounded(entries, limit))
+                return Page(*bounded(entries, limit), self._epoch)
 
         return self._query(fetch)
 
@@ -221,13 +193,10 @@ class SQLiteLog(Log):
             reader.close()
 
     def _sweep(self) -> None:
-        """Now and then take away what retention no longer keeps, between the batches."""
-        while not self._closed.wait(self._sweep_interval):
-            steps = self._writer.sweep()
-            try:
-                while self._batches.alone(lambda: off_the_loop(lambda: next(steps, DONE))) != DONE:  # noqa: B023
-                    self._closed.wait(SWEEP_PAUSE)
-            except Unavailable:
-                return
-            except sqlite3.Error as error:
-                logger.error("%s", store_error(self.path, error))
+        """Between the batches."""
+        steps = self._writer.sweep()
+        try:
+            while self._batches.alone(lambda: off_the_loop(lambda: next(steps, DONE))) != DONE:
+                self._closed.wait(SWEEP_PAUSE)
+        except sqlite3.Error as error:
+            logger.error("%s", store_error(self.path, error))

@@ -28,10 +28,9 @@ class Tails:
         self._deliver = deliver
         self._tails: dict[str, _Tail] = {}
 
-    def begin(self, room: str, newest: int) -> None:
-        """Tell what `room` says from now on, after the number `newest`; or catch up with it."""
-        if self._tails.setdefault(room, tail := _Tail(newest)) is not tail:
-            self.reach(room, newest)
+    def begin(self, room: str) -> None:
+        """Tell what `room` says, from what is heard first or reached on."""
+        self._tails.setdefault(room, _Tail())
 
     def begin_anew(self, newest: dict[str, int]) -> None:
         """The numbers are others: tell of each room what comes after its newest one."""
@@ -46,11 +45,11 @@ class Tails:
 
     def told(self) -> dict[str, int]:
         """The newest number of each room that has been told."""
-        return {room: tail.told for room, tail in list(self._tails.items())}
+        return {room: tail.told or 0 for room, tail in list(self._tails.items())}
 
     def told_in(self, room: str) -> int:
         tail = self._tails.get(room)
-        return tail.told if tail else 0
+        return (tail.told or 0) if tail else 0
 
     def said(self, entries: Sequence[Entry]) -> None:
         """These were appended here, and are told even where nobody hears their room. What can't be
@@ -70,9 +69,10 @@ class Tails:
         if tail is None:
             return
         with tail.lock:
-            if entry.id > tail.told + 1:
-                self._catch_up(tail, entry.room, entry.id - 1)
-            if entry.id > tail.told:
+            told = entry.id - 1 if tail.told is None else tail.told
+            if entry.id > told + 1:
+                self._catch_up(tail, entry.room, told, entry.id - 1)
+            if entry.id > told:
                 tail.told = entry.id
                 self._deliver([entry])
 
@@ -82,21 +82,23 @@ class Tails:
         if tail is None:
             return False
         with tail.lock:
+            if tail.told is None:
+                tail.told = newest
             behind = newest > tail.told
             if behind:
-                self._catch_up(tail, room, newest)
+                self._catch_up(tail, room, tail.told, newest)
         return behind
 
-    def _catch_up(self, tail: _Tail, room: str, until: int) -> None:
-        for entry in self._read(room, tail.told, until):
+    def _catch_up(self, tail: _Tail, room: str, since: int, until: int) -> None:
+        for entry in self._read(room, since, until):
             tail.told = entry.id
             self._deliver([entry])
-        tail.told = max(tail.told, until)  # what retention has taken can't be told
+        tail.told = until  # what retention has taken can't be told
 
 
 class _Tail:
     __slots__ = ("lock", "told")
 
-    def __init__(self, told: int) -> None:
-        self.told = told
+    def __init__(self, told: int | None = None) -> None:
+        self.told = told  # None: nothing yet
         self.lock = Lock()

@@ -112,6 +112,7 @@ class LogContract:
     def test_reading_an_empty_room(self, log):
         for asked in ({}, {"since": 0}, {"before": 5}):
             assert self.ids(log.read("nobody", **asked)) == ([], False)
+            assert log.read("nobody", **asked).epoch == log.epoch
 
     def test_a_read_is_bounded_in_bytes(self, log):
         self.fill(log, 30, message="😀" * 1000)

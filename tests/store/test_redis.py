@@ -188,7 +188,7 @@ def test_what_is_never_published_is_told_all_the_same(nodes, server):
     """As if the subscription had silently died."""
     ann, bo = nodes
     bo.log.attend("tea")
-    bo.log._listener._on_entry = lambda epoch, entry: None
+    bo.log.listener._on_entry = lambda epoch, entry: None
     ann.says(60)
     eventually(lambda: bo.heard == list(range(1, 61)), within=5)
 
@@ -251,6 +251,23 @@ def test_a_redis_that_was_killed_has_lost_nothing(make_log, own):
     assert ann.heard == bo.heard
 
 
+def test_a_room_that_nobody_hears_is_forgotten_and_heard_again(make_log, server):
+    ann, bo = (Node(make_log(url=server.url, check_interval=0.05)) for _ in range(2))
+    hearing = ["tea"]
+    bo.log.follow(lambda _: None, lambda room: room in hearing)
+    bo.log._hears.pop(0)
+    bo.log.attend("tea")
+    ann.says()
+    eventually(lambda: bo.heard == [1])
+    hearing.clear()
+    eventually(lambda: "tea" not in bo.log._tails)
+    ann.says()
+    hearing.append("tea")
+    bo.log.attend("tea")
+    ann.says()
+    eventually(lambda: bo.heard == [1, 3])
+
+
 def both_have_told_20(ann: Node, bo: Node) -> str:
     """The epoch in which that was."""
     bo.log.attend("tea")
@@ -263,9 +280,15 @@ def test_no_number_is_used_twice_in_an_epoch(nodes, server, caplog):
     """Redis has lost what it had: the numbering is another one, on all nodes."""
     ann, bo = nodes
     epoch = both_have_told_20(ann, bo)
+    breaks = []
+    for node in nodes:
+        node.log.on_break(lambda node=node: breaks.append(node))
     with redis.Redis.from_url(server.url) as client:
         client.flushall()
     eventually(lambda: ann.log.epoch == bo.log.epoch != epoch)
+    assert ann.log.read("tea").epoch == bo.log.epoch
+    eventually(lambda: len(breaks) == 2)
+    assert set(breaks) == set(nodes)
     assert "numbering begins anew" in caplog.text
     ann.says()
     eventually(lambda: bo.heard[20:] == [1])

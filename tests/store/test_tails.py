@@ -30,7 +30,8 @@ def entry(number: int, room: str = "tea") -> Entry:
 @given(st.lists(st.tuples(st.integers(1, 20), st.booleans())), st.integers(0, 20))
 def test_each_is_told_once_and_in_order(steps, newest):
     node = Node()
-    node.tails.begin("tea", newest)
+    node.tails.begin("tea")
+    node.tails.reach("tea", newest)
     for number, is_heard in steps:
         if is_heard:
             node.tails.heard(entry(number))
@@ -42,7 +43,8 @@ def test_each_is_told_once_and_in_order(steps, newest):
 
 def test_what_comes_in_order_is_not_read():
     node = Node()
-    node.tails.begin("tea", 0)
+    node.tails.begin("tea")
+    node.tails.reach("tea", 0)
     for number in range(1, 10):
         node.tails.heard(entry(number))
     assert (node.told, node.reads) == (list(range(1, 10)), 0)
@@ -50,7 +52,8 @@ def test_what_comes_in_order_is_not_read():
 
 def test_what_retention_has_taken_is_left_out():
     node = Node(gone=5)
-    node.tails.begin("tea", 0)
+    node.tails.begin("tea")
+    node.tails.reach("tea", 0)
     node.tails.heard(entry(8))
     node.tails.reach("tea", 3)
     node.tails.heard(entry(9))
@@ -67,9 +70,22 @@ def test_a_room_that_is_not_heard_tells_only_what_is_said_here():
 
 def test_a_room_that_is_heard_again_goes_on_from_then():
     node = Node()
-    node.tails.begin("tea", 0)
+    node.tails.begin("tea")
+    node.tails.reach("tea", 0)
     node.tails.end("tea")
     node.tails.heard(entry(1))
-    node.tails.begin("tea", 7)
-    node.tails.begin("tea", 9)
+    node.tails.begin("tea")
+    node.tails.reach("tea", 7)
+    node.tails.begin("tea")
+    node.tails.reach("tea", 9)
     assert node.told == [8, 9]
+
+
+def test_a_room_begins_with_what_is_heard_of_it_first():
+    node = Node()
+    node.tails.begin("tea")
+    node.tails.said([entry(5)])
+    node.tails.reach("tea", 4)
+    node.tails.heard(entry(5))
+    node.tails.reach("tea", 6)
+    assert node.told == [5, 6]
