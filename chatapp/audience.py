@@ -29,6 +29,9 @@ class Audience(Protocol):
     def rooms(self, client: str) -> Collection[str]:
         """The rooms that `client` hears."""
 
+    def hears(self, room: str) -> bool:
+        """Whether anybody hears `room`."""
+
     def later(self, seconds: float, call: Any) -> None:
         """Have `call()` called so many seconds later."""
 
@@ -37,6 +40,9 @@ class Audience(Protocol):
 
     def close(self, client: str) -> None:
         """End the client's connection."""
+
+    def close_all(self) -> None:
+        """End all connections, so that clients come back by themselves."""
 
     def dismiss(self, client: str, event: str, refusal: ChatError) -> None:
         """`client` hears of `refusal`, and is not to come back; its connection ends."""

@@ -15,6 +15,7 @@ from chatapp.client import Bounds, Client, Gone
 from chatapp.errors import (
     MessageEmpty,
     MessageTooLong,
+    NameLost,
     NameRequired,
     NotInRoom,
     RoomInvalid,
@@ -41,7 +42,8 @@ class Chat:
         self._turns = Turns(audience, roster.end)
         self._opening = Lock()
         self._is_open = False
-        log.follow(self._deliver)
+        log.follow(self._deliver, audience.hears)
+        log.on_break(audience.close_all)
 
     def open(self) -> None:
         """Open the log, and hold the names that were to be held when it was left.
@@ -64,6 +66,7 @@ class Chat:
         with suppress(StoreError, Unavailable):  # whatever needs the log says that it's unavailable
             self.open()
         self.audience.enter(id, wire.LOBBY)
+        self._log.attend(wire.LOBBY)
         return Client(id, self._bounds)
 
     def disconnect(self, client: Client, how: Gone) -> None:
@@ -77,7 +80,11 @@ class Chat:
         Raises:
             RateLimited: it is over its rate of all events.
         """
-        return self._turns.take(client, do, beside)
+        try:
+            return self._turns.take(client, do, beside)
+        except NameLost:
+            self.audience.close(client.id)
+            raise
 
     def name(self, client: Client, request: wire.SetUsername) -> wire.NameSet:
         """Give the client the name that it asks for; the first thing it hears is `userSet`."""
@@ -96,7 +103,7 @@ class Chat:
         client.messages.take()
         try:
             self._judge(request.message)
-            entry = self._append(client, Draft(room, user, request.message, request.key))
+            entry = self._append(client, Draft(room, user, request.message, request.key, client.id))
         except (MessageEmpty, MessageTooLong):
             # A key is looked up before the text is judged, and seldom with such a text.
             if not request.key:
@@ -126,14 +133,13 @@ class Chat:
         if is_new:
             self.audience.enter(client.id, room)
         try:
+            self._log.attend(room)
             page = self._log.read(room, since=given(request.since), limit=request.limit)
+            count, users = self._roster.enter(client, room)
         except Unavailable:
             if is_new:
                 self.audience.leave(client.id, room)
             raise
-        if is_new:
-            self._roster.enter(client, room)
-        count, users = self._roster.users(room)
         return wire.Joined(
             room=room,
             epoch=page.epoch,
@@ -148,8 +154,8 @@ class Chat:
         room = self._entered(client, request.room)
         if room == wire.LOBBY:
             raise RoomInvalid("The lobby can't be left.")
-        self.audience.leave(client.id, room)
         self._roster.leave(client, room)
+        self.audience.leave(client.id, room)
         return wire.Left(room=room)
 
     def history(self, client: Client, request: wire.History) -> wire.Read:

@@ -43,6 +43,9 @@ class SocketAudience:
         rooms = self._server.rooms(client, self._namespace)
         return [room[1:] for room in rooms if room.startswith("#")]
 
+    def hears(self, room: str) -> bool:
+        return bool(self._server.manager.has_members(self._namespace, f"#{room}"))
+
     def send(self, client: str, event: str, *arguments: Any) -> None:
         self._server.emit(event, arguments, to=client, namespace=self._namespace)
 
@@ -67,6 +70,9 @@ class SocketAudience:
     def close(self, client: str) -> None:
         if connection := self._connection(client):
             connection.close(reason=self._server.reason.SERVER_DISCONNECT)
+
+    def close_all(self) -> None:
+        self._server.eio.disconnect()
 
     def _connection(self, client: str) -> Connection | None:
         return connection_of(self._server, client, self._namespace)

@@ -52,8 +52,9 @@ class Roster(ABC):
         """
 
     @abstractmethod
-    def enter(self, client: Client, room: str) -> None:
-        """The client hears `room` from now on; with a name it is listed there.
+    def enter(self, client: Client, room: str) -> tuple[int, list[str]]:
+        """The client hears `room`; with a name it is listed there. How many names are there by now,
+        and the first presence.CROWD of them, sorted without case.
 
         Raises:
             Unavailable: it can't be told just now; nothing has changed. So for `leave`.
@@ -71,11 +72,6 @@ class Roster(ABC):
     @abstractmethod
     def typing(self, client: Client, room: str) -> None:
         """The others in the room hear that the client is typing, unless it's a crowd."""
-
-    @abstractmethod
-    def users(self, room: str) -> tuple[int, list[str]]:
-        """How many names are in `room`, and the first presence.CROWD of them, sorted without
-        case."""
 
 
 class LocalRoster(Roster):
@@ -110,8 +106,9 @@ class LocalRoster(Roster):
             self._audience.dismiss(claim.ousted.id, "setUsername", refusal)
         return Named(user, claim.token)
 
-    def enter(self, client: Client, room: str) -> None:
+    def enter(self, client: Client, room: str) -> tuple[int, list[str]]:
         self._change_room(client, room, self._presence.enter)
+        return self._presence.users(room)
 
     def leave(self, client: Client, room: str) -> None:
         self._change_room(client, room, self._presence.leave)
@@ -132,9 +129,6 @@ class LocalRoster(Roster):
     def typing(self, client: Client, room: str) -> None:
         change = {"room": room, "user": client.user or ""}
         self._presence.tell_others(room, "userTyping", change, client.id)
-
-    def users(self, room: str) -> tuple[int, list[str]]:
-        return self._presence.users(room)
 
     def _await_owner(self, user: str, hold: Hold | None = None, rooms: Iterable[str] = ()) -> None:
         """The name stays in its rooms until its owner is back in them, or its time is over."""

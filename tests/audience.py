@@ -39,6 +39,9 @@ class Audience:
     def rooms(self, client: str) -> list[str]:
         return self._rooms.get(client, [])
 
+    def hears(self, room: str) -> bool:
+        return any(room in rooms for rooms in self._rooms.values())
+
     def later(self, seconds: float, call: Callable[[], Any]) -> None:
         self._due.append((self.now + seconds, call))
 
@@ -47,6 +50,9 @@ class Audience:
 
     def close(self, client: str) -> None:
         self.closed.append(client)
+
+    def close_all(self) -> None:
+        self.closed.extend(self.heard)
 
     def dismiss(self, client: str, event: str, refusal: ChatError) -> None:
         self.send(client, "refused", event, refusal.code)

@@ -28,7 +28,7 @@ class Room:
 
     def names(self) -> list[str]:
         """All names that are somebody's, or held."""
-        return self.chat._roster.users("lobby")[1]
+        return self.connects().joins().users
 
     def connects(self, name: str = "", **options) -> Person:
         person = Person(self)

@@ -40,6 +40,10 @@ class Fanout(Manager):  # type: ignore[misc]
         found = {m.sid: m.eio_sid for name in several for m in self._members_of(namespace, name)}
         yield from found.items()
 
+    def has_members(self, namespace: str, room: Name) -> bool:
+        here = self._namespaces.get(namespace)
+        return here is not None and room in here.rooms
+
     def _members_of(self, namespace: str, room: Name) -> list[Member]:
         here = self._namespaces.get(namespace)
         if here is None:
