@@ -59,6 +59,7 @@ class Chat:
 
     def close(self) -> None:
         """Finish what was accepted, and take no more."""
+        self._roster.close()
         self._log.close()
 
     def connect(self, id: str) -> Client:  # noqa: A002
@@ -154,8 +155,8 @@ class Chat:
         room = self._entered(client, request.room)
         if room == wire.LOBBY:
             raise RoomInvalid("The lobby can't be left.")
-        self._roster.leave(client, room)
         self.audience.leave(client.id, room)
+        self._roster.leave(client, room)
         return wire.Left(room=room)
 
     def history(self, client: Client, request: wire.History) -> wire.Read:

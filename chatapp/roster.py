@@ -38,6 +38,9 @@ class Roster(ABC):
             Unavailable: they can't be read.
         """
 
+    def close(self) -> None:  # noqa: B027 (where nobody else is told)
+        """All clients have gone, and this is left."""
+
     @abstractmethod
     def claim(self, client: Client, name: str, token: str = "", *, hold: bool = False) -> Named:
         """Give `name` to the client as `client.user`, who gives up the one that it had, in one
@@ -57,12 +60,13 @@ class Roster(ABC):
         and the first presence.CROWD of them, sorted without case.
 
         Raises:
-            Unavailable: it can't be told just now; nothing has changed. So for `leave`.
+            Unavailable: it can't be told just now; nothing has changed.
+            NameLost: the client's name isn't its own any longer.
         """
 
     @abstractmethod
     def leave(self, client: Client, room: str) -> None:
-        """The client won't hear `room` any longer."""
+        """The client doesn't hear `room` any longer."""
 
     @abstractmethod
     def end(self, client: Client, how: Gone) -> None:
@@ -71,7 +75,11 @@ class Roster(ABC):
 
     @abstractmethod
     def typing(self, client: Client, room: str) -> None:
-        """The others in the room hear that the client is typing, unless it's a crowd."""
+        """The others in the room hear that the client is typing, unless it's a crowd.
+
+        Raises:
+            Unavailable: it can't be told just now.
+        """
 
 
 class LocalRoster(Roster):

@@ -132,7 +132,7 @@ class UsernameSet:
         folded = fold(user)
         with self.changing(holder, folded):
             there = self._records.get(folded)
-            fits = bool(there and there.hold and is_token(token, there.hold))
+            fits = bool(there and there.hold and is_token(token, there.hold.token))
             if there and there.holder != holder and not fits:
                 raise NameTaken(name)
             old = self._names.get(holder)
@@ -211,5 +211,6 @@ def hashed(token: str) -> bytes:
     return sha256(token.encode()).digest()
 
 
-def is_token(token: str, hold: Hold) -> bool:
-    return hmac.compare_digest(hashed(token), hold.token)
+def is_token(token: str, kept: bytes) -> bool:
+    """Whether this hash is its."""
+    return hmac.compare_digest(hashed(token), kept)

@@ -6,9 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import redis
+from node import LATER, NodeRoom
+from people import Room
+from redis_process import RedisProcess
 from serving import KINDS, UNLIMITED, Server
 
 from chatapp import create_app
+from chatapp.store import redis_roster
 
 HERE = Path(__file__).parent
 
@@ -17,6 +22,40 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(part in ("servers", "browser", "cluster") for part in item.path.parts):
             item.add_marker(pytest.mark.server)
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory) -> Iterator[RedisProcess]:
+    server = RedisProcess(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["one process", pytest.param("cluster", marks=pytest.mark.server)])
+def make_room(request, monkeypatch) -> Iterator[Callable[..., Room]]:
+    """Make a chat without sockets: of one process, and again as one node of a cluster."""
+    made: list[Room] = []
+    if request.param == "cluster":
+        monkeypatch.setattr(redis_roster, "SCRIPT", LATER)
+        redis_server = request.getfixturevalue("redis_server")
+        with redis.Redis.from_url(redis_server.url) as client:
+            client.flushall()
+
+    def make(**options) -> Room:
+        if request.param == "cluster":
+            made.append(NodeRoom(redis_server.url, **options))
+        else:
+            made.append(Room(**options))
+        return made[-1]
+
+    yield make
+    for room in made:
+        room.close()
+
+
+@pytest.fixture
+def room(make_room) -> Room:
+    return make_room()
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from chatapp import wire
 from chatapp.chat import Chat
 from chatapp.client import Bounds, Gone
 from chatapp.errors import ChatError
-from chatapp.roster import LocalRoster
+from chatapp.roster import LocalRoster, Roster
+from chatapp.store.base import Log
 from chatapp.store.memory import MemoryLog
 from chatapp.usernames import UsernameSet
 
@@ -22,9 +23,25 @@ class Room:
 
     def __init__(self, holds=None, max_name_chars=32, name_hold=30.0, **bounds) -> None:
         self.audience = Audience()
-        self.log = MemoryLog()
-        roster = LocalRoster(UsernameSet(max_name_chars, holds), self.audience, name_hold)
-        self.chat = Chat(self.log, roster, self.audience, Bounds(**bounds))
+        self.log = self.make_log()
+        self.roster = self.make_roster(holds, max_name_chars, name_hold)
+        self.chat = Chat(self.log, self.roster, self.audience, Bounds(**bounds))
+
+    def make_log(self) -> Log:
+        return MemoryLog()
+
+    def make_roster(self, holds, max_name_chars: int, name_hold: float) -> Roster:
+        return LocalRoster(UsernameSet(max_name_chars, holds), self.audience, name_hold)
+
+    def close(self) -> None:
+        self.chat.close()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass; what is due happens."""
+        self.audience.wait(seconds)
+
+    def settle(self) -> None:
+        """See to it that everybody has heard everything."""
 
     def names(self) -> list[str]:
         """All names that are somebody's, or held."""
@@ -41,9 +58,14 @@ class Person:
     def __init__(self, room: Room) -> None:
         self.room = room
         self.id = f"client-{next(NUMBERS)}"
-        self.heard = room.audience.heard[self.id] = []
+        self._heard = room.audience.heard[self.id] = []
         self.client = room.chat.connect(self.id)
         self.token = ""
+
+    @property
+    def heard(self) -> list:
+        self.room.settle()
+        return self._heard
 
     def sets(self, name: str, **options) -> wire.NameSet:
         answer = self.room.chat.name(self.client, wire.SetUsername(name, **options))
@@ -59,7 +81,8 @@ class Person:
         return ""
 
     def says(self, message: str, **fields) -> wire.Said:
-        return self.room.chat.say(self.client, wire.Msg(message, **fields))
+        chat, request = self.room.chat, wire.Msg(message, **fields)
+        return chat.turn(self.client, lambda: chat.say(self.client, request), beside=True)
 
     def joins(self, room: str = "lobby", **fields) -> wire.Joined:
         return self.room.chat.join(self.client, wire.Join(room, **fields))

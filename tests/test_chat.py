@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from functools import partial
 
 import pytest
 from people import Room
@@ -22,11 +21,6 @@ from chatapp.errors import (
     Unavailable,
 )
 from chatapp.limits import Rate
-
-
-@pytest.fixture
-def room():
-    return Room()
 
 
 def test_a_name_is_given_and_the_others_hear_of_it(room):
@@ -87,6 +81,7 @@ def test_a_name_that_is_too_long_is_refused_by_the_bound_that_there_is(room, len
 def test_everyone_hears_a_message_the_sender_too(room):
     ann, watcher = room.connects(), room.connects()
     ann.sets("Ann")
+    watcher.heard.clear()
     said = ann.says("hi", key="key-0001")
     first, second = {"user": "Ann", "message": "hi"}, {"room": "lobby", "id": 1, "at": said.at}
     assert ann.heard[-1] == watcher.heard[-1] == ("newmsg", first, second | {"key": "key-0001"})
@@ -152,8 +147,7 @@ def test_a_key_is_known_while_its_first_message_waits_for_the_log(room, monkeypa
     answers = []
 
     def says(message):
-        says = partial(ann.says, message, key="key-0001")
-        answers.append(room.chat.turn(ann.client, says, beside=True))
+        answers.append(ann.says(message, key="key-0001"))
 
     first, second = (threading.Thread(target=says, args=(text,)) for text in ("hi", ""))
     first.start()

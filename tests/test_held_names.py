@@ -38,11 +38,6 @@ class Kept:
             self.kept[hold.folded] = hold
 
 
-@pytest.fixture
-def room():
-    return Room(name_hold=30)
-
-
 def news(person) -> list[tuple]:
     found = [said for said in person.heard if said[0].startswith("user") and said[0] != "userSet"]
     person.heard.clear()
@@ -63,10 +58,10 @@ def test_a_held_name_waits_for_its_owner_and_nobody_hears_that_it_was_away(room)
     assert watcher.joins().users == ["Ann", "Watcher"]
     with pytest.raises(NameTaken):
         watcher.sets("ann")
-    room.audience.wait(29)
+    room.wait(29)
     back = room.connects("Ann", token=ann.token, hold=True)
     assert back.token == ann.token
-    room.audience.wait(60)
+    room.wait(60)
     assert watcher.joins().users == ["Ann", "Watcher"]
     assert news(watcher) == []
 
@@ -75,7 +70,7 @@ def test_a_hold_ends(room):
     watcher, ann = room.connects(), room.connects("Ann", hold=True)
     news(watcher)
     ann.breaks_off()
-    room.audience.wait(30)
+    room.wait(30)
     assert news(watcher) == [("userLeft", {"room": "lobby", "user": "Ann"})]
     late = room.connects("Ann", token=ann.token, hold=True)
     assert late.token != ann.token
@@ -119,7 +114,7 @@ def test_a_token_takes_the_name_over_from_a_living_connection(room):
     ann.ends(Gone.BROKEN)
     assert room.names() == ["Ann"]
     assert again.says("mine").ok
-    room.audience.wait(60)
+    room.wait(60)
     assert watcher.joins().users == ["Ann"]
 
 
@@ -133,9 +128,9 @@ def test_the_rooms_of_one_who_is_taken_over_wait_for_the_next(room, is_back):
     if is_back:
         assert again.joins("tea").users == ["Ann", "Watcher"]
     news(watcher)
-    room.audience.wait(29)
+    room.wait(29)
     assert watcher.joins("tea").users == ["Ann", "Watcher"]
-    room.audience.wait(1)
+    room.wait(1)
     left = [] if is_back else [("userLeft", {"room": "tea", "user": "Ann"})]
     assert news(watcher) == left
     assert watcher.joins().users == ["Ann", "Watcher"]
@@ -172,7 +167,7 @@ def test_other_rooms_wait_for_their_member_too(room):
     joined = back.joins("tea")
     assert joined.users == ["Ann", "Watcher"]
     assert news(watcher) == []
-    room.audience.wait(30)
+    room.wait(30)
     assert news(watcher) == [("userLeft", {"room": "cake", "user": "Ann"})]
     assert watcher.joins("tea").users == ["Ann", "Watcher"]
 
@@ -181,12 +176,12 @@ def test_each_break_begins_a_hold_of_its_own(room):
     watcher, ann = room.connects("Watcher"), room.connects("Ann", hold=True)
     news(watcher)
     ann.breaks_off()
-    room.audience.wait(20)
+    room.wait(20)
     back = room.connects("Ann", token=ann.token, hold=True)
     back.breaks_off()
-    room.audience.wait(20)
+    room.wait(20)
     assert watcher.joins().users == ["Ann", "Watcher"]
-    room.audience.wait(10)
+    room.wait(10)
     assert watcher.joins().users == ["Watcher"]
 
 
@@ -196,7 +191,7 @@ def test_another_spelling_of_a_held_name_is_a_rename(room):
     ann.breaks_off()
     room.connects("ANN", token=ann.token)
     assert news(watcher) == [("userRenamed", {"room": "lobby", "from": "Ann", "to": "ANN"})]
-    room.audience.wait(60)
+    room.wait(60)
     assert watcher.joins().users == ["ANN", "Watcher"]
 
 
@@ -209,7 +204,7 @@ def test_who_has_a_name_takes_a_held_one_and_the_first_is_gone(room):
     news(watcher)
     bo.sets("Ann", token=ann.token)
     assert news(watcher) == [("userLeft", {"room": "lobby", "user": "Bo"})]
-    room.audience.wait(60)
+    room.wait(60)
     assert news(watcher) == [("userLeft", {"room": "tea", "user": "Ann"})]
     assert room.names() == ["Ann", "Watcher"]
 
@@ -327,15 +322,15 @@ def test_each_absence_has_an_end_of_its_own():
     ann.breaks_off()
     news(watcher)
     for _ in range(3):  # back each time, but never in tea
-        room.audience.wait(9)
+        room.wait(9)
         room.connects("Ann", token=ann.token, hold=True).breaks_off()
     assert kept.kept["ann"].rooms == ("tea",)
     back = room.connects("Ann", token=ann.token, hold=True)
-    room.audience.wait(3)
+    room.wait(3)
     assert news(watcher) == [("userLeft", {"room": "tea", "user": "Ann"})]
     assert kept.kept["ann"].rooms == ()
     back.breaks_off()
-    room.audience.wait(29)
+    room.wait(29)
     assert watcher.joins().users == ["Ann", "Watcher"]
 
 
@@ -348,7 +343,7 @@ def test_a_name_that_is_somebodys_again_is_not_absent_at_a_late_start():
     ann = room.connects("Ann", token=token)
     room.chat._is_open = False
     watcher = room.connects("Watcher")
-    room.audience.wait(60)
+    room.wait(60)
     assert watcher.joins().users == ["Ann", "Watcher"]
     assert ann.says("here").ok
 
@@ -389,5 +384,5 @@ def test_the_name_of_one_who_goes_is_the_next_ones_whole(hold):
             pass
         other.joins("tea")
         end.join()
-        room.audience.wait(60)
+        room.wait(60)
         assert watcher.joins().users == watcher.joins("tea").users == ["Ann", "Watcher"]

@@ -8,11 +8,6 @@ from people import Room
 from chatapp.errors import NameRequired, NotInRoom, RoomInvalid, TooManyRooms, Unavailable
 
 
-@pytest.fixture
-def room():
-    return Room()
-
-
 def news(person) -> list[tuple]:
     """What a person has heard of others' coming and going since the last time."""
     found = [said for said in person.heard if said[0].startswith("user") and said[0] != "userSet"]

@@ -63,12 +63,13 @@ class Listener:
         server: redis.Redis,
         on_subscribed: Callable[[str], None],
         on_entry: Callable[[str, Entry], None],
+        on_hint: Callable[[str, Hint], None],
         patience: float,
     ) -> None:
         self._server = server
         self._on_subscribed = on_subscribed
         self._on_entry = on_entry
-        self.on_hint: Callable[[str, Hint], None] = lambda *_: None
+        self._on_hint = on_hint
         self._patience = patience
         self._rooms: dict[str, Any] = {}  # events: that it's subscribed
         self._pubsub: Any = None
@@ -150,7 +151,7 @@ class Listener:
         try:
             told = msgspec.msgpack.decode(data, type=Said | Hint)
             if isinstance(told, Hint):
-                self.on_hint(room, told)
+                self._on_hint(room, told)
                 return
             numbers = int(told.number), int(told.at)
         except ValueError:

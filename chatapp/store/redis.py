@@ -16,7 +16,7 @@ from chatapp.errors import NameLost, Unavailable
 from chatapp.names import fold
 from chatapp.store.base import KEEP, Draft, Entry, Page, Retention
 from chatapp.store.batch import Batches
-from chatapp.store.listener import Listener
+from chatapp.store.listener import Hint, Listener
 from chatapp.store.opened import OpenedLog, logger
 from chatapp.store.redis_reading import Reader, entry_of
 from chatapp.store.redis_scripts import (
@@ -52,7 +52,8 @@ class RedisLog(OpenedLog):
     stream, where a later number comes, where the connection was broken, and every `check_interval`
     seconds. `patience`: seconds that Redis has for an answer. `clock`: seconds since 1970.
 
-    RedisRoster has names on the same Redis, by its `server` and `listener`.
+    RedisRoster has names on the same Redis; `on_hint(room, hint)` is called for what is told of
+    them.
     """
 
     def __init__(
@@ -71,7 +72,9 @@ class RedisLog(OpenedLog):
         self._reader = Reader(self.server, retention, clock)
         self._has_missed = False
         self._tails = Tails(self._missed, self._deliver)
-        self.listener = Listener(self.server.client, self._catch_up, self._hear, patience)
+        self.on_hint: Callable[[str, Hint], None] = lambda *_: None
+        hear = (self._catch_up, self._hear, self._hear_hint)
+        self.listener = Listener(self.server.client, *hear, patience)
         self._renumbering = threading.Lock()
         self._batches: Batches[Draft, Entry | None] = Batches(self._write, self._said)
 
@@ -112,12 +115,12 @@ class RedisLog(OpenedLog):
                 return None
             return next(self._reader.entries(room, int(number) - 1, int(number)), None)
 
-        return self._ask(look_up) if key else None
+        return self.ask(look_up) if key else None
 
     def read(
         self, room: str, *, since: int | None = None, before: int | None = None, limit: int = 50
     ) -> Page:
-        return self._ask(lambda: self._reader.page(room, since, before, limit))
+        return self.ask(lambda: self._reader.page(room, since, before, limit))
 
     def available(self) -> bool:
         try:
@@ -126,7 +129,8 @@ class RedisLog(OpenedLog):
             return False
         return not self.server.away
 
-    def _ask(self, question: Callable[[], T]) -> T:
+    def ask(self, question: Callable[[], T]) -> T:
+        """What Redis answers (Server.ask)."""
         self._open_for_use()
         return self.server.ask(question)
 
@@ -136,9 +140,9 @@ class RedisLog(OpenedLog):
         """Where it is broken off, some may have been written: their keys tell, sent again."""
         epoch = self._epoch  # before what has been told in it
         calls = [(self._keys(draft.room), self._arguments(draft, epoch)) for draft in drafts]
-        answers = self._ask(lambda: self.server.run(APPEND, *calls))
+        answers = self.ask(lambda: self.server.run(APPEND, *calls))
         if any(is_new == BROKEN for is_new, *_ in answers):
-            self._ask(lambda: self._begin_anew(epoch))
+            self.ask(lambda: self._begin_anew(epoch))
             raise Unavailable
         return [
             (entry_of(draft.room, number, fields) if is_new != LOST else None, is_new == 1)
@@ -228,6 +232,10 @@ class RedisLog(OpenedLog):
             with suppress(Unavailable):  # else at the next check
                 self._tails.heard(entry)
 
+    def _hear_hint(self, room: str, hint: Hint) -> None:
+        if hint.epoch == self._epoch:
+            self.on_hint(room, hint)
+
     def _missed(self, room: str, since: int, until: int) -> Iterator[Entry]:
         try:
             yield from self._reader.entries(room, since, until)
@@ -238,8 +246,8 @@ class RedisLog(OpenedLog):
     # What is no longer kept
 
     def _sweep(self) -> None:
-        for room, _ in self._ask(lambda: list(self.server.client.hscan_iter(NEWEST))):
-            self._ask(lambda: self._retire(room.decode()))  # noqa: B023
+        for room, _ in self.ask(lambda: list(self.server.client.hscan_iter(NEWEST))):
+            self.ask(lambda: self._retire(room.decode()))  # noqa: B023
 
     def _retire(self, room: str) -> None:
         kept = self._reader.kept()
