@@ -30,11 +30,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     from chatapp.client import Bounds
     from chatapp.config import read
     from chatapp.namespace import ChatNamespace, SocketAudience
-    from chatapp.roster import LocalRoster
-    from chatapp.store import log_of
-    from chatapp.store.base import Retention
+    from chatapp.store import store_of
     from chatapp.transport.server import SocketIO
-    from chatapp.usernames import UsernameSet
 
     settings = read(config)
     places = (HERE / "templates", HERE.parent / "templates")  # in a wheel, and in this tree
@@ -56,21 +53,15 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         max_connections=settings.max_connections,
         max_connections_per_address=settings.max_connections_per_address,
     )
-    retention = Retention(settings.retention_messages, settings.retention_days)
-    log = log_of(settings.store, Path(app.instance_path), retention)
     audience = SocketAudience(socketio.server)
-    usernames = UsernameSet(settings.max_name_chars, log)
-    chat = app.extensions["chat"] = Chat(
-        log,
-        LocalRoster(usernames, audience, settings.name_hold),
-        audience,
-        Bounds(
-            settings.max_message_chars,
-            settings.message_limit,
-            settings.name_limit,
-            settings.event_limit,
-        ),
+    log, roster = store_of(settings, Path(app.instance_path), audience)
+    bounds = Bounds(
+        settings.max_message_chars,
+        settings.message_limit,
+        settings.name_limit,
+        settings.event_limit,
     )
+    chat = app.extensions["chat"] = Chat(log, roster, audience, bounds)
     socketio.on_namespace(ChatNamespace("/", chat))
     app.register_blueprint(pages.blueprint(log, settings.title, settings.max_message_chars))
     security.init_app(app, settings.trusted_proxies)

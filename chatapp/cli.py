@@ -98,11 +98,11 @@ def file() -> Path:
         store = read().store
     except SettingError as error:
         raise Wrong(str(error)) from None
-    if store == "memory:":
-        raise Wrong("CHATAPP_STORE=memory: has no file; set it to sqlite:PATH")
+    kind, _, path = store.partition(":")
+    if kind != "sqlite":
+        raise Wrong(f"CHATAPP_STORE={kind}: has no file; set it to sqlite:PATH")
     from chatapp import create_app  # noqa: PLC0415 (takes a while)
 
-    path = store.removeprefix("sqlite:")
     return Path(path) if path else Path(create_app().instance_path) / FILE
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from importlib.util import find_spec
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -30,6 +32,11 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+def is_shared(store: str) -> bool:
+    """Whether other processes may have the store, too."""
+    return store.startswith("redis")
+
+
 def address(text: str) -> Address:
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
@@ -39,8 +46,16 @@ def address(text: str) -> Address:
 
 
 def store(text: str) -> str:
-    if text != "memory:" and not text.startswith("sqlite:"):
+    if text == "memory:" or text.startswith("sqlite:"):
+        return text
+    if not re.fullmatch(r"rediss?://[^/?#\s]+(/\d*)?(\?[^#\s]*)?", text):
         raise ValueError
+    _ = urlsplit(text).port  # or it's none
+    if find_spec("redis") is None:
+        raise SettingError(
+            "CHATAPP_STORE=redis://… needs the package redis; install it: pip install "
+            "'chatapp[redis]'"
+        )
     return text
 
 
@@ -99,7 +114,10 @@ RATE = "COUNT/SECONDS such as 20/10, or empty for no limit"
 SETTINGS = {
     "BIND": Setting(address, "127.0.0.1:3000", "HOST:PORT, such as 127.0.0.1:3000"),
     "STORE": Setting(
-        store, "sqlite:", "sqlite:PATH, sqlite: for a file in the instance folder, or memory:"
+        store,
+        "sqlite:",
+        "sqlite:PATH, sqlite: for a file in the instance folder, redis://HOST:PORT/DATABASE, "
+        "or memory:",
     ),
     "ALLOWED_ORIGINS": Setting(
         origins, "", "origins such as https://example.org, comma-separated; null; or *"
@@ -119,6 +137,8 @@ SETTINGS = {
         whole(0, 10**7), "256", "connections open at once from one address, or 0 for no bound"
     ),
     "NAME_HOLD": Setting(seconds, "30", "seconds, from 0.01 to 86400"),
+    "NODE_LEASE": Setting(seconds, "15", "seconds, from 0.01 to 86400"),
+    "DRAIN_TIME": Setting(seconds, "5", "seconds, from 0.01 to 86400"),
     "RETENTION_DAYS": Setting(whole(0, 10**5), "30", "days, from 0 to 100000; 0 for no limit"),
     "RETENTION_MESSAGES": Setting(
         whole(0, 10**9), "10000", "messages for each room, or 0 for no limit"
@@ -148,6 +168,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_connections: int
     max_connections_per_address: int
     name_hold: float
+    node_lease: float
+    drain_time: float
     retention_days: int
     retention_messages: int
     trusted_proxies: int
@@ -176,6 +198,8 @@ def read(
             shown, value = name, config[name]
         try:
             values[name.lower()] = setting.parse(value)
+        except SettingError:
+            raise
         except (ValueError, TypeError, AttributeError):
             raise SettingError(f"{shown}={value!r} should be {setting.expected}") from None
     return Settings(**values)

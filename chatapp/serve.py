@@ -12,9 +12,11 @@ import os
 import resource
 import socket
 import sys
+from math import ceil
+from time import monotonic
 from typing import Any
 
-from chatapp.config import SettingError, read
+from chatapp.config import SettingError, is_shared, read
 
 try:
     settings = read()
@@ -30,7 +32,8 @@ workers = 1
 worker_connections = CONNECTIONS
 control_socket_disable = True
 keepalive = 10  # seconds; a request's headers have no longer, either
-graceful_timeout = 3  # seconds; the master's own tasks come on top, and all should be over in 5
+DRAIN_TIME = settings.drain_time if is_shared(settings.store) else 0  # else nobody takes them
+graceful_timeout = 3 + ceil(DRAIN_TIME)  # seconds; the master's own tasks take up to 2 more
 forwarded_allow_ips = ""  # X-Forwarded-* is CHATAPP_TRUSTED_PROXIES' matter alone
 
 
@@ -39,7 +42,8 @@ def on_starting(server: Any) -> None:
     if server.cfg.workers != 1:
         sys.exit(
             f"--workers {server.cfg.workers}: the chat needs --workers 1, as a client that polls "
-            "must find its one process; see docs/operating.md"
+            "must find its one process; run several processes with CHATAPP_STORE=redis://…, see "
+            "docs/operating.md"
         )
     if server.cfg.preload_app:
         sys.exit("--preload: leave it out; it loads the chat before gevent has patched the process")
@@ -81,27 +85,33 @@ def post_worker_init(worker: Any) -> None:
         sys.exit(Arbiter.WORKER_BOOT_ERROR)
     gc.collect()
     gc.freeze()  # else each collection looks through the loaded modules again
-    gevent.spawn(close_clients, worker)
+    worker.closing = gevent.spawn(close_clients, worker)
     if "geventwebsocket" in type(worker).__module__:
         worker.server_class.pre_start_hook = hand_over_socket
 
 
 def close_clients(worker: Any) -> None:
-    """Once `worker` is told to stop and takes no more connections, close those that there are."""
+    """Once `worker` is told to stop and takes no more connections, close those that there are: on a
+    store that others serve too spread over DRAIN_TIME, by the end of which the worker has left."""
     from gevent import sleep  # noqa: PLC0415
 
     while worker.alive:
         sleep(0.05)
+    until = monotonic() + 0.8 * DRAIN_TIME
     for _ in range(40):
         if all(listener.fileno() < 0 for listener in worker.sockets):
             break
         sleep(0.05)
+    engine = worker.wsgi.extensions["socketio"].server.eio
+    engine.drain(max(0, until - monotonic()))
     worker_int(worker)
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
     """Where nothing but WebSockets was open, gunicorn has waited for nobody."""
     if hasattr(worker, "wsgi"):  # else it never came to serving
+        if DRAIN_TIME and worker.wsgi.extensions["socketio"].server.eio.sockets:
+            worker.closing.join()
         worker_int(worker)
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from chatapp import config
 from chatapp.config import SETTINGS, Address, SettingError, read
 from chatapp.limits import Rate
 
+REDIS = ["redis:", "redis://", "redis://host:x/0", "redis://host/zero", "redis://host/0#x"]
 BAD = {
     "BIND": ["", "3000", "host:", ":80", "host:99999", "host:1x"],
-    "STORE": ["", "memory", "file:/x", "sqlite"],
+    "STORE": ["", "memory", "file:/x", "sqlite", *REDIS],
+    "NODE_LEASE": ["", "0", "x"],
+    "DRAIN_TIME": ["", "0", "x"],
     "NAME_HOLD": ["", "0", "-1", "a while", "1e9"],
     "RETENTION_DAYS": ["", "-1", "1.5", "some"],
     "ALLOWED_ORIGINS": ["example.org", "https://a/path", "ftp://a", "https://a b"],
@@ -55,6 +59,17 @@ def test_defaults():
     assert settings.retention_messages == 10000
     assert settings.trusted_proxies == 0
     assert settings.title == "Chat"
+
+
+@pytest.mark.parametrize("url", ["redis://host", "rediss://:secret@host:1/2", "redis://h/1?x=y"])
+def test_redis_is_a_store(url):
+    assert read({}, {"CHATAPP_STORE": url}).store == url
+
+
+def test_redis_without_its_package_is_refused(monkeypatch):
+    monkeypatch.setattr(config, "find_spec", lambda _: None)
+    with pytest.raises(SettingError, match="pip install 'chatapp"):
+        read({}, {"CHATAPP_STORE": "redis://host"})
 
 
 def test_environment_is_read():

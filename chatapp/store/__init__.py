@@ -1,19 +1,35 @@
-"""The log and what lies beside it, in memory or in a file."""
+"""The log, and the names: in memory, in a file, or on a Redis that many processes share."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from chatapp.audience import Audience
+from chatapp.config import Settings, is_shared
+from chatapp.roster import LocalRoster, Roster
 from chatapp.store.base import Log, Retention
 from chatapp.store.memory import MemoryLog
 from chatapp.store.sqlite import SQLiteLog
+from chatapp.usernames import UsernameSet
 
 FILE = "chat.sqlite3"
 
 
-def log_of(store: str, folder: Path, retention: Retention) -> Log:
-    """The log that the setting `store` names, not opened; `folder` is where its file is else."""
-    kind, _, path = store.partition(":")
+def store_of(settings: Settings, folder: Path, audience: Audience) -> tuple[Log, Roster]:
+    """What the setting STORE names, not opened; `folder` is where its file is else."""
+    retention = Retention(settings.retention_messages, settings.retention_days)
+    max_chars, name_hold = settings.max_name_chars, settings.name_hold
+    if is_shared(settings.store):
+        from chatapp.store.redis import RedisLog  # noqa: PLC0415 (an extra)
+        from chatapp.store.redis_roster import RedisRoster  # noqa: PLC0415
+
+        shared = RedisLog(settings.store, retention)
+        lease = settings.node_lease
+        return shared, RedisRoster(shared, audience, max_chars, name_hold=name_hold, lease=lease)
+    log: Log
+    kind, _, path = settings.store.partition(":")
     if kind == "memory":
-        return MemoryLog(retention)
-    return SQLiteLog(Path(path) if path else folder / FILE, retention)
+        log = MemoryLog(retention)
+    else:
+        log = SQLiteLog(Path(path) if path else folder / FILE, retention)
+    return log, LocalRoster(UsernameSet(max_chars, log), audience, name_hold)

@@ -202,7 +202,7 @@ class Lease:
                 os.close(self._file)
                 raise StoreError(
                     f"{path} is served by another process; end that one, or set CHATAPP_STORE to "
-                    "another file"
+                    "another file, or to redis://… for several processes of one chat"
                 )
             time.sleep(0.05)
 

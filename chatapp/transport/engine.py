@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from threading import Lock
@@ -253,6 +254,23 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         for sid in sids or list(self.sockets):
             if connection := self.sockets.get(sid):
                 connection.close(reason=self.reason.SERVER_DISCONNECT)
+
+    def drain(self, seconds: float) -> None:
+        """Take no more sessions, and close those that there are at the transport, spread over that
+        time, in any order; what is being handled is finished."""
+        self.admission.stopping = True
+        begun, sessions = monotonic(), list(self.sockets.values())
+        random.shuffle(sessions)
+        for number, session in enumerate(sessions):
+            self.sleep(max(0, begun + seconds * number / len(sessions) - monotonic()))
+            session.pause()
+            self.start_background_task(self._close_when_done, session)
+
+    def _close_when_done(self, session: Connection) -> None:
+        until = monotonic() + STOP_SECONDS
+        while session.busy and monotonic() < until:
+            self.sleep(0.01)
+        session.close(reason=self.reason.SERVER_DISCONNECT)
 
     def stop(self) -> None:
         """Take no more sessions, finish what is being handled, for at most STOP_SECONDS, and close
