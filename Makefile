@@ -25,9 +25,9 @@ test-all: ## Run the tests that need no server on each Python installed of 3.11 
 fuzz: $(VENV)/.test ## Fuzz the transport under each kind of server (ARGS="--seconds 1200")
 	@PYTHONPATH=tests $(BIN)/python tests/fuzz.py $(ARGS)
 
-torture: $(VENV)/.test ## Kill a server under load, 200 times, and cut its disk's power (ARGS="--rounds 20 --cuts 10")
-	@tests/need.sh strace
-	@PYTHONPATH=tests $(BIN)/python tests/torture.py $(ARGS)
+torture: $(VENV)/.test ## Kill a server under load, 200 times, cut its disk's power, break a cluster (ARGS="--rounds 20 --cuts 10 --faults 1")
+	@tests/need.sh redis-server strace
+	@PYTHONPATH=tests:tests/cluster $(BIN)/python tests/torture.py $(ARGS)
 
 bench: $(VENV)/.run ## Measure beside Node, Bun and stock Flask-SocketIO (ARGS="--loads crowd --rounds 1")
 	@$(BIN)/python -m bench $(ARGS)

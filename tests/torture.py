@@ -1,5 +1,6 @@
-"""A server is killed again and again under load, and its disk's power cut, and nothing that it
-acknowledged is lost (make torture). Bounded in rounds; talks to this machine alone.
+"""A server is killed again and again under load, and its disk's power cut, a cluster's parts fail
+with the bounds of real life, and nothing that was acknowledged is lost (make torture). Bounded in
+rounds; talks to this machine alone.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import faults
 from load import SETTINGS, Load, check
 from powercut import power_cuts
 from serving import Server, launch
@@ -61,17 +64,36 @@ def torture(folder: Path, rounds: int, seed: int, kind: str = "gunicorn") -> str
     )
 
 
+def clusters(folder: Path, rounds: int) -> Iterator[str]:
+    """A cluster's parts fail, `rounds` times each; a line on what was seen of each."""
+    lease, hold = 15.0, 30.0  # seconds, as they are unless set
+    for number in range(rounds):
+        for fault in faults.FAULTS:
+            for pause in (4.0, 1.5 * lease):
+                (place := folder / f"{fault.__name__}-{pause:g}-{number}").mkdir()
+                with faults.cluster(place) as cluster:
+                    yield faults.goes_on_after(cluster, fault, pause)
+        (place := folder / f"nodes-{number}").mkdir()
+        with faults.cluster(place) as cluster:
+            yield faults.a_node_is_killed(cluster, lease, hold)
+            yield faults.a_node_stands_still(cluster, lease)
+            yield faults.two_hundred_want_a_name(cluster, 100)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make torture", description=__doc__)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--cuts", type=int, default=100)
+    parser.add_argument("--faults", type=int, default=2)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         try:
             print(torture(Path(folder), options.rounds, options.seed), flush=True)
-            print(power_cuts(Path(folder), (options.cuts + 4) // 5, 5, options.seed))
+            print(power_cuts(Path(folder), (options.cuts + 4) // 5, 5, options.seed), flush=True)
+            for line in clusters(Path(folder), options.faults):
+                print(line, flush=True)
         except AssertionError as error:
             sys.exit(f"make torture: {error}")
 
