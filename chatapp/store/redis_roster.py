@@ -87,7 +87,7 @@ class RedisRoster(Roster):
     def close(self) -> None:
         self._closed.set()
         with suppress(Unavailable):
-            while self._do("quit"):
+            while self._node and self._do("quit"):
                 pass
         self._batches.close()
 
