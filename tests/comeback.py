@@ -194,7 +194,7 @@ class Crowd:
             lambda: self.is_odd() or all(max(p.heard, default=0) > beyond for p in self.people),
             within,
         )
-        assert not self.is_odd()
+        assert not self.is_odd(), self.is_odd()
         return time.monotonic() - begun
 
     def is_odd(self) -> str:

@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def clusters(folder: Path, rounds: int) -> Iterator[str]:
     lease, hold = 15.0, 30.0  # seconds, as they are unless set
     for number in range(rounds):
         for fault in faults.FAULTS:
-            for pause in (4.0, 1.5 * lease):
+            for pause in (4.0, lease + 5):
                 (place := folder / f"{fault.__name__}-{pause:g}-{number}").mkdir()
                 with faults.cluster(place) as cluster:
                     yield faults.goes_on_after(cluster, fault, pause)
@@ -95,7 +96,7 @@ def main() -> None:
             for line in clusters(Path(folder), options.faults):
                 print(line, flush=True)
         except AssertionError as error:
-            sys.exit(f"make torture: {error}")
+            sys.exit(f"make torture: {error or traceback.format_exc()}")
 
 
 if __name__ == "__main__":

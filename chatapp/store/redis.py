@@ -53,7 +53,7 @@ class RedisLog(OpenedLog):
     seconds. `patience`: seconds that Redis has for an answer. `clock`: seconds since 1970.
 
     RedisRoster has names on the same Redis; `on_hint(room, hint)` is called for what is told of
-    them.
+    them, and `on_return()` when Redis is there again, before anything else is asked of it.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class RedisLog(OpenedLog):
         self._reader = Reader(self.server, retention, clock)
         self._has_missed = False
         self._tails = Tails(self._missed, self._deliver)
+        self.on_return: Callable[[], None] = lambda: None
         self.on_hint: Callable[[str, Hint], None] = lambda *_: None
         hear = (self._catch_up, self._hear, self._hear_hint)
         self.listener = Listener(self.server.client, *hear, patience)
@@ -102,11 +103,13 @@ class RedisLog(OpenedLog):
         return entry
 
     def attend(self, room: str) -> None:
-        with suppress(Unavailable):  # else it's heard once Redis is back
-            self._open_for_use()
-        if room not in self._tails:
-            self._tails.begin(room)
-            self.listener.hear(room, wait=not self.server.away)
+        """What is said after this is told; whoever reads the log after it misses nothing between.
+        Of names nothing is told before the room is subscribed to, so that is waited for."""
+        self._tails.begin(room)
+        with suppress(Unavailable):  # else it's told of once Redis is back
+            if not self._tails.has_begun(room):
+                self._tails.reach(room, self.ask(lambda: self._reader.newest(room)))
+        self.listener.hear(room, wait=not self.server.away)
 
     def find(self, room: str, user: str, key: str) -> Entry | None:
         def look_up() -> Entry | None:
@@ -185,6 +188,7 @@ class RedisLog(OpenedLog):
     def _check(self) -> None:
         if self.server.away:  # else reading is enough
             self.server.client.set(TRIAL, "")
+            self.on_return()
         known, told = self._epoch, self._tails.told()
         epoch: Any = self.server.client.get(EPOCH)
         numbers = self._reader.numbers(list(told))

@@ -79,6 +79,7 @@ class RedisRoster(Roster):
         self._closed = event()
         log.on_break(self._begin_anew)
         log.on_hint = self._hear
+        log.on_return = self._renew
 
     def open(self) -> None:
         self._begin()
@@ -212,19 +213,31 @@ class RedisRoster(Roster):
 
     def _look(self) -> None:
         if monotonic() >= self._renewed + self._lease / 3:
-            if not self._do("renew", None, self._ms()):
-                logger.error(
-                    "this node was away for longer than its lease of %g s, and its names are "
-                    "others' to take; its clients begin anew",
-                    self._lease,
-                )
-                self._log.break_off()
-            self._renewed = monotonic()
+            self._log.ask(self._renew)
         if self._in_touch_since == float("inf"):
             self._in_touch_since = monotonic()
         for task in ("bury", "settle") if self._may_bury() else ("settle",):
             while self._do(task) and not self._closed.is_set():
                 pass
+
+    def _renew(self) -> None:
+        """Renew the lease, or find that it's lost.
+
+        Raises:
+            RedisError: Redis doesn't answer.
+        """
+        if not self._node:
+            return
+        begun = monotonic()
+        (is_ours,) = self._log.server.run(SCRIPT, ([], ["renew", self._node, "", self._ms()]))
+        self._renewed = begun
+        if not is_ours:
+            logger.error(
+                "this node was away for longer than its lease of %g s, and its names are others' "
+                "to take; its clients begin anew",
+                self._lease,
+            )
+            self._log.break_off()
 
     def _may_bury(self) -> bool:
         """Whether a node without a lease is dead: else it's back as lately as this one."""

@@ -32,6 +32,11 @@ class Tails:
         """Tell what `room` says, from what is heard first or reached on."""
         self._tails.setdefault(room, _Tail())
 
+    def has_begun(self, room: str) -> bool:
+        """Whether something of it was heard or reached."""
+        tail = self._tails.get(room)
+        return tail is not None and tail.told is not None
+
     def begin_anew(self, newest: dict[str, int]) -> None:
         """The numbers are others: tell of each room what comes after its newest one."""
         for room, number in newest.items():

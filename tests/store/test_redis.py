@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import signal
+import threading
 import time
 from contextlib import suppress
 
@@ -249,6 +250,23 @@ def test_a_redis_that_was_killed_has_lost_nothing(make_log, own):
     ann.says(20)
     eventually(lambda: bo.heard == list(range(1, 41)), within=5)
     assert ann.heard == bo.heard
+
+
+def test_nothing_is_missed_between_reading_and_hearing(make_log, server):
+    """Though it takes a while until the room is subscribed to."""
+    ann, bo = (Node(make_log(url=server.url, check_interval=60)) for _ in range(2))
+    ann.says()
+    bo.log.open()
+    on_subscribed, gate = bo.log.listener._on_subscribed, threading.Event()
+    bo.log.listener._on_subscribed = lambda room: gate.wait(5) and on_subscribed(room)
+    waiting = threading.Thread(target=bo.log.attend, args=("tea",))
+    waiting.start()
+    eventually(lambda: bo.log._tails.has_begun("tea"))
+    assert len(bo.log.read("tea").entries) == 1
+    ann.says(3)
+    gate.set()
+    waiting.join()
+    eventually(lambda: bo.heard == [2, 3, 4])
 
 
 def test_a_room_that_nobody_hears_is_forgotten_and_heard_again(make_log, server):
