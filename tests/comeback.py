@@ -10,8 +10,10 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from raw import RawWebSocket, eventually
+from raw import CLOSE, RawWebSocket, eventually
 from serving import Server
+
+PING = b"2"
 
 
 class Odd(Exception):
@@ -134,7 +136,13 @@ class Person(threading.Thread):
                 return
             finally:
                 self._socket.sock.settimeout(10)
-            self._takes(self._socket.text())
+            opcode, data = self._socket.frame() or (CLOSE, b"")
+            if opcode == CLOSE:
+                raise OSError("the connection has ended")
+            if data == PING:
+                self._socket.send("3")
+            else:
+                self._takes(data.decode())
 
     def _takes(self, text: str) -> None:
         if text.startswith('42["newmsg"'):

@@ -96,7 +96,7 @@ def main() -> None:
             for line in clusters(Path(folder), options.faults):
                 print(line, flush=True)
         except AssertionError as error:
-            sys.exit(f"make torture: {error or traceback.format_exc()}")
+            sys.exit(f"make torture: {str(error) or traceback.format_exc()}")
 
 
 if __name__ == "__main__":

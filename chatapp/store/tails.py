@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 
 from chatapp.errors import Unavailable
 from chatapp.store.base import Entry
-
-logger = logging.getLogger(__name__)
 
 
 class Tails:
@@ -57,16 +54,23 @@ class Tails:
         return (tail.told or 0) if tail else 0
 
     def said(self, entries: Sequence[Entry]) -> None:
-        """These were appended here, and are told even where nobody hears their room. What can't be
-        read that was said before them is told later, and they with it."""
+        """These were appended here, and are told even where nobody hears their room.
+
+        Raises:
+            Unavailable: what was said before some of them can't be read now, so they are told
+                later.
+        """
+        missed = False
         for entry in entries:
-            if entry.room not in self._tails:
-                self._deliver([entry])
-                continue
             try:
-                self.heard(entry)
+                if entry.room in self._tails:
+                    self.heard(entry)
+                else:
+                    self._deliver([entry])
             except Unavailable:
-                logger.warning("what %s has missed is told later", entry.room)
+                missed = True
+        if missed:
+            raise Unavailable
 
     def heard(self, entry: Entry) -> None:
         """This was heard; what was said before it is told first."""

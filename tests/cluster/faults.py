@@ -72,6 +72,8 @@ def cluster(folder: Path, **bounds: float) -> Iterator[Cluster]:
         found = Cluster(folder, **bounds)
         closing.callback(found.close)
         yield found
+        for node in found.nodes:
+            assert "Traceback" not in node.log.read_text(), node.log.read_text()
 
 
 def redis_is_killed(cluster: Cluster, pause: float) -> None:

@@ -350,6 +350,13 @@ def test_a_database_that_is_not_there_is_refused(server):
     assert "DB index is out of range" in refused(server.url.removesuffix("0") + "999")
 
 
+def test_a_redis_that_is_too_old_is_refused(server, monkeypatch):
+    monkeypatch.setattr(redis.Redis, "info", lambda *_: {"redis_version": "6.2.14"})
+    assert refused(server.url) == (
+        f"{server.url} is Redis 6.2.14; the chat needs 7 or newer: upgrade it"
+    )
+
+
 def test_a_redis_that_may_drop_keys_is_refused(own):
     assert "noeviction" in refused(own(**{"maxmemory-policy": "allkeys-lru"}).url)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatapp.errors import Unavailable
 from chatapp.store.base import Entry
 from chatapp.store.tails import Tails
 
@@ -89,3 +91,20 @@ def test_a_room_begins_with_what_is_heard_of_it_first():
     node.tails.heard(entry(5))
     node.tails.reach("tea", 6)
     assert node.told == [5, 6]
+
+
+def test_what_cannot_be_read_now_is_told_later_and_its_sender_hears_that_it_was_not():
+    node = Node()
+    node.tails.begin("tea")
+    node.tails.reach("tea", 1)
+    read, node.tails._read = node.tails._read, away
+    with pytest.raises(Unavailable):
+        node.tails.said([entry(3), entry(1, "cake")])
+    assert node.told == [1]
+    node.tails._read = read
+    node.tails.reach("tea", 3)
+    assert node.told == [1, 2, 3]
+
+
+def away(room: str, since: int, until: int) -> list[Entry]:
+    raise Unavailable
