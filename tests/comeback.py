@@ -42,14 +42,17 @@ class Person(threading.Thread):
         self.live: list[list[int]] = []  # of each connection, as it came
         self.epochs: set[str] = set()
         self.refusals: list[str] = []
+        self.breaks: list[str] = []  # why a connection was left, but for the last
         self.odd: str = ""
         self.is_in = threading.Event()
 
     def run(self) -> None:
         try:
             while not self._over:
-                with suppress(OSError, AssertionError):
+                try:
                     self._visit()
+                except (OSError, AssertionError) as error:
+                    self.breaks.append(repr(error))
                 self.is_in.clear()
                 self._servers.append(self._servers.pop(0))
                 time.sleep(random.uniform(0.02, 0.1))
@@ -110,7 +113,7 @@ class Person(threading.Thread):
                 raise Odd(str(answer))
             self._hears_for(0.1)
             if self._over:
-                raise OSError
+                raise OSError("it's over")
 
     def _asks(self, event: str, *arguments: object) -> dict:
         self._asked += 1
