@@ -42,7 +42,7 @@ class Chat:
         self._turns = Turns(audience, roster.end)
         self._opening = Lock()
         self._is_open = False
-        log.follow(self._deliver, audience.hears)
+        log.follow(self._deliver, lambda room: room == wire.LOBBY or audience.hears(room))
         log.on_break(audience.close_all)
 
     def open(self) -> None:
@@ -54,6 +54,7 @@ class Chat:
         with self._opening:
             if not self._is_open:
                 self._log.open()
+                self._log.attend(wire.LOBBY)  # where everyone is who connects
                 self._roster.open()
             self._is_open = True
 
@@ -67,7 +68,6 @@ class Chat:
         with suppress(StoreError, Unavailable):  # whatever needs the log says that it's unavailable
             self.open()
         self.audience.enter(id, wire.LOBBY)
-        self._log.attend(wire.LOBBY)
         return Client(id, self._bounds)
 
     def disconnect(self, client: Client, how: Gone) -> None:

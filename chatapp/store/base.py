@@ -155,7 +155,7 @@ class Log(ABC):
 
     def attend(self, room: str) -> None:  # noqa: B027 (where nobody else appends)
         """Have what other processes append to `room` delivered too, from now on and for as long as
-        somebody hears it."""
+        somebody hears it. Whoever reads the log once this returns misses nothing between."""
 
     def follow(self, deliver: Deliver, hears: Callable[[str], bool] = lambda _: True) -> None:
         """Have `deliver` called once for each batch of entries, in the order of their numbers,

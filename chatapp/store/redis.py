@@ -103,8 +103,7 @@ class RedisLog(OpenedLog):
         return entry
 
     def attend(self, room: str) -> None:
-        """What is said after this is told; whoever reads the log after it misses nothing between.
-        Of names nothing is told before the room is subscribed to, so that is waited for."""
+        """Of names nothing is told before the room is subscribed to, so that is waited for."""
         self._tails.begin(room)
         with suppress(Unavailable):  # else it's told of once Redis is back
             if not self._tails.has_begun(room):

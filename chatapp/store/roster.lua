@@ -323,7 +323,12 @@ local function bury_node(dead, since)
   return #found
 end
 
+-- Let go of some names of a node without a lease, unless this one has none, either, as when this was
+-- stuck on its way: of how many.
 function tasks.bury()
+  if lease_of(node) <= now then
+    return 0
+  end
   for _, dead in ipairs(redis.call('ZRANGEBYSCORE', nodes, '-inf', now, 'LIMIT', 0, 2)) do
     if dead ~= node then
       return bury_node(dead, lease_of(dead))

@@ -222,6 +222,19 @@ def test_nobody_is_taken_for_dead_because_redis_was_away(make_node):
     assert ann.says("still me").ok
 
 
+def test_nobody_is_buried_by_a_word_that_was_stuck_on_its_way(make_node):
+    """It was sent before Redis hung, for longer than all leases."""
+    one, two = make_node(lease=10), make_node(lease=10)
+    ann = one.connects("Ann")
+    for node in (one, two):
+        node.roster._closed.set()
+    two.log.server.client.incrby("chatapp:ahead", 60_000)
+    assert two.roster._do("bury") == 0
+    for node in (one, two):
+        node.roster._renew()
+    assert ann.says("still me").ok
+
+
 def test_a_node_that_stops_holds_the_names_of_those_who_asked_for_that(nodes):
     one, two = nodes
     one.connects("Ann", hold=True)
