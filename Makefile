@@ -15,7 +15,7 @@ run: $(VENV)/.run ## Serve the chat on 127.0.0.1:3000 (CHATAPP_BIND)
 	@exec $(BIN)/chatapp
 
 test: $(VENV)/.test $(NODE_MODULES) ## Run all tests, servers and browser included (ARGS="-k name")
-	@tests/need.sh chromium chromium-headless-shell node npm redis-server strace
+	@tests/need.sh chromium chromium-headless-shell nginx node npm redis-server strace
 	@node --test --test-reporter=dot tests/page/*.test.mjs
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 

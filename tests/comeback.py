@@ -23,16 +23,24 @@ class Odd(Exception):
 class Person(threading.Thread):
     """Is at one of `servers`, or at the next where that one isn't there; takes its name by its
     token, and joins with `since`. Says something again and again, with `pause` seconds between,
-    unless it only listens."""
+    unless it only listens. `away`: from how many to how many seconds it is, once a connection has
+    ended."""
 
     def __init__(
-        self, servers: Sequence[Server], name: str, *, listens: bool = False, pause: float = 0.01
+        self,
+        servers: Sequence[Server],
+        name: str,
+        *,
+        listens: bool = False,
+        pause: float = 0.01,
+        away: tuple[float, float] = (0.02, 0.1),
     ) -> None:
         super().__init__(daemon=True)
         self.name = name
         self._servers = list(servers)
         self._listens = listens
         self._pause = pause
+        self._away = away
         self._over = False
         self._token = ""
         self._asked = 0
@@ -42,6 +50,8 @@ class Person(threading.Thread):
         self.live: list[list[int]] = []  # of each connection, as it came
         self.epochs: set[str] = set()
         self.refusals: list[str] = []
+        self.silences = [0.0]  # seconds between what it heard
+        self._heard_last = 0.0
         self.breaks: list[str] = []  # why a connection was left, but for the last
         self.odd: str = ""
         self.is_in = threading.Event()
@@ -55,7 +65,7 @@ class Person(threading.Thread):
                     self.breaks.append(repr(error))
                 self.is_in.clear()
                 self._servers.append(self._servers.pop(0))
-                time.sleep(random.uniform(0.02, 0.1))
+                time.sleep(random.uniform(*self._away))
         except Odd as error:
             self.odd = str(error)
 
@@ -160,19 +170,23 @@ class Person(threading.Thread):
         entry = (number.get("key", ""), said["message"])
         if self.heard.setdefault(number["id"], entry) != entry:
             raise Odd(f"{number['id']} is {entry} now, and was {self.heard[number['id']]}")
+        now = time.monotonic()
+        if self._heard_last:
+            self.silences.append(now - self._heard_last)
+        self._heard_last = now
 
 
 class Crowd:
     """`senders` people and two who only listen, at each of the servers; for `with`."""
 
-    def __init__(self, servers: Sequence[Server], senders: int = 10, pause: float = 0.01) -> None:
+    def __init__(self, servers: Sequence[Server], senders: int = 10, **options) -> None:
         self._servers = servers
         self.people = [
             Person(
                 [*servers[n:], *servers[:n]],
                 f"Person {n} {m}",
                 listens=m >= senders,
-                pause=pause,
+                **options,
             )
             for n in range(len(servers))
             for m in range(senders + 2)

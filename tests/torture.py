@@ -74,9 +74,11 @@ def clusters(folder: Path, rounds: int) -> Iterator[str]:
                 (place := folder / f"{fault.__name__}-{pause:g}-{number}").mkdir()
                 with faults.cluster(place) as cluster:
                     yield faults.goes_on_after(cluster, fault, pause)
-        (place := folder / f"nodes-{number}").mkdir()
+        (place := folder / f"killed-{number}").mkdir()
         with faults.cluster(place) as cluster:
             yield faults.a_node_is_killed(cluster, lease, hold)
+        (place := folder / f"still-{number}").mkdir()
+        with faults.cluster(place) as cluster:
             yield faults.a_node_stands_still(cluster, lease)
             yield faults.two_hundred_want_a_name(cluster, 100)
 

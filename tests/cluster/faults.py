@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from comeback import Crowd
 from load import Client
@@ -22,9 +23,11 @@ KEEP_ALL = {**UNLIMITED, "RETENTION_MESSAGES": "0", "RETENTION_DAYS": "0"}
 
 
 class Cluster:
-    """Two nodes on one Redis, behind a proxy. `lease`, `hold`: seconds."""
+    """Two nodes on one Redis, behind a proxy. `lease`, `hold`: seconds. `settings`: others."""
 
-    def __init__(self, folder: Path, lease: float = 15.0, hold: float = 30.0) -> None:
+    def __init__(
+        self, folder: Path, lease: float = 15.0, hold: float = 30.0, **settings: str
+    ) -> None:
         for part in ("redis", "one", "two"):
             (folder / part).mkdir()
         self.redis = RedisProcess(folder / "redis", appendfsync="always")
@@ -36,6 +39,7 @@ class Cluster:
             "NODE_LEASE": str(lease),
             "NAME_HOLD": str(hold),
             "DRAIN_TIME": "1",
+            **settings,
         }
         self.nodes: list[Server] = []
         for part in ("one", "two"):
@@ -67,9 +71,9 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path, **bounds: float) -> Iterator[Cluster]:
+def cluster(folder: Path, **options: Any) -> Iterator[Cluster]:
     with ExitStack() as closing:
-        found = Cluster(folder, **bounds)
+        found = Cluster(folder, **options)
         closing.callback(found.close)
         yield found
         for node in found.nodes:

@@ -1,0 +1,83 @@
+"""Debian's nginx with the file of `deploy/`, on free ports: stopped by its process id."""
+
+from __future__ import annotations
+
+import getpass
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import trustme
+from raw import eventually
+from serving import ROOT, Server, free_port
+
+TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+
+
+class Nginx:
+    """Before `nodes`, at `port`; the same at `tls_port` with TLS, and at both below `/chat/`."""
+
+    def __init__(self, folder: Path, nodes: Sequence[Server]) -> None:
+        self.port, self.tls_port = free_port(), free_port()
+        self.authority = trustme.CA()
+        certificate = self.authority.issue_cert("127.0.0.1", "localhost")
+        certificate.private_key_and_cert_chain_pem.write_to_path(folder / "site.pem")
+        text = (ROOT / "deploy" / "nginx.conf").read_text()
+        text = without_marks(text, "location /chat/ {", "server {")
+        chat = section(text, "location /chat/ {")
+        places = "\n".join(f"{name}_temp_path {folder}/{name};" for name in TEMPORARY)
+        for old, new in {
+            "user www-data;": f"user {getpass.getuser()};",
+            "/run/nginx.pid": f"{folder}/nginx.pid",
+            "/var/log/nginx/error.log": f"{folder}/error.log",
+            "http {\n": f"http {{\n{places}\n",
+            chat: "",
+            "location / {": f"{chat}\nlocation / {{",
+            "listen 80;": f"listen 127.0.0.1:{self.port};",
+            "listen [::]:80;": "",
+            "listen 443 ssl http2;": f"listen 127.0.0.1:{self.tls_port} ssl http2;",
+            "listen [::]:443 ssl http2;": "",
+            "/etc/letsencrypt/live/chat.example/fullchain.pem": f"{folder}/site.pem",
+            "/etc/letsencrypt/live/chat.example/privkey.pem": f"{folder}/site.pem",
+            "127.0.0.1:3001": f"127.0.0.1:{nodes[0].port}",
+            "127.0.0.1:3002": f"127.0.0.1:{nodes[1].port}",
+            "server 127.0.0.1:3003 max_fails=1 fail_timeout=2s;": "",
+        }.items():
+            assert old in text, f"deploy/nginx.conf has no {old!r}"
+            text = text.replace(old, new)
+        (folder / "nginx.conf").write_text(text)
+        program = shutil.which("nginx") or "/usr/sbin/nginx"
+        command = [program, "-c", str(folder / "nginx.conf"), "-g", "daemon off;"]
+        self.log = folder / "nginx.log"
+        with self.log.open("wb") as out:
+            self.process = subprocess.Popen(command, stdout=out, stderr=out)
+        eventually(self._is_up)
+
+    def _is_up(self) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        time.sleep(0.05)
+        return (self.log.parent / "nginx.pid").exists()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def section(text: str, first: str) -> str:
+    """The block that begins with the line `first`, to its end."""
+    begin = text.index(first)
+    return text[begin : text.index("}", begin) + 1]
+
+
+def without_marks(text: str, *firsts: str) -> str:
+    """What is commented out from one of these lines on is not."""
+    lines, inside = [], False
+    for line in text.splitlines():
+        content = line.strip().removeprefix("#").strip()
+        inside = inside or (line.strip().startswith("#") and content in firsts)
+        if inside and not line.strip().startswith("#"):
+            inside = False
+        lines.append(content if inside else line)
+    return "\n".join(lines) + "\n"
