@@ -102,7 +102,7 @@ def run_one(load: str, name: str, core: int, options: argparse.Namespace) -> Fig
             try:
                 return LOADS[load].run(server, options.seconds, clients)
             except OSError as error:
-                return server.last_words() if server.process.poll() is not None else str(error)
+                return server.last_words() if server.has_ended() else str(error)
     except BenchError as error:
         return str(error)
 

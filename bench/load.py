@@ -6,6 +6,7 @@ flight) and a few listeners (who time what they hear) are read more closely.
 
 from __future__ import annotations
 
+import itertools
 import select
 import socket
 import time
@@ -42,14 +43,15 @@ class Client:
 
 
 class Crowd:
-    """Clients of the server at `port`, all of them in the lobby; all have left once `with` ends.
+    """Clients of the server at `ports`, in turns, all of them in the lobby; all have left once
+    `with` ends.
 
     `heard` counts deliveries, `latencies` holds the seconds that those to the listeners took, and
     `returned` the senders whose own messages were heard in the last turn, once for each message.
     """
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, *ports: int) -> None:
+        self._ports = itertools.cycle(ports)
         self.epoll = select.epoll()
         self.clients: dict[int, Client] = {}
         self.senders: list[Client] = []
@@ -95,7 +97,7 @@ class Crowd:
                 raise BenchError(f"{count - begun + len(got)} of {count} clients never got in")
 
     def _knock(self) -> int:
-        sock = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        sock = socket.create_connection(("127.0.0.1", next(self._ports)), timeout=10)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._send(self.add(sock), HANDSHAKE)
         return sock.fileno()

@@ -19,7 +19,7 @@ from bench.back import back
 from bench.errors import BenchError
 from bench.load import Crowd
 from bench.measure import Figures, Stretch, quiet
-from bench.servers import KINDS, ROOT, Server
+from bench.servers import ALONE, ROOT, Server
 
 WARM_UP = 1.5  # seconds at least
 LISTENERS = 20
@@ -34,13 +34,13 @@ class Load(NamedTuple):
     what: str  # with {clients}
     run: Callable[[Server, float, int], Figures]
     clients: int
-    servers: Collection[str] = tuple(KINDS)
+    servers: Collection[str] = ALONE
     module: str = "wsgi"  # of this chat's app
 
 
 @contextlib.contextmanager
 def crowded(server: Server, clients: int, senders: int) -> Iterator[Crowd]:
-    with Crowd(server.port) as crowd:
+    with Crowd(*server.ports) as crowd:
         crowd.connect(clients)
         crowd.cast(senders, min(LISTENERS, clients - senders))
         gc.collect()
@@ -175,11 +175,11 @@ def open_rate(crowd: Crowd, messages: int, seconds: float) -> bool:
 
 
 def idle(server: Server, _seconds: float, clients: int) -> Figures:
-    with Crowd(server.port) as first:  # what is loaded once isn't a connection's
+    with Crowd(*server.ports) as first:  # what is loaded once isn't a connection's
         first.connect(200)
     for _ in quiet(server):
         pass
-    with Crowd(server.port) as crowd:
+    with Crowd(*server.ports) as crowd:
         files, memory = server.open_files(), server.memory()
         stretch = Stretch(server, crowd)
         cpu = server.cpu()
@@ -236,6 +236,19 @@ LOADS = {
     "busy": Load("{clients} clients, 4 senders with 8 in flight", in_flight(4, 8), 100),
     "room": Load("{clients} clients, 4 senders with 4 in flight", in_flight(4, 4), 1000),
     "crowd": Load("{clients} clients, 50 senders with 4 in flight", in_flight(50, 4), 1000),
+    "cluster": Load(
+        "{clients} clients, half of them at each of two nodes, 50 senders with 4 in flight; all "
+        "servers, and Redis, on one core",
+        in_flight(50, 4),
+        1000,
+        servers=["durable", "cluster", "pair"],
+    ),
+    "across": Load(
+        "two clients, one at each of two nodes, one message at a time: its latency at the other",
+        alone,
+        2,
+        servers=["durable", "cluster", "pair"],
+    ),
     "growth": Load(
         "`crowd` with " + ", ".join(f"{size:,}" for size in SIZES) + " clients",
         growth,

@@ -105,7 +105,7 @@ def versions() -> Iterator[str]:
         yield f"{package} {version(package)}"
     yield f"gevent-websocket {version('gevent-websocket')}"
     yield f"Node {said(['node', '--version']).removeprefix('v')}"
-    for package in ("socket.io", "bun", "@socket.io/bun-engine"):
+    for package in servers.PACKAGES:
         yield f"{package} {servers.installed(package) or '(not there)'}"
 
 

@@ -10,6 +10,7 @@ from bench.measure import Figures
 
 OURS = "chatapp"
 DURABLE = "durable"  # the same on SQLite
+CLUSTER = "cluster"  # two nodes on Redis
 
 
 class Results:
@@ -120,5 +121,17 @@ GOALS = [
     Goal("log", "open", "open with 10 million messages within 0.5 s", 0.5, ours=DURABLE),
     Goal("back", "back", "1,000 back within 5 s", 5, ours=DURABLE),
     Goal("back", "lag", "the loop never blocked for more than 50 ms", 50, ours=DURABLE),
+    Goal(
+        *("cluster", "deliveries", "two nodes: at least 10 times two Node processes'", 10, True),
+        other="pair",
+        ours=CLUSTER,
+    ),
+    Goal(
+        *("across", "median", "from node to node at most 2 ms more than at one, on SQLite", 2),
+        other=DURABLE,
+        ours=CLUSTER,
+        more=True,
+    ),
+    Goal("across", "median", "… and no more than the Node pair's", 1, other="pair", ours=CLUSTER),
     Goal("stall", "growth", "the others' p99 latency at most doubles", 2),
 ]

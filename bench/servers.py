@@ -26,10 +26,13 @@ GUNICORN = [sys.executable, "-m", "gunicorn", "-b", "127.0.0.1:{port}"]
 
 
 class Kind(NamedTuple):
+    """`nodes`: processes of one command; several share a Redis."""
+
     what: str
     command: list[str]
     folder: Path
     environ: dict[str, str]
+    nodes: int = 1
 
 
 CHAT = [*GUNICORN, "-k", "gevent", "{module}:app"]
@@ -69,12 +72,34 @@ KINDS = {
         HERE / "servers",
         {},
     ),
+    "cluster": Kind(
+        "this chat, two nodes on one Redis (`appendfsync everysec`)",
+        CHAT,
+        ROOT,
+        {"CHATAPP_STORE": "{redis}", **UNBOUNDED},
+        nodes=2,
+    ),
+    "pair": Kind(
+        "socket.io on two Node processes with @socket.io/redis-streams-adapter on one Redis",
+        ["node", "pair.mjs"],
+        HERE / "servers",
+        {"REDIS_URL": "{redis}"},
+        nodes=2,
+    ),
 }
-FROM_NPM = {"node", "bun"}
+ALONE = tuple(name for name, kind in KINDS.items() if kind.nodes == 1)
+FROM_NPM = {"node", "bun", "pair"}
+PACKAGES = ("socket.io", "bun", "@socket.io/bun-engine", "@socket.io/redis-streams-adapter")
 
 
 def prepare(names: list[str]) -> None:
-    """Install what the servers `names` need from npm."""
+    """Install what the servers `names` need from npm.
+
+    Raises:
+        BenchError: a program is missing, or npm fails.
+    """
+    if any(KINDS[name].nodes > 1 for name in names) and not shutil.which("redis-server"):
+        raise BenchError("redis-server is missing; install it (Debian: apt install redis-server)")
     if not FROM_NPM & set(names):
         return
     for program in ("node", "npm"):
@@ -103,7 +128,8 @@ def last_line(text: str) -> str:
 
 
 class Server:
-    """A server of one of KINDS on a core of its own; takes connections once `with` has begun.
+    """A server of one of KINDS, all its processes on a core of their own; takes connections once
+    `with` has begun.
 
     `module`: where this chat's app is.
     """
@@ -112,55 +138,67 @@ class Server:
         kind = KINDS[name]
         self.name = name
         self.core = core
-        self.port = free_port()
+        self.ports = [free_port() for _ in range(kind.nodes)]
+        self.port = self.ports[0]
         self.folder = tempfile.TemporaryDirectory(prefix=f"bench-{name}-")
         self.log = tempfile.NamedTemporaryFile(prefix=f"bench-{name}-", suffix=".log")  # noqa: SIM115
+        self.processes: list[subprocess.Popen[bytes]] = []
+        redis = free_port() if kind.nodes > 1 else 0
+        if redis:
+            options = f"--port {redis} --bind 127.0.0.1 --appendonly yes --dir {self.folder.name}"
+            self._start(["redis-server", *options.split()], ROOT, {})
+            while not answers(redis, b"PING\r\n"):
+                time.sleep(0.05)
+        places = {"folder": self.folder.name, "redis": f"redis://127.0.0.1:{redis}/0"}
+        own = {name: value.format(**places) for name, value in kind.environ.items()}
+        for port in self.ports:
+            environ = own | {"PORT": str(port), "NODE_ENV": "production"}
+            command = [word.format(port=port, module=module) for word in kind.command]
+            self._start(command, kind.folder, environ)
+
+    def _start(self, command: list[str], folder: Path, own: dict[str, str]) -> None:
         environ = {k: v for k, v in os.environ.items() if not k.startswith("CHATAPP_")}
-        own = {name: value.format(folder=self.folder.name) for name, value in kind.environ.items()}
-        environ |= own | {"PORT": str(self.port), "NODE_ENV": "production"}
-        with machine.pinned(core):
-            self.process = subprocess.Popen(
-                [word.format(port=self.port, module=module) for word in kind.command],
-                cwd=kind.folder,
-                env=environ,
+        with machine.pinned(self.core):
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environ | own,
                 stdout=self.log,
                 stderr=self.log,
                 start_new_session=True,
             )
+        self.processes.append(process)
 
     def __enter__(self) -> Self:
         deadline = time.monotonic() + 20
-        while not self.answers():
-            if self.process.poll() is not None or time.monotonic() > deadline:
+        request = b"GET /nothing HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n"
+        while not all(answers(port, request) for port in self.ports):
+            if self.has_ended() or time.monotonic() > deadline:
                 self.stop()
                 raise BenchError(f"{self.name} did not start: {self.last_words()}")
             time.sleep(0.05)
-        self.pids = machine.family(self.process.pid)
+        self.pids = [pid for process in self.processes for pid in machine.family(process.pid)]
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def answers(self) -> bool:
-        """Whether it says anything to a request."""
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as probe:
-                probe.sendall(b"GET /nothing HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
-                return bool(probe.recv(1))
-        except OSError:
-            return False
+    def has_ended(self) -> bool:
+        """Whether one of its processes has."""
+        return any(process.poll() is not None for process in self.processes)
 
     def stop(self) -> None:
-        """End it and what it started: its process group is its own."""
-        self.process.terminate()
-        try:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(timeout=10)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            self.folder.cleanup()
+        """End it and what it started, the last first: their process groups are their own."""
+        for process in reversed(self.processes):
+            process.terminate()
+            try:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=10)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self.folder.cleanup()
 
     def last_words(self) -> str:
         return last_line(Path(self.log.name).read_text(errors="replace"))
@@ -175,6 +213,16 @@ class Server:
 
     def open_files(self) -> int:
         return machine.open_files(self.pids)
+
+
+def answers(port: int, request: bytes) -> bool:
+    """Whether something there says anything to a request."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as probe:
+            probe.sendall(request)
+            return bool(probe.recv(1))
+    except OSError:
+        return False
 
 
 def free_port() -> int:

@@ -30,7 +30,7 @@ def unmasked(payload: bytes) -> bytes:
 
 @pytest.fixture
 def crowd():
-    with Crowd(port=0) as crowd:
+    with Crowd(0) as crowd:
         yield crowd
 
 
