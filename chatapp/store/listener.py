@@ -20,7 +20,6 @@ from chatapp.store.tasks import event
 logger = logging.getLogger(__name__)
 HELLO = channel("")
 """A channel of no room, so that there's always one to hear."""
-LOOK = 0.5  # seconds between looks at whether it's to go on
 
 
 class Said(Struct, array_like=True, tag="newmsg"):
@@ -103,10 +102,13 @@ class Listener:
     def begin_anew(self) -> None:
         """Give up the connection for a new one."""
         with self._lock:
-            self._pubsub = None
+            pubsub, self._pubsub = self._pubsub, None
+        if pubsub is not None and pubsub.connection:
+            pubsub.connection.disconnect()  # which ends the reading
 
     def close(self) -> None:
         self._closed.set()
+        self.begin_anew()
 
     def _try(self, say: Callable[[], Any]) -> None:
         """A connection that's broken is made anew, with all rooms, by who reads it."""
@@ -136,7 +138,7 @@ class Listener:
                 pubsub.subscribe(*map(channel, self._rooms))
             self._pubsub = pubsub
         while self._pubsub is pubsub and not self._closed.is_set():
-            message = pubsub.get_message(timeout=LOOK)
+            message = pubsub.get_message(timeout=None)
             if message is None:
                 continue
             room = message["channel"].decode().removeprefix(HELLO)
