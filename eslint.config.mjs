@@ -71,5 +71,10 @@ export default defineConfig([
   },
   { files: ["chatapp/static/js/look.js"], languageOptions: { sourceType: "script" } },
   { files: ["*.mjs", "tests/**/*.mjs", "bench/**/*.mjs"], languageOptions: { globals: globals.node } },
+  {
+    files: ["tests/browser/oldest/*.js"], // of its time
+    languageOptions: { ecmaVersion: 5, sourceType: "script", globals: { ...globals.browser, io: "readonly" } },
+    rules: { "no-var": "off", "object-shorthand": "off", "prefer-template": "off" },
+  },
   { files: ["bench/servers/bun.mjs"], languageOptions: { globals: globals.bunBuiltin } },
 ]);

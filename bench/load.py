@@ -23,13 +23,18 @@ HANDSHAKE = (
     b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
+HANDSHAKE_3 = HANDSHAKE.replace(b"EIO=4", b"EIO=3")  # socket.io 2's
 STARTS = b"HTTP/1.1 101"
+ENTERED_3 = b"\x81\x0240"  # Socket.IO's CONNECT, which those clients hear unasked
 ENDS_MESSAGE = b"]"
 HEADS_PING = b"\x01"  # a ping's second byte; another frame has one only where it's long
 
 
 class Client:
-    __slots__ = ("closely", "listens", "number", "own", "said", "sock", "tail", "unsent")
+    __slots__ = (
+        *("closely", "listens", "number", "older", "own", "said", "sock", "tail"),
+        "unsent",
+    )
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -40,6 +45,7 @@ class Client:
         self.own = b""  # what its own messages begin with, where it's a sender
         self.number = 0  # a sender's
         self.said = 0  # messages
+        self.older = False  # whether it speaks Engine.IO 3
 
 
 class Crowd:
@@ -70,15 +76,16 @@ class Crowd:
         self.leave()
         self.epoll.close()
 
-    def connect(self, count: int, within: float = 60.0) -> None:
-        """Let `count` clients in, a few at a time."""
+    def connect(self, count: int, within: float = 60.0, older: bool = False) -> None:
+        """Let `count` clients in, a few at a time; `older` ones speak Engine.IO 3, and are cut
+        unless they `ping`."""
         deadline = time.monotonic() + within
         begun = 0
         got: dict[int, bytes] = {}
         while begun < count or got:
             while begun < count and len(got) < HANDSHAKES:
                 begun += 1
-                got[self._knock()] = b""
+                got[self._knock(older)] = b""
             for client, data in self._read():
                 descriptor = client.sock.fileno()
                 if descriptor not in got:
@@ -89,17 +96,19 @@ class Crowd:
                 if not data or not now.startswith(STARTS[: len(now)]):
                     answer = now.partition(b"\r\n")[0].decode(errors="replace")
                     raise BenchError(f"a client was turned away: {answer or 'no answer'}")
-                if b'40{"sid"' in now:
+                if (ENTERED_3 if older else b'40{"sid"') in now:
                     del got[descriptor]
-                elif b'0{"sid"' in now and b'0{"sid"' not in before:
+                elif not older and b'0{"sid"' in now and b'0{"sid"' not in before:
                     self._send(client, frames.frame(b"40"))
             if time.monotonic() > deadline:
                 raise BenchError(f"{count - begun + len(got)} of {count} clients never got in")
 
-    def _knock(self) -> int:
+    def _knock(self, older: bool) -> int:
         sock = socket.create_connection(("127.0.0.1", next(self._ports)), timeout=10)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._send(self.add(sock), HANDSHAKE)
+        client = self.add(sock)
+        client.older = older
+        self._send(client, HANDSHAKE_3 if older else HANDSHAKE)
         return sock.fileno()
 
     def add(self, sock: socket.socket) -> Client:
@@ -126,7 +135,8 @@ class Crowd:
             self._end(client.sock.fileno())
 
     def cast(self, senders: int, listeners: int) -> None:
-        """Name `senders` clients, and let `listeners` others time; both from all over the crowd."""
+        """Name `senders` clients, and let `listeners` others time; both from all over the crowd,
+        but older clients time nothing."""
         everyone = list(self.clients.values())
         for number in range(senders):
             client = everyone[number * len(everyone) // senders]
@@ -134,7 +144,7 @@ class Crowd:
             client.closely = True
             self._name(client)
             self.senders.append(client)
-        hearers = [client for client in everyone if not client.own]
+        hearers = [client for client in everyone if not client.own and not client.older]
         for number in range(listeners):
             listener = hearers[(2 * number + 1) * len(hearers) // (2 * listeners)]
             listener.closely = listener.listens = True
@@ -163,6 +173,12 @@ class Crowd:
         self.said_at[tagged] = time.perf_counter()
         self.said += 1
         self._send(client, framed)
+
+    def ping(self) -> None:
+        """Let the older clients ping: in their protocol the server doesn't."""
+        for client in self.clients.values():
+            if client.older:
+                self._send(client, frames.frame(b"2"))
 
     def _send(self, client: Client, data: bytes) -> None:
         client.unsent += data

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import gc
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ RATES = (500, 1000, 2000, 3000, 4000, 5000)  # messages a second
 RATE_P99 = 20.0  # milliseconds
 SIZES = (2000, 4000, 8000)  # clients
 NEWMSG_BYTES = 155
+TURNS, BLOCKS = 3, 10
 STALLED = 30.0  # seconds, at most, until the kernel holds all that it will for who doesn't read
 
 
@@ -79,6 +81,27 @@ def in_flight(senders: int, flight: int) -> Callable[[Server, float, int], Figur
             return stretch.end()
 
     return run
+
+
+def mixed(server: Server, seconds: float, clients: int) -> Figures:
+    """What today's clients hear among themselves, and where half of all are older, in turns."""
+    ends: dict[bool, list[Figures]] = {False: [], True: []}
+    for turn in range(2 * TURNS):
+        with Crowd(*server.ports) as crowd:
+            for block in range(2 * BLOCKS):  # who is written to first hears first
+                crowd.connect(clients // (2 * BLOCKS), older=bool(turn % 2 and block % 2))
+            crowd.cast(4, LISTENERS)
+            take_off(crowd, flight=4)
+            crowd.ping()
+            stretch = Stretch(server, crowd)
+            carry_on(crowd, seconds / 2)
+            ends[bool(turn % 2)].append(stretch.end())
+    before, after = (
+        {name: statistics.median(end[name] for end in each) for name in each[0]}
+        for each in ends.values()
+    )
+    kept = {f"{name}_kept": after[name] / before[name] for name in ("deliveries", "median", "cpu")}
+    return after | kept | worst(before, after)
 
 
 def take_off(crowd: Crowd, flight: int) -> None:
@@ -236,6 +259,13 @@ LOADS = {
     "busy": Load("{clients} clients, 4 senders with 8 in flight", in_flight(4, 8), 100),
     "room": Load("{clients} clients, 4 senders with 4 in flight", in_flight(4, 4), 1000),
     "crowd": Load("{clients} clients, 50 senders with 4 in flight", in_flight(50, 4), 1000),
+    "mixed": Load(
+        f"`room` with {{clients}} clients, and with half of them on socket.io 2's protocol "
+        f"(Engine.IO 3), {TURNS} times in turns; latencies are those of today's clients",
+        mixed,
+        1000,
+        servers=["chatapp"],
+    ),
     "cluster": Load(
         "{clients} clients, half of them at each of two nodes, 50 senders with 4 in flight; all "
         "servers, and Redis, on one core",

@@ -133,5 +133,10 @@ GOALS = [
         more=True,
     ),
     Goal("across", "median", "… and no more than the Node pair's", 1, other="pair", ours=CLUSTER),
+    Goal(
+        *("mixed", "deliveries_kept", "half of all on socket.io 2: at least 0.9 times as many"),
+        *(0.9, True),
+    ),
+    Goal("mixed", "median_kept", "… and at most 1.1 times the median latency", 1.1),
     Goal("stall", "growth", "the others' p99 latency at most doubles", 2),
 ]

@@ -52,6 +52,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         max_http_buffer_size=settings.max_frame_bytes,
         max_connections=settings.max_connections,
         max_connections_per_address=settings.max_connections_per_address,
+        allow_eio3=settings.allow_eio3,
     )
     audience = SocketAudience(socketio.server)
     log, roster = store_of(settings, Path(app.instance_path), audience)

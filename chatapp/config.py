@@ -18,6 +18,9 @@ from msgspec import Struct
 from chatapp.limits import Rate
 
 PREFIX = "CHATAPP_"
+SWITCH = dict.fromkeys(["1", "true", "yes", "on"], True) | dict.fromkeys(
+    ["0", "false", "no", "off"], False
+)
 
 
 class SettingError(ValueError):
@@ -97,6 +100,10 @@ def rate(text: str | Rate | None) -> Rate | None:
     return Rate(int(match[1]), float(match[2]))
 
 
+def switch(text: str | bool) -> bool:
+    return SWITCH[str(text).strip().lower()]
+
+
 def title(text: str) -> str:
     if not text.strip() or not text.isprintable() or len(text) > 100:
         raise ValueError
@@ -122,6 +129,7 @@ SETTINGS = {
     "ALLOWED_ORIGINS": Setting(
         origins, "", "origins such as https://example.org, comma-separated; null; or *"
     ),
+    "ALLOW_EIO3": Setting(switch, "1", "1 or 0, true or false, yes or no, on or off"),
     "PING_INTERVAL": Setting(seconds, "20", "seconds, from 0.01 to 86400"),
     "PING_TIMEOUT": Setting(seconds, "10", "seconds, from 0.01 to 86400"),
     "MAX_FRAME_BYTES": Setting(whole(1024, 2**30), "65536", "bytes, from 1024 to 1073741824"),
@@ -157,6 +165,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     bind: Address
     store: str
     allowed_origins: frozenset[str]
+    allow_eio3: bool
     ping_interval: float
     ping_timeout: float
     max_frame_bytes: int
@@ -200,6 +209,6 @@ def read(
             values[name.lower()] = setting.parse(value)
         except SettingError:
             raise
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, LookupError):
             raise SettingError(f"{shown}={value!r} should be {setting.expected}") from None
     return Settings(**values)

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from fuzz_eio3 import Older
 from person import Person
 from raw import Polling, RawWebSocket, frame, handshake, request
 from serving import KINDS, UNLIMITED, Server
@@ -39,7 +40,7 @@ class Fuzzer:
         self.server = server
         self.random = random.Random(seed)
         self.attacks = [self.frames, self.packets, self.bodies, self.handshakes, self.requests]
-        self.attacks += [self.upgrades]
+        self.attacks += [self.upgrades, *Older(self).attacks]
 
     def attack(self) -> None:
         """One attack. That the server ends the connection is its right."""
@@ -67,12 +68,15 @@ class Fuzzer:
 
     def frames(self) -> None:
         client = self.websocket()
+        self.send_frames(client)
+        self.leave(client)
+
+    def send_frames(self, client: RawWebSocket) -> None:
         for _ in range(self.random.randrange(1, 10)):
             opcode = self.random.choice([0, 1, 1, 1, 2, 8, 9, 10, self.random.randrange(16)])
             fin, rsv = self.random.random() < 0.8, self.random.choice([0, 0, 0, 0, 1, 4])
             whole = frame(self.packet(), opcode, fin, rsv, mask=self.random.random() < 0.95)
             client.send_raw(self.mutated(whole) if self.random.random() < 0.5 else whole)
-        self.leave(client)
 
     def packets(self) -> None:
         client = self.websocket()
@@ -81,7 +85,9 @@ class Fuzzer:
         self.leave(client)
 
     def upgrades(self) -> None:
-        session = Polling(self.server)
+        self.upgrade(Polling(self.server))
+
+    def upgrade(self, session: Any) -> None:
         path = session.path.replace("polling", "websocket")
         probes = []
         for _ in range(self.random.choice([1, 1, 2, 5])):

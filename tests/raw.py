@@ -20,6 +20,12 @@ HANDSHAKE = (
 
 
 def request(server, method: str, path: str, body: bytes | None = None, **headers: str):
+    """The status, headers by lower-case name, and text that a request is answered with."""
+    status, found, answer = fetched(server, method, path, body, **headers)
+    return status, found, answer.decode()
+
+
+def fetched(server, method: str, path: str, body: bytes | None = None, **headers: str):
     """The status, headers by lower-case name, and body that a request is answered with."""
     link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=15)
     with contextlib.closing(link):
@@ -27,7 +33,7 @@ def request(server, method: str, path: str, body: bytes | None = None, **headers
         link.request(method, path, body, named)
         answer = link.getresponse()
         found = {name.lower(): value for name, value in answer.getheaders()}
-        return answer.status, found, answer.read().decode()
+        return answer.status, found, answer.read()
 
 
 def exchange(server, data: bytes, seconds: float = 15) -> bytes:

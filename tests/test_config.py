@@ -17,6 +17,7 @@ BAD = {
     "NAME_HOLD": ["", "0", "-1", "a while", "1e9"],
     "RETENTION_DAYS": ["", "-1", "1.5", "some"],
     "ALLOWED_ORIGINS": ["example.org", "https://a/path", "ftp://a", "https://a b"],
+    "ALLOW_EIO3": ["", "2", "-1", "maybe", "10", "y"],
     "PING_INTERVAL": ["", "0", "-1", "soon", "nan", "inf", "100000"],
     "PING_TIMEOUT": ["", "0", "x"],
     "MAX_FRAME_BYTES": ["", "0", "1023", "64k", "1.5", "-1"],
@@ -58,6 +59,7 @@ def test_defaults():
     assert (settings.max_connections, settings.max_connections_per_address) == (10000, 256)
     assert settings.retention_messages == 10000
     assert settings.trusted_proxies == 0
+    assert settings.allow_eio3 is True
     assert settings.title == "Chat"
 
 
@@ -89,6 +91,12 @@ def test_config_takes_numbers_and_rates():
     settings = read({"PING_INTERVAL": 0.5, "MAX_NAME_CHARS": 8, "NAME_LIMIT": Rate(1, 2)}, {})
     assert (settings.ping_interval, settings.max_name_chars) == (0.5, 8)
     assert settings.name_limit == Rate(1, 2)
+
+
+@pytest.mark.parametrize("words", [("1", "0"), ("true", "FALSE"), ("Yes", "no"), (" on", "off ")])
+def test_a_switch(words):
+    assert [read({}, {"CHATAPP_ALLOW_EIO3": word}).allow_eio3 for word in words] == [True, False]
+    assert [read({"ALLOW_EIO3": is_on}, {}).allow_eio3 for is_on in (True, False)] == [True, False]
 
 
 def test_empty_rate_is_no_limit():

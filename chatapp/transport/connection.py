@@ -1,4 +1,4 @@
-"""One Engine.IO session (protocol 4): what it is owed, what it sent, and whether it lives.
+"""One Engine.IO session: what it is owed, what it sent, and whether it lives.
 
 polling ── upgrade, one at a time ──▶ probing ── "5" ──▶ websocket ──▶ closed
    │  ◀── fails, or 10 s ───────────────┘                               ▲
@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from engineio import packet as engineio_packet
 from engineio.packet import Packet
+from engineio.payload import Payload
 
 from chatapp.errors import MalformedPacket
 from chatapp.transport.channel import Channel
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SEPARATOR = "\x1e"
 PACKETS_PER_POLL = 16
 """How many packets an answer carries: more, and Python clients drop them all."""
 WAITING_EVENTS = 64
@@ -39,6 +41,8 @@ END = object()
 class Connection:
     """A session as python-engineio's server knows it (engineio.Socket), with a transport of ours.
 
+    It speaks protocol 4; what another does differently, its class overrides (eio3.Session).
+
     Messages are handled one at a time, in the order they came. `close` may be called from anywhere.
     """
 
@@ -48,6 +52,8 @@ class Connection:
         *("news", "outgoing", "outgoing_bytes", "posting", "probe", "reason", "server"),
         *("session", "sid"),
     )
+    protocol: ClassVar[str] = "4"
+    heartbeat: ClassVar[type[Heartbeat]] = Heartbeat
 
     def __init__(self, server: EngineServer, sid: str, address: str) -> None:
         self.server = server
@@ -71,7 +77,15 @@ class Connection:
         self._at_work = False
         self._handed_over = 0
         self._shift = 0
-        self._heartbeat = Heartbeat(self)
+        self._heartbeat = self.heartbeat(self)
+
+    def opened(self, query: dict[str, str]) -> None:
+        """Its handshake had this query, and the server's `connect` handler has taken it."""
+
+    def sid_in(self, namespace: str) -> str:  # noqa: ARG002
+        """What its client is to be called in a namespace of Socket.IO's that it enters."""
+        sid: str = self.server.generate_id()
+        return sid
 
     @property
     def upgraded(self) -> bool:
@@ -119,6 +133,10 @@ class Connection:
             self.outgoing_bytes -= sum(len(packet.encode(b64=True)) for packet in packets)
         return packets
 
+    def payload(self, packets: list[Packet]) -> tuple[str, bytes]:
+        """The content type and body that carry them ("HTTP long-polling")."""
+        return "text/plain; charset=UTF-8", Payload(packets).encode().encode()
+
     def attach(self, channel: Channel) -> bool:
         """Go on over `channel`; what waits goes first. False: it has ended, or has one."""
         with self.lock:
@@ -142,6 +160,19 @@ class Connection:
         return True
 
     # What comes in
+
+    def packets(self, body: bytes, binary: bool) -> list[str] | list[str | bytes]:
+        """The packets that a POST's body carries; `binary`: it says that it isn't text.
+
+        Raises:
+            MalformedPacket: it carries none.
+        """
+        if binary:
+            raise MalformedPacket("this protocol has no such bodies")
+        try:
+            return body.decode().split(SEPARATOR)
+        except UnicodeDecodeError:
+            raise MalformedPacket("no UTF-8") from None
 
     def received(self, message: str | bytes) -> None:
         """A packet has come, over either transport. Messages wait for their turn."""
@@ -270,5 +301,5 @@ def encoded_frame(packet: Packet) -> bytes:
     """The packet as a finished WebSocket frame, made once for however many hear it."""
     finished: bytes | None = getattr(packet, "frame", None)
     if finished is None:
-        finished = packet.frame = frame(packet.encode())
+        finished = packet.frame = frame(packet.data if packet.binary else packet.encode())
     return finished

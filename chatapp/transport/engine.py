@@ -1,4 +1,4 @@
-"""An Engine.IO server (protocol 4) over our transports, as python-engineio's users know it."""
+"""An Engine.IO server over our transports, as python-engineio's users know it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from engineio import packet as engineio_packet
 from engineio.packet import Packet
 from gevent.monkey import is_module_patched
 
+from chatapp.transport import eio3
 from chatapp.transport.admission import Admission
 from chatapp.transport.channel import Channel, leaving, server_socket
 from chatapp.transport.clock import Clock
@@ -23,12 +24,13 @@ from chatapp.transport.connection import Connection, encoded_frame
 from chatapp.transport.handshake import accept, is_upgrade
 from chatapp.transport.outbox import Outbox
 from chatapp.transport.packet import JSON
-from chatapp.transport.polling import carrying, leave_unread, poll, post
+from chatapp.transport.polling import Answer, leave_unread, poll, post
 from chatapp.transport.probe import Probe
 from chatapp.transport.refusal import (
     BAD_HANDSHAKE_METHOD,
     BAD_REQUEST,
     FORBIDDEN,
+    JSONP,
     UNKNOWN_SID,
     UNKNOWN_TRANSPORT,
     UNSUPPORTED_PROTOCOL_VERSION,
@@ -56,7 +58,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
     connect. `max_connections` and `max_connections_per_address` bound sessions (0: no bound;
     loopback addresses have none of their own); `outbox_bytes` and `stall` (seconds) bound what
     waits for a client that doesn't read; `request_timeout` (seconds) a request's body, and an
-    upgrade. The other options are engineio.Server's.
+    upgrade. `allow_eio3`: sessions of protocol 3, too. The other options are engineio.Server's.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         outbox_bytes: int = 131072,
         stall: float = 2.0,
         request_timeout: float = 10.0,
+        allow_eio3: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(**{"logger": logger, "monitor_clients": False, **options})
@@ -74,6 +77,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         self.outbox_bytes = outbox_bytes
         self.stall = stall
         self.request_timeout = request_timeout
+        kinds = [Connection, eio3.Session] if allow_eio3 else [Connection]
+        self.sessions = {kind.protocol: kind for kind in kinds}
         self.gevent = self.async_mode == "gevent"
         self.spawn = self.start_background_task
         self.workers = Workers() if self.gevent else None
@@ -105,7 +110,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             status, kind, body = self._answer(environ, upgrade)
         except Refused as refused:
             status = refused.status
-            kind, body = refused.content(upgrade)
+            kind, words = refused.content(upgrade)
+            body = words.encode()
             headers += refused.headers
         if "wsgi.websocket" in environ:  # its 101 has gone before anybody asked us
             environ["wsgi.websocket"].close(1008)
@@ -114,9 +120,9 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         if (environ["REQUEST_METHOD"], status) != ("POST", "200 OK"):
             headers += leave_unread(self, environ)
         start_response(status, [*content, ("Cache-Control", "no-store"), *headers])
-        return [body.encode()] if body and environ["REQUEST_METHOD"] != "HEAD" else []
+        return [body] if body and environ["REQUEST_METHOD"] != "HEAD" else []
 
-    def _answer(self, environ: WSGIEnvironment, upgrade: bool) -> tuple[str, str, str]:
+    def _answer(self, environ: WSGIEnvironment, upgrade: bool) -> Answer:
         """The status, content type and body of the answer.
 
         Raises:
@@ -124,7 +130,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         """
         method = environ["REQUEST_METHOD"]
         if method == "OPTIONS":
-            return "204 No Content", "", ""
+            return "204 No Content", "", b""
         if method not in ("GET", "POST", "HEAD"):
             allow = ("Allow", "GET, POST, OPTIONS")
             raise Refused(BAD_REQUEST, "405 Method Not Allowed", allow)
@@ -133,20 +139,20 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         if transport not in ("polling", "websocket") or transport not in self.transports:
             raise Refused(UNKNOWN_TRANSPORT)
         websocket_asked = transport == "websocket"
-        version_4 = query.get("EIO") == "4"
         sid = query.get("sid")
         if not sid:
             if method != "GET":
                 raise Refused(BAD_HANDSHAKE_METHOD)
-            if websocket_asked != upgrade or "j" in query:
+            if websocket_asked != upgrade:
                 raise Refused(BAD_REQUEST)
-            if not version_4:
+            if query.get("EIO") not in self.sessions:
                 raise Refused(UNSUPPORTED_PROTOCOL_VERSION)
-            return self._handshake(environ, upgrade)
+            return self._handshake(environ, query, upgrade)
         connection = self.sockets.get(sid)
         if connection is None:
             return self._answer_last_words(sid, method)
-        if not version_4 or websocket_asked != upgrade or (connection.channel and not upgrade):
+        fits = query.get("EIO") == connection.protocol and websocket_asked == upgrade
+        if not fits or (connection.channel and not upgrade):
             raise Refused(BAD_REQUEST)
         if upgrade:
             return self._upgrade(environ, connection)
@@ -156,11 +162,13 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             return post(connection, environ)
         raise Refused(BAD_REQUEST)
 
-    def _handshake(self, environ: WSGIEnvironment, upgrade: bool) -> tuple[str, str, str]:
+    def _handshake(self, environ: WSGIEnvironment, query: dict[str, str], upgrade: bool) -> Answer:
+        if "j" in query:
+            raise Refused(JSONP)
         address = environ.get("REMOTE_ADDR", "")
         response = self._accept(environ) if upgrade else b""
         self.admission.enter(address)
-        connection = Connection(self, self.generate_id(), address)
+        connection = self.sessions[query["EIO"]](self, self.generate_id(), address)
         self.sockets[connection.sid] = connection
         opening = self._opening(connection.sid, upgrade)
         if not upgrade:
@@ -171,6 +179,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             self._drop(connection)
             raise Refused((FORBIDDEN[0], str(verdict or "Unauthorized")), "401 Unauthorized")
         connection.connected = True
+        connection.opened(query)
         if not upgrade:
             return poll(connection, environ)
         channel = self._channel(environ)
@@ -182,7 +191,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         raise leaving(environ)
 
     def _opening(self, sid: str, upgraded: bool) -> Packet:
-        """The open packet (protocol 4, "Handshake"). Times are in ms."""
+        """The open packet ("Handshake"). Times are in ms."""
         fields = {
             "sid": sid,
             "upgrades": ["websocket"] if not upgraded and self.allow_upgrades else [],
@@ -241,12 +250,12 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         self.sockets.pop(connection.sid, None)
         self.admission.leave(connection.address)
 
-    def _answer_last_words(self, sid: str, method: str) -> tuple[str, str, str]:
+    def _answer_last_words(self, sid: str, method: str) -> Answer:
         connection = self._last_words.get(sid) if method == "GET" else None
         packets = connection.take() if connection else []
-        if not packets:
+        if not connection or not packets:
             raise Refused(UNKNOWN_SID)
-        return carrying(packets)
+        return "200 OK", *connection.payload(packets)
 
     def disconnect(self, *sids: str | None) -> None:
         """End these clients' sessions, or all if none is given, without waiting for what is still

@@ -79,10 +79,15 @@ class Fanout(Manager):  # type: ignore[misc]
             here = self._namespaces.setdefault(namespace, Namespace())
             if eio_sid in here.by_eio_sid:
                 return None
-            member = Member(self.server.eio.generate_id(), eio_sid)
+            member = Member(self._new_sid(eio_sid, namespace), eio_sid)
             here.members[member.sid] = here.by_eio_sid[eio_sid] = member
             self._enter(here, member, None)
         return member.sid
+
+    def _new_sid(self, eio_sid: str, namespace: str) -> str:
+        connection = self.server.eio.sockets.get(eio_sid)  # None: a test client's
+        sid: str = connection.sid_in(namespace) if connection else self.server.eio.generate_id()
+        return sid
 
     def is_pre_connected(self, sid: str, namespace: str) -> bool:
         member = self._member(sid, namespace)
@@ -204,6 +209,9 @@ class Fanout(Manager):  # type: ignore[misc]
         skipped = skip_sid if isinstance(skip_sid, list) else [skip_sid]
         if crowd.others:
             self._send_each(crowd.others.values(), packets, skipped)
+        if len(packets) > 1:  # attachments aren't the same bytes in all protocols
+            self._send_each(crowd.hearers.values(), packets, skipped)
+            return
         frames = b"".join([encoded_frame(packet) for packet in packets])
         apart = [here.members[sid].hearer for sid in skipped if sid in here.members]
         self._turn.say_to_others(crowd.hearers, frames, [hearer for hearer in apart if hearer])

@@ -1,4 +1,4 @@
-"""HTTP long polling (Engine.IO protocol 4): GET takes packets, POST brings them."""
+"""HTTP long polling: GET takes packets, POST brings them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from engineio import packet as engineio_packet
 from engineio.packet import Packet
-from engineio.payload import Payload
 from gevent.monkey import get_original
 
+from chatapp.errors import MalformedPacket
 from chatapp.transport.channel import server_socket
 
 if TYPE_CHECKING:
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from chatapp.transport.connection import Connection
     from chatapp.transport.engine import EngineServer
 
-SEPARATOR = "\x1e"
+OCTETS = "application/octet-stream"
 LOOK_SECONDS = 1.0
 """How often a waiting poll looks whether its client is still there."""
 
-Answer = tuple[str, str, str]
+Answer = tuple[str, str, bytes]
 """Status, content type and body."""
 
-BROKEN: Answer = ("400 Bad Request", "text/plain", "")
-TOO_LARGE: Answer = ("413 Content Too Large", "text/plain", "")
-TIMED_OUT: Answer = ("408 Request Timeout", "text/plain", "")
-TAKEN: Answer = ("200 OK", "text/html", "ok")
+BROKEN: Answer = ("400 Bad Request", "text/plain", b"")
+TOO_LARGE: Answer = ("413 Content Too Large", "text/plain", b"")
+TIMED_OUT: Answer = ("408 Request Timeout", "text/plain", b"")
+TAKEN: Answer = ("200 OK", "text/html", b"ok")
 MAX_DIGITS = 15
 """Of a body's length: longer numbers aren't read."""
 native_poll = get_original("select", "poll")
@@ -41,6 +41,8 @@ def poll(connection: Connection, environ: WSGIEnvironment) -> Answer:
     with connection.lock:
         overlaps = connection.news is not None
         connection.news = connection.news or connection.server.create_event()
+        if overlaps:
+            connection.outgoing.append(Packet(engineio_packet.CLOSE))  # the first one's answer
     if overlaps:
         connection.close(False, True, connection.server.reason.TRANSPORT_ERROR)
         return BROKEN
@@ -49,12 +51,7 @@ def poll(connection: Connection, environ: WSGIEnvironment) -> Answer:
     finally:
         connection.news = None
         connection.last_poll = connection.server.clock.now()
-    return carrying(packets)
-
-
-def carrying(packets: list[Packet]) -> Answer:
-    """The answer to a poll."""
-    return "200 OK", "text/plain; charset=UTF-8", Payload(packets).encode()
+    return "200 OK", *connection.payload(packets)
 
 
 def _wait(connection: Connection, environ: WSGIEnvironment) -> list[Packet]:
@@ -91,8 +88,8 @@ def _take_body(connection: Connection, environ: WSGIEnvironment) -> Answer:
     if answer is not TAKEN:
         return answer
     try:
-        packets = body.decode().split(SEPARATOR)
-    except UnicodeDecodeError:
+        packets = connection.packets(body, environ.get("CONTENT_TYPE") == OCTETS)
+    except MalformedPacket:
         return BROKEN
     for packet in packets:
         connection.received(packet)
@@ -105,7 +102,7 @@ def _read(connection: Connection, environ: WSGIEnvironment) -> tuple[Answer, byt
     """The body, if it comes in the time that it has, whole and in bounds."""
     bound = connection.server.max_http_buffer_size
     length = environ.get("CONTENT_LENGTH") or "0"
-    if not length.isdecimal() or environ.get("CONTENT_TYPE") == "application/octet-stream":
+    if not length.isdecimal():
         return BROKEN, b""
     if len(length) > MAX_DIGITS or int(length) > bound:
         return TOO_LARGE, b""

@@ -13,9 +13,10 @@ UNKNOWN_TRANSPORT = (0, "Transport unknown")
 UNKNOWN_SID = (1, "Session ID unknown")
 BAD_HANDSHAKE_METHOD = (2, "Bad handshake method")
 BAD_REQUEST = (3, "Bad request")
+JSONP = (3, "JSONP polling isn't supported")
 FORBIDDEN = (4, "Forbidden")
 UNSUPPORTED_PROTOCOL_VERSION = (5, "Unsupported protocol version")
-"""Errors as the reference server words them (engine.io, Server.errorMessages)."""
+"""Errors as the reference server words them (engine.io, Server.errorMessages), but for JSONP's."""
 
 
 class Refused(Exception):

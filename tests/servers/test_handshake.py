@@ -28,11 +28,11 @@ REFUSED = [
     ("POST", BASE, 400, error(2, "Bad handshake method")),
     ("HEAD", BASE, 400, ""),
     ("GET", "/socket.io/?EIO=4&transport=websocket", 400, error(3, "Bad request")),
-    ("GET", BASE + "&j=0", 400, error(3, "Bad request")),
+    ("GET", BASE + "&j=0", 400, error(3, "JSONP polling isn't supported")),
     *[
         ("GET", f"/socket.io/?transport=polling{version}", 400, error(5, VERSION))
         for VERSION in ["Unsupported protocol version"]
-        for version in ["", "&EIO=3", "&EIO=5", "&EIO=44", "&EIO=", "&EIO=x", "&EIO=4&EIO=3"]
+        for version in ["", "&EIO=2", "&EIO=5", "&EIO=44", "&EIO=", "&EIO=x", "&EIO=4&EIO=5"]
     ],
     ("PUT", BASE, 405, None),
     ("DELETE", BASE, 405, None),

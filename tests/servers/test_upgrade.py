@@ -129,7 +129,7 @@ def test_refused_upgrades(server):
     taken = f"/socket.io/?EIO=4&transport=websocket&sid={client.opening['sid']}"
     for path, words in {
         "/socket.io/?EIO=4&transport=websocket&sid=unknown": "Session ID unknown",
-        "/socket.io/?EIO=3&transport=websocket": "Unsupported protocol version",
+        "/socket.io/?EIO=5&transport=websocket": "Unsupported protocol version",
         "/socket.io/?EIO=4&transport=polling": "Bad request",
         "/socket.io/?EIO=4&transport=x": "Transport unknown",
         taken: "Bad request",

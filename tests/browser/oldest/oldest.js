@@ -1,0 +1,39 @@
+// All that a client of the first days knows (docs/wire.md, The oldest clients come first).
+// After ? stands the server's address, if the page isn't its own; after # what transports to use.
+var options = location.hash ? { transports: [location.hash.slice(1)] } : {};
+var socket = location.search ? io(location.search.slice(1), options) : io(options);
+var user;
+
+function byId(id) {
+  return document.getElementById(id);
+}
+
+byId("set").onclick = function () {
+  socket.emit("setUsername", byId("name").value);
+};
+
+byId("send").onclick = function () {
+  socket.emit("msg", { message: byId("message").value, user: user });
+};
+
+socket.on("connect", function () {
+  document.body.className = "is-ready";
+});
+
+socket.on("userExists", function (text) {
+  byId("error-container").textContent = text;
+});
+
+socket.on("userSet", function (name) {
+  user = name;
+  byId("error-container").textContent = "";
+  byId("start").style.display = "none";
+  byId("chat").style.display = "";
+});
+
+socket.on("newmsg", function (data) {
+  if (!user) return;
+  var line = document.createElement("div");
+  line.textContent = data.user + ": " + data.message;
+  byId("message-container").appendChild(line);
+});

@@ -1,0 +1,24 @@
+"""The chat, which serves the oldest page as well: with client 2.3.1, as its npm package has it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Response, abort, send_file
+
+from chatapp import create_app
+
+HERE = Path(__file__).parent
+PAGE = HERE / "browser/oldest"
+FILES = {
+    "index.html": PAGE / "index.html",
+    "oldest.js": PAGE / "oldest.js",
+    "socket.io.js": HERE / "node_modules/socket.io-client-2.3/dist/socket.io.js",
+}
+
+app = create_app()
+
+
+@app.get("/oldest/<name>")
+def part(name: str) -> Response:
+    return send_file(FILES[name]) if name in FILES else abort(404)
