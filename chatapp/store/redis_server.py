@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -27,6 +28,8 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 OLDEST = 7
 MOST_CONNECTIONS = 50
+MOST_QUESTIONS = 40
+"""At once; more wait. The other connections are for what looks after Redis."""
 
 
 class Server:
@@ -42,6 +45,7 @@ class Server:
         self.url = url
         self.away = False
         self._scripts: dict[str, Any] = {}  # what Redis calls them, by their text
+        self._places = threading.Semaphore(MOST_QUESTIONS)
         try:
             pool = redis.BlockingConnectionPool.from_url(
                 url,
@@ -68,11 +72,14 @@ class Server:
         """
         if self.away:
             raise Unavailable
-        try:
-            return question()
-        except RedisError as error:
-            self.goes_away(error)
-            raise Unavailable from None
+        with self._places:  # whoever waits here doesn't wait for Redis
+            if self.away:
+                raise Unavailable
+            try:
+                return question()
+            except RedisError as error:
+                self.goes_away(error)
+                raise Unavailable from None
 
     def look(self, question: Callable[[], Any]) -> None:
         """Ask it even where it's away: with an answer it's back.

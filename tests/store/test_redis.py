@@ -223,6 +223,28 @@ def test_a_crowd_may_ask_at_once(make_log, server):
     assert log.available()
 
 
+BUSY = """
+local begun = redis.call('TIME')
+repeat
+  local now = redis.call('TIME')
+until (now[1] - begun[1]) * 1000000 + now[2] - begun[2] > 3000
+"""
+"""Takes 3 ms."""
+
+
+def test_a_long_queue_is_no_sign_that_redis_is_away(make_log, server):
+    log = make_log(url=server.url, patience=0.5)
+    log.open()
+    answered = []
+
+    def ask(number: int) -> None:
+        log.ask(lambda: log.server.client.eval(BUSY, 0))
+        answered.append(number)
+
+    in_threads(ask, 400)
+    assert len(answered) == 400
+
+
 def test_a_redis_that_takes_nothing_is_not_back(make_log, own):
     server = own(maxmemory="0")
     log = make_log(url=server.url, check_interval=0.05)
