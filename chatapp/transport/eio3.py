@@ -91,7 +91,7 @@ class Session(Connection):
     def opened(self, query: dict[str, str]) -> None:
         """Take the CONNECT that its client never sends ("CONNECT")."""
         self._base64 = bool(query.get("b64"))
-        pass
+        super().received("40")
 
     def sid_in(self, namespace: str) -> str:
         """As its client computes it, too; another where it has been there before, as something may
