@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import getpass
+import os
 import shutil
+import signal
 import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,15 +18,23 @@ TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
 class Nginx:
-    """Before `nodes`, at `port`; the same at `tls_port` with TLS, and at both below `/chat/`."""
+    """Before `nodes`, at `port`; the same at `tls_port` with TLS, and at both below `/chat/`.
 
-    def __init__(self, folder: Path, nodes: Sequence[Server]) -> None:
+    `authority` is the file of who has signed the certificate. `redirects`: who comes without TLS is
+    sent to `https://`.
+    """
+
+    def __init__(self, folder: Path, nodes: Sequence[Server], redirects: bool = False) -> None:
         self.port, self.tls_port = free_port(), free_port()
-        self.authority = trustme.CA()
-        certificate = self.authority.issue_cert("127.0.0.1", "localhost")
+        self.authority = folder / "authority.pem"
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(self.authority)
+        certificate = authority.issue_cert("127.0.0.1", "localhost")
         certificate.private_key_and_cert_chain_pem.write_to_path(folder / "site.pem")
         text = (ROOT / "deploy" / "nginx.conf").read_text()
         text = without_marks(text, "location /chat/ {", "server {")
+        if redirects:
+            text = without_marks(text, "return 308 https://$host$request_uri;")
         chat = section(text, "location /chat/ {")
         places = "\n".join(f"{name}_temp_path {folder}/{name};" for name in TEMPORARY)
         for old, new in {
@@ -52,17 +61,24 @@ class Nginx:
         command = [program, "-c", str(folder / "nginx.conf"), "-g", "daemon off;"]
         self.log = folder / "nginx.log"
         with self.log.open("wb") as out:
-            self.process = subprocess.Popen(command, stdout=out, stderr=out)
-        eventually(self._is_up)
+            self.process = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
+        try:
+            eventually(self._is_up)
+        except AssertionError:
+            self.stop()
+            raise
 
     def _is_up(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
-        time.sleep(0.05)
         return (self.log.parent / "nginx.pid").exists()
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(10)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            raise
 
 
 def section(text: str, first: str) -> str:
@@ -72,7 +88,9 @@ def section(text: str, first: str) -> str:
 
 
 def without_marks(text: str, *firsts: str) -> str:
-    """What is commented out from one of these lines on is not."""
+    """What is commented out from one of these lines on is not; each must be there."""
+    marked = {line.strip().removeprefix("#").strip() for line in text.splitlines() if "#" in line}
+    assert marked.issuperset(firsts), f"deploy/nginx.conf lacks {set(firsts) - marked}"
     lines, inside = [], False
     for line in text.splitlines():
         content = line.strip().removeprefix("#").strip()

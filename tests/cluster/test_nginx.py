@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import ssl
 import statistics
+import threading
 import time
-from urllib.request import Request, urlopen
 
 import pytest
-import websockets.sync.client as websockets
-from comeback import Crowd
+import requests
+import socketio
+from comeback import Crowd, read_log
 from faults import Cluster, cluster
 from nginx import Nginx
-from raw import Polling, RawWebSocket, eventually
+from raw import Polling, RawWebSocket, eventually, exchange, request
+from serving import Server
 
 AS_CLIENTS_ARE = (0.5, 1.5)
 """Seconds until socket.io's clients connect again, at first."""
+PLACES = ["", "path", "tls", "tls and path"]
+SENDERS = 20
 
 
 @pytest.fixture
@@ -28,80 +31,184 @@ def behind(tmp_path):
         nginx.stop()
 
 
-def test_the_page_and_both_transports(behind):
+def test_all_transports_in_all_places(behind):
     _, nginx = behind
-    with urlopen(f"http://127.0.0.1:{nginx.port}/r/tea", timeout=10) as page:
-        assert b'id="message-container"' in page.read()
-    ann, bo = RawWebSocket(nginx), Polling(nginx)
-    ann.send('421["setUsername","Ann"]')
-    ann.texts("431")
-    assert bo.post('421["setUsername","Bo"]') == (200, "ok")
-    heard = ""
-    while "431" not in heard:
-        heard += bo.poll()[1]
-    ann.send('422["msg",{"message":"hi"}]')
-    ann.texts("432")
-    while "newmsg" not in heard:
-        heard += bo.poll()[1]
-    assert bo.post('423["msg",{"message":"hi Ann"}]') == (200, "ok")
-    assert '"hi Ann"' in ann.texts('42["newmsg"')[-1]
-    ann.sock.close()
+    for place in PLACES:
+        people_meet(nginx, "tls" in place, "/chat" if "path" in place else "")
 
 
-@pytest.mark.parametrize("place", ["tls", "path", "tls and path"])
-def test_below_a_path_and_with_tls(behind, place):
+def people_meet(nginx: Nginx, is_tls: bool, prefix: str) -> None:
+    """A page's clients over WebSocket, over polling, and over one after the other, say something
+    to each other."""
+    site = f"https://127.0.0.1:{nginx.tls_port}" if is_tls else f"http://127.0.0.1:{nginx.port}"
+    web = requests.Session()
+    web.trust_env, web.verify = False, str(nginx.authority)
+    page = web.get(site + prefix + "/r/tea", timeout=10)
+    assert page.status_code == 200
+    assert f'data-socket-path="{prefix}/socket.io/"' in page.text
+    people = {}
+    for transports in (["websocket"], ["polling"], ["polling", "websocket"]):
+        person = socketio.SimpleClient(http_session=web)
+        person.connect(
+            site,
+            headers={"Origin": site},
+            transports=transports,
+            socketio_path=prefix + "/socket.io",
+        )
+        assert person.transport() == transports[-1]
+        name = "By " + " then ".join(transports)
+        assert person.call("setUsername", name)["ok"]
+        people[name] = person
+    for name, person in people.items():
+        assert person.call("msg", {"message": "hi", "key": f"{prefix}-{is_tls}"})["ok"]
+        for other in people.values():
+            assert hears(other) == (name, "hi")
+    for person in people.values():
+        person.disconnect()
+
+
+def hears(person: socketio.SimpleClient) -> tuple[str, str]:
+    """Who says the next message, and what."""
+    while True:
+        event, *arguments = person.receive(timeout=10)
+        if event == "newmsg":
+            return arguments[0]["user"], arguments[0]["message"]
+
+
+def test_with_tls_port_80_says_where_the_chat_is(tmp_path, behind):
+    found, _ = behind
+    (tmp_path / "another").mkdir()
+    nginx = Nginx(tmp_path / "another", found.nodes, redirects=True)
+    try:
+        status, headers, _ = request(nginx, "GET", "/r/tea?x=1", Host="chat.example")
+        assert (status, headers["location"]) == (308, "https://chat.example/r/tea?x=1")
+    finally:
+        nginx.stop()
+
+
+def test_what_a_client_claims_of_itself_is_not_passed_on(behind):
     _, nginx = behind
-    trust = ssl.create_default_context()
-    nginx.authority.configure_trust(trust)
-    is_tls, prefix = "tls" in place, "/chat" if "path" in place else ""
-    scheme, port = ("https", nginx.tls_port) if is_tls else ("http", nginx.port)
-    site = f"{scheme}://127.0.0.1:{port}"
+    page = exchange(
+        nginx,
+        b"GET / HTTP/1.1\r\nHost: chat.example\r\nConnection: close\r\n"
+        b"X-Forwarded-Prefix: /elsewhere\r\nX-Forwarded-Host: elsewhere\r\n\r\n",
+    )
+    assert b'data-socket-path="/socket.io/"' in page
+    handshake = "/socket.io/?EIO=4&transport=polling"
+    for origin, status in {"http://127.0.0.1": 200, "http://elsewhere": 403}.items():
+        claims = {"Host": "127.0.0.1", "X_Forwarded_Host": "elsewhere", "Origin": origin}
+        assert request(nginx, "GET", handshake, **claims)[0] == status
 
-    def get(path: str) -> str:
-        request = Request(site + prefix + path, headers={"Origin": site})
-        with urlopen(request, timeout=10, context=trust) as answer:
-            return answer.read().decode()
 
-    assert f'data-socket-path="{prefix}/socket.io/"' in get("/")
-    assert get("/socket.io/?EIO=4&transport=polling").startswith('0{"sid":')
-    address = f"{site}{prefix}/socket.io/?EIO=4&transport=websocket".replace("http", "ws", 1)
-    options = {"ssl": trust} if is_tls else {}
-    with websockets.connect(address, origin=site, proxy=None, **options) as client:
-        for said, heard in {
-            "40": "40{",
-            '421["setUsername","Ann"]': "431",
-            '422["msg",{"message":"hi"}]': "432",
-        }.items():
-            client.send(said)
-            while not client.recv(10).startswith(heard):
-                pass
+def test_what_is_too_large_is_refused_in_the_chats_words(behind):
+    _, nginx = behind
+    poller = Polling(nginx)
+    assert poller.post("4" * 65536)[0] == 400  # no event, but not too large
+    assert Polling(nginx).post("4" * 65537) == (413, "")
+    assert Polling(nginx).post("4" * 900_000) == (413, "")
+
+
+def test_while_redis_is_away_everyone_stays(behind):
+    """Asking whether nodes are ready doesn't have nginx take them for gone."""
+    found, nginx = behind
+    sitting, poller = RawWebSocket(nginx), Polling(nginx)
+    found.redis.stop()
+    for node in found.nodes:
+        eventually(lambda node=node: node.get("/readyz")[0] == 503)
+    for _ in range(4):
+        assert request(nginx, "GET", "/readyz")[0] == 503
+        assert request(nginx, "GET", "/healthz")[0] == 200
+        assert poller.is_alive()
+        RawWebSocket(nginx).sock.close()
+    sitting.send('421["setUsername","Ann"]')
+    assert "unavailable" in sitting.texts("431")[-1]
+    found.redis.start()
+    sitting.sock.close()
 
 
 def test_who_is_at_a_node_that_stops_goes_on_at_the_other(behind):
     found, nginx = behind
-    with Crowd([nginx], senders=4) as crowd:
+    with Crowd([nginx], senders=SENDERS, pause=0.1) as crowd:
         found.nodes[0].stop()
         crowd.goes_on(within=10)
         print(crowd.check())
+        moved = [person for person in crowd.people if person.breaks]
+        assert 0 < len(moved) < len(crowd.people), "all were at one node"
 
 
 def test_a_rolling_restart_loses_nothing(behind):
     """Both nodes are restarted, one after the other, under load; the silences are reported."""
     found, nginx = behind
-    with Crowd([nginx], senders=20, pause=0.1, away=AS_CLIENTS_ARE) as crowd:
+    poller = Poller(nginx)
+    with Crowd([nginx], senders=SENDERS, pause=0.1, away=AS_CLIENTS_ARE) as crowd:
         for node in found.nodes:
+            before = breaks(crowd)
             restart(found, node)
             crowd.goes_on(within=10)
+            assert breaks(crowd) > before, "nobody was there"
         said = crowd.check()
+        refusals = [code for person in crowd.people for code in person.refusals]
+        assert not refusals, "a name was somebody else's, or the store away"
+        log = read_log(nginx)
+        eventually(lambda: poller.heard.keys() >= log.keys(), 10)
+        poller.leaves()
+    assert {number: poller.heard[number] for number in log} == log
     silences = sorted(max(person.silences) for person in crowd.people)
     p99 = statistics.quantiles(silences, n=100, method="inclusive")[98]
-    print(f"{said}; the longest silence that anyone heard: p99 {p99:.2f} s")
+    print(
+        f"{said}; {breaks(crowd)} connections broke, {poller.visits - 1} of one who polls; the "
+        f"longest silence that anyone heard: median {statistics.median(silences):.2f} s, p99 "
+        f"{p99:.2f} s"
+    )
     assert p99 < 10
 
 
-def restart(found: Cluster, node) -> None:
+def breaks(crowd: Crowd) -> int:
+    return sum(len(person.breaks) for person in crowd.people)
+
+
+def restart(found: Cluster, node: Server) -> None:
     begun = time.monotonic()
     assert node.stop() == 0
     assert time.monotonic() - begun < 5
     found.start_again(node)
     eventually(lambda: node.get("/readyz")[0] == 200)
+
+
+class Poller:
+    """socket.io's client, of which nothing but polling is asked; it listens, and joins with `since`
+    each time that it's back."""
+
+    def __init__(self, nginx: Nginx) -> None:
+        self.heard: dict[int, tuple[str, str]] = {}
+        self.visits = 0
+        self._lock = threading.Lock()
+        self._client = socketio.Client(reconnection_delay=1, reconnection_delay_max=1)
+        self._client.on("connect", self._joins)
+        self._client.on("newmsg", self._hears)
+        self._client.connect(f"http://127.0.0.1:{nginx.port}", transports=["polling"])
+
+    def leaves(self) -> None:
+        self._client.disconnect()
+
+    def _joins(self) -> None:
+        self.visits += 1
+        self._asks()
+
+    def _asks(self) -> None:
+        whole = 0
+        with self._lock:
+            while whole + 1 in self.heard:
+                whole += 1
+        self._client.emit("join", {"since": whole, "limit": 200}, callback=self._catches_up)
+
+    def _catches_up(self, page: dict) -> None:
+        for said, number in page["messages"]:
+            self._hears(said, number)
+        if page["more"]:
+            self._asks()
+
+    def _hears(self, said: dict, number: dict) -> None:
+        entry = (number.get("key", ""), said["message"])
+        with self._lock:
+            assert self.heard.setdefault(number["id"], entry) == entry

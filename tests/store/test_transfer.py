@@ -222,7 +222,7 @@ def test_import_wants_an_empty_store_that_nobody_serves(chatapp, log, path):
     assert (served.exit_code, served.stderr) == (
         1,
         f"{path} is served by another process; end that one, or set CHATAPP_STORE to "
-        "another file\n",
+        "another file, or to redis://… for several processes of one chat\n",
     )
     log.close()
     full = chatapp("import", input=HEAD + end(0))
