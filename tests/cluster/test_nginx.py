@@ -23,9 +23,9 @@ SENDERS = 20
 
 @pytest.fixture
 def behind(tmp_path):
-    """A cluster, and nginx before it."""
+    """A cluster, and nginx before it. Whoever isn't at a loopback address may connect once."""
     (tmp_path / "nginx").mkdir()
-    with cluster(tmp_path, TRUSTED_PROXIES="1") as found:
+    with cluster(tmp_path, TRUSTED_PROXIES="1", MAX_CONNECTIONS_PER_ADDRESS="1") as found:
         nginx = Nginx(tmp_path / "nginx", found.nodes)
         yield found, nginx
         nginx.stop()
@@ -38,29 +38,26 @@ def test_all_transports_in_all_places(behind):
 
 
 def people_meet(nginx: Nginx, is_tls: bool, prefix: str) -> None:
-    """A page's clients over WebSocket, over polling, and over one after the other, say something
-    to each other."""
+    """A page is had, it may connect, and people over WebSocket, over polling, and over both in turn
+    say something to each other."""
     site = f"https://127.0.0.1:{nginx.tls_port}" if is_tls else f"http://127.0.0.1:{nginx.port}"
     web = requests.Session()
     web.trust_env, web.verify = False, str(nginx.authority)
     page = web.get(site + prefix + "/r/tea", timeout=10)
     assert page.status_code == 200
     assert f'data-socket-path="{prefix}/socket.io/"' in page.text
+    handshake = f"{site}{prefix}/socket.io/?EIO=4&transport=polling"
+    assert web.get(handshake, headers={"Origin": site}, timeout=10).status_code == 200
     people = {}
     for transports in (["websocket"], ["polling"], ["polling", "websocket"]):
         person = socketio.SimpleClient(http_session=web)
-        person.connect(
-            site,
-            headers={"Origin": site},
-            transports=transports,
-            socketio_path=prefix + "/socket.io",
-        )
-        assert person.transport() == transports[-1]
+        person.connect(site, transports=transports, socketio_path=prefix + "/socket.io")
+        assert person.transport == transports[-1]
         name = "By " + " then ".join(transports)
         assert person.call("setUsername", name)["ok"]
         people[name] = person
     for name, person in people.items():
-        assert person.call("msg", {"message": "hi", "key": f"{prefix}-{is_tls}"})["ok"]
+        assert person.call("msg", {"message": "hi"})["ok"]
         for other in people.values():
             assert hears(other) == (name, "hi")
     for person in people.values():
@@ -98,6 +95,8 @@ def test_what_a_client_claims_of_itself_is_not_passed_on(behind):
     for origin, status in {"http://127.0.0.1": 200, "http://elsewhere": 403}.items():
         claims = {"Host": "127.0.0.1", "X_Forwarded_Host": "elsewhere", "Origin": origin}
         assert request(nginx, "GET", handshake, **claims)[0] == status
+    for _ in range(2):
+        assert request(nginx, "GET", handshake, X_Forwarded_For="203.0.113.9")[0] == 200
 
 
 def test_what_is_too_large_is_refused_in_the_chats_words(behind):
