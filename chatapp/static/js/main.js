@@ -31,7 +31,11 @@ const store = new Store({
   ignored: new Set(), // names as they are compared
 });
 const { state } = store;
-const notKept = () => setTimeout(() => speaking.then(() => troubles.tell(say("trouble.storage"))));
+let isTold = false; // by either of the two places
+const notKept = () => {
+  if (!isTold) setTimeout(() => speaking.then(() => troubles.tell(say("trouble.storage"), { lasts: true })));
+  isTold = true;
+};
 const browser = new Kept(() => localStorage, notKept);
 const tab = new Kept(() => sessionStorage, notKept);
 const settings = new Settings(store, browser);

@@ -52,15 +52,17 @@ export class Troubles {
     this.#place = place;
   }
 
-  tell(words) {
+  // `lasts`: it isn't over when one goes on.
+  tell(words, { lasts = false } = {}) {
     const isTold = [...this.#place.children].some((item) => item.firstChild.textContent === words);
     if (isTold) return;
-    const item = h("p", { class: "trouble" }, h("span", {}, words));
+    const item = h("p", { class: lasts ? "trouble lasts" : "trouble" }, h("span", {}, words));
     item.append(iconButton("close", say("notice.dismiss"), () => item.remove()));
     this.#place.append(item);
   }
 
+  // One goes on.
   clear() {
-    this.#place.replaceChildren();
+    for (const item of this.#place.querySelectorAll(".trouble:not(.lasts)")) item.remove();
   }
 }
