@@ -20,7 +20,7 @@ def ann(visit, room) -> Page:
 def choose(page: Page, label: str, option: str) -> None:
     page.get_by_role("button", name="Settings").click()
     page.get_by_label(label, exact=True).select_option(label=option)
-    page.locator("#settings .dialog-foot button").click()  # by its place: it may say another word by now
+    page.locator("#settings .dialog-foot button").click()  # its word changes with the language
 
 
 def background(page: Page) -> str:
