@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 from windows import enter, names_here, say
@@ -95,3 +97,13 @@ def test_only_when_one_is_mentioned(ann, bo, room):
     called(ann)
     says_unseen(bo, ann, "for all", "for you, @ann called")
     assert called(ann) == [f"Bo in {room.rpartition('/')[2]}: for you, @ann called"]
+
+
+def test_a_browser_that_lets_no_page_show_notices_loses_no_message(ann, bo, room):
+    switch_on(ann, "With a desktop notice")
+    ann.evaluate("void (Notification = class extends Notification { constructor() { throw 0; } })")
+    ann.evaluate("window.leave(true)")
+    say(bo, "one")
+    say(bo, "two")
+    expect(ann).to_have_title(re.compile(r"^\(2\) "))
+    expect(ann.locator("#troubles")).to_be_empty()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from playwright.sync_api import Page, expect
-from windows import enter, messages, names_here, say, texts
+from windows import enter, is_connected, is_cut_off, messages, names_here, say, texts
 
 
 def in_list(page: Page, room: str):
@@ -151,3 +151,34 @@ def test_the_51st_room_is_refused_in_words(visit, room):
         room,
     )
     expect(ann.locator("#empty")).to_contain_text("You are in 50 rooms, the most allowed")
+
+
+def test_what_is_not_sent_yet_goes_with_the_room_that_one_leaves(visit, room):
+    ann = visit(room)
+    enter(ann, "Ann Leaves")
+    expect(names_here(ann)).to_have_count(1)
+    ann.context.set_offline(True)
+    is_cut_off(ann)
+    say(ann, "never")
+    ann.get_by_role("button", name="Leave this room").click()
+    ann.context.set_offline(False)
+    is_connected(ann)
+    ann.go_back()
+    say(ann, "now")
+    expect(texts(ann)).to_have_text(["now"])
+
+
+def test_a_rename_keeps_ones_rooms_and_ones_messages(visit, room):
+    ann = visit(room)
+    enter(ann, "Ann Before")
+    say(ann, "mine")
+    ann.locator("#change-name").click()
+    ann.locator("#new-name").fill("Ann After")
+    ann.locator("#rename").get_by_role("button", name="Save").click()
+    expect(ann.locator("#own-name")).to_have_text("Ann After")
+    expect(messages(ann)).to_have_class([re.compile(r"\bown\b")])
+    ann.wait_for_timeout(500)  # they are kept soon, not at once
+    other = ann.context.new_page()
+    other.goto(room.rpartition("/")[0] + "/lobby")
+    enter(other, "Ann After")
+    expect(in_list(other, room.rpartition("/")[2])).to_have_count(1)

@@ -138,3 +138,24 @@ def test_a_click_on_a_name_mentions_it(visit, ann, room):
     expect(messages(bo).last.locator("mark")).to_have_text("@Bo Clicked")
     ann.locator("#people-list").get_by_title(re.compile("Mention.*Bo Clicked")).click()
     expect(ann.locator("#message")).to_have_value("@Bo Clicked ")
+
+
+def test_a_tap_on_a_name_in_the_drawer_of_a_phone_mentions_it(visit, room):
+    ann = visit(room, viewport={"width": 320, "height": 600}, has_touch=True)
+    enter(ann, "Ann Taps")
+    bo = visit(room)
+    enter(bo, "Bo Tapped")
+    ann.locator("#show-people").tap()
+    ann.locator("#people-list").get_by_title(re.compile("Mention.*Bo Tapped")).tap()
+    expect(ann.locator("#people")).not_to_have_class(re.compile("is-open"))
+    ann.keyboard.type("hello")
+    ann.get_by_role("button", name="Send").tap()
+    expect(texts(bo)).to_have_text(["@Bo Tapped hello"])
+
+
+def test_words_of_another_direction_stay_whole(ann):
+    say(ann, "مرحبا @Ann Writes! 123 😄 https://example.org/a")
+    mark = messages(ann).last.locator("mark")
+    expect(mark).to_have_text("@Ann Writes")
+    assert mark.evaluate("(mark) => getComputedStyle(mark).unicodeBidi") == "plaintext"
+    assert mark.evaluate("(mark) => mark.getClientRects().length") == 1

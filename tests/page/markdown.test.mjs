@@ -176,6 +176,7 @@ const hostile = pieces.flatMap((piece) => {
   return [text, `https://a${text.slice(9)}`, `${text.slice(1)}a`, `**${text.slice(4)}**`, `\`\`\`\n${text.slice(4)}`];
 });
 hostile.push(`https://a/${".".repeat(LENGTH - 11)}a`, `https://a/${"(".repeat(1990)}${")".repeat(2000)}`);
+hostile.push(...[..."]})"].map((bracket) => `https://a/${bracket.repeat(100_000)}`)); // longer, to be felt if each counts all
 hostile.push(`${"```\n".repeat(400)}${"```          x".repeat(170)}`);
 
 test("no hostile text of the longest length takes long", { timeout: 30000 }, async () => {

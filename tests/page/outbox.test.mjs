@@ -228,3 +228,11 @@ test("what is damaged in the storage is left out", () => {
   kept.write("chat.unsent", [null, 1, { room: "den" }, { room: "den", message: "a", key: "key-0001", state: "failed" }]);
   assert.deepEqual(opened({ kept }).outbox.items, [{ room: "den", message: "a", key: "key-0001", state: "waiting" }]);
 });
+
+test("what isn't sent yet goes with the room that one leaves, and only that", () => {
+  const { outbox } = opened({ answers: [null, null] });
+  outbox.add("den", "one");
+  outbox.add("attic", "two");
+  outbox.removeAll("den");
+  assert.deepEqual(textsOf(outbox.items), ["two"]);
+});

@@ -374,3 +374,22 @@ test("nobody without a name is mentioned", () => {
   room.hear(entry(1, { message: "@" }));
   assert.equal(room.mentions("", NOBODY), 0);
 });
+
+// One's own
+
+test("what is said by one's name is one's own", () => {
+  const room = known(1, 1);
+  assert.deepEqual([room.isOwn(entry(1), "Ann"), room.isOwn(entry(1), "Bo")], [true, false]);
+});
+
+test("what one said before a rename stays one's own", () => {
+  const room = known(1, 2);
+  room.wasCalled("Ann");
+  assert.ok(room.isOwn(entry(2), "Anna"));
+});
+
+test("what somebody else says by one's former name is not one's own", () => {
+  const room = known(1, 2);
+  room.wasCalled("Ann");
+  assert.ok(!room.isOwn(entry(3), "Anna"));
+});

@@ -195,3 +195,12 @@ test("every row has a key of its own", () => {
   const keys = rows(room, { unsent: UNSENT }).map(({ key }) => key);
   assert.equal(new Set(keys).size, keys.length);
 });
+
+test("one's own messages stay one's own after a rename", () => {
+  const room = roomOf(said(1, "Ann"), said(2, "Bo"));
+  room.wasCalled("Ann");
+  assert.deepEqual(
+    messages(room, { own: "Anna" }).map(({ isOwn }) => isOwn),
+    [true, false],
+  );
+});

@@ -17,7 +17,7 @@ const { title, maxChars } = document.body.dataset;
 
 // `page`: what main.js has built.
 export function furnish(page) {
-  const { byId, connection, rooms, router, session, settings, store } = page;
+  const { byId, connection, outbox, rooms, router, session, settings, store } = page;
   const { state } = store;
   listenToLanguage(page);
 
@@ -25,7 +25,10 @@ export function furnish(page) {
   const announcer = new Announcer(byId("announcer"));
   const attention = new Attention(store, { title, icon: byId("icon"), open: (room) => router.go(room) });
   const composer = makeComposer(page, announcer);
-  const mention = (user) => composer.mention(user);
+  const mention = (user) => {
+    frame.closeDrawers(false); // behind an open one nothing can be written
+    composer.mention(user);
+  };
   page.mention = mention;
   page.heard = (room, entry) => {
     if (room.name === state.view) announcer.message(entry);
@@ -40,6 +43,7 @@ export function furnish(page) {
     copyLink: () => copyLink(page),
     mute: () => rooms.mute(state.rooms.get(state.view), !state.rooms.get(state.view).isMuted),
     leave() {
+      outbox.removeAll(state.view);
       rooms.leave(state.view);
       router.go(null);
     },

@@ -62,7 +62,12 @@ export class Attention {
   #notice(room, user, message) {
     if (globalThis.Notification?.permission !== "granted") return;
     const title = say("notice.title", { name: user, room: roomTitle(room.name) });
-    const notice = new Notification(title, { body: message.slice(0, SHOWN_CHARS), tag: room.name });
+    let notice;
+    try {
+      notice = new Notification(title, { body: message.slice(0, SHOWN_CHARS), tag: room.name });
+    } catch {
+      return; // a phone's browser has the class, and lets no page use it
+    }
     notice.onclick = () => {
       window.focus();
       this.#open(room.name);

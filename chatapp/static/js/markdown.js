@@ -86,19 +86,19 @@ function partOf(kind, match, own, depth) {
   return [whole.length, { kind, children: inlineOf(match[1], own, depth + 1) }];
 }
 
+const OPENING = { ")": "(", "]": "[", "}": "{" };
+
 // A link doesn't take with it the punctuation after it, nor a bracket that was open before.
 function trimmedLink(text) {
+  const counts = new Map();
+  for (const char of text) counts.set(char, (counts.get(char) ?? 0) + 1);
+  const closesOne = (char) => (counts.get(OPENING[char]) ?? 0) >= counts.get(char);
   let end = text.length;
-  while (end > 0 && ".,;:!?*_~)]}'".includes(text[end - 1]) && !closesOne(text, end)) end -= 1;
+  while (end > 0 && ".,;:!?*_~)]}'".includes(text[end - 1]) && !closesOne(text[end - 1])) {
+    end -= 1;
+    counts.set(text[end], counts.get(text[end]) - 1);
+  }
   return text.slice(0, end);
-}
-
-// Whether the last character before `end` closes a bracket that is open within.
-function closesOne(text, end) {
-  const open = { ")": "(", "]": "[", "}": "{" }[text[end - 1]];
-  if (!open) return false;
-  const within = text.slice(0, end - 1);
-  return within.split(open).length > within.split(text[end - 1]).length;
 }
 
 const patterns = new Map();

@@ -46,6 +46,11 @@ export class Outbox {
     this.#change((items) => items.filter((item) => item.key !== key));
   }
 
+  // One leaves the room.
+  removeAll(room) {
+    this.#change((items) => items.filter((item) => item.room !== room));
+  }
+
   // Say all that waits for a room; called whenever the server may take it.
   async send(room) {
     if (this.#sending.has(room)) return;

@@ -22,6 +22,7 @@ export class Room {
   problem = null;
   #ahead = new Map();
   #keys = new Set();
+  #formerly = []; // names that one had here, and the newest entry at that time
 
   constructor(name) {
     this.name = name;
@@ -35,10 +36,21 @@ export class Room {
     return this.entries[0]?.id ?? 0;
   }
 
+  // Whether an entry is one's own: by one's name, or by one that one had when it was said.
+  isOwn({ user, id }, own) {
+    return user === own || this.#formerly.some(({ name, until }) => user === name && id <= until);
+  }
+
+  // One goes by another name from here on.
+  wasCalled(name) {
+    this.#formerly.push({ name, until: this.last });
+  }
+
   startAfresh() {
     Object.assign(this, { entries: [], notes: [], isKnown: false, hasOlder: false, newAfter: null });
     this.#ahead.clear();
     this.#keys.clear();
+    this.#formerly = [];
   }
 
   has(key) {

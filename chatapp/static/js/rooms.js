@@ -74,6 +74,7 @@ export class Rooms {
   // All up to the newest has been seen.
   seen(room) {
     if (room.read === room.last) return;
+    room.trim();
     this.#store.change(() => (room.read = room.last));
     this.#remember();
   }
@@ -93,9 +94,10 @@ export class Rooms {
     return this.#entering.readOlder(room);
   }
 
-  // The rooms that a name was in, in this browser.
+  // The rooms that a name was in, in this browser; those that one is in now are kept for it, too.
   recall(user) {
     const kept = this.#kept.read(PLACE)[folded(user)];
+    this.#remember();
     if (typeof kept !== "object" || kept === null) return;
     this.#store.change(({ rooms }) => {
       for (const [name, known] of Object.entries(kept).slice(0, MOST_KEPT)) {
@@ -138,8 +140,9 @@ export class Rooms {
     this.#in(entry.room, (room) => {
       const isNew = entry.id > room.last;
       const hasAll = room.hear(entry);
-      if (isNew && room.isKnown) this.#onHeard(room, entry);
       if (!hasAll) this.#entering.fill(room);
+      if (room.name !== this.#store.state.view) room.trim();
+      if (isNew && room.isKnown) this.#onHeard(room, entry);
     });
   }
 }

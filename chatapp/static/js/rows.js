@@ -23,12 +23,12 @@ export function rowsOf(room, { from, to, own, ignored, unsent }) {
         add({ kind: "day", key: `day ${entry.id}`, look: `${startOfDay(Date.now())}`, at: entry.at });
         previous = null;
       }
-      if (!isMarked && room.newAfter !== null && entry.id > room.newAfter && entry.user !== own) {
+      if (!isMarked && room.newAfter !== null && entry.id > room.newAfter && !room.isOwn(entry, own)) {
         isMarked = true;
         add({ kind: "new", key: "new", look: `${entry.id}` });
         previous = null;
       }
-      add(messageRow(entry, previous, own));
+      add(messageRow(entry, previous, room.isOwn(entry, own)));
       previous = entry;
     }
     if (notes.has(entry.id)) {
@@ -45,9 +45,8 @@ export function rowsOf(room, { from, to, own, ignored, unsent }) {
   return rows;
 }
 
-function messageRow(entry, previous, own) {
+function messageRow(entry, previous, isOwn) {
   const isFirst = previous?.user !== entry.user || entry.at - previous.at > TOGETHER_MS;
-  const isOwn = entry.user === own;
   return { kind: "message", key: `${entry.id}`, look: `${isFirst} ${isOwn}`, entry, isFirst, isOwn };
 }
 

@@ -72,9 +72,11 @@ export class Session {
   }
 
   #named({ user, token }) {
+    const { me, rooms } = this.#store.state;
+    if (me.name && me.name !== user) rooms.forEach((room) => room.wasCalled(me.name));
     this.#identity.given(user, token);
     this.#rooms.recall(user);
-    this.#store.change(({ me }) => Object.assign(me, { name: user, wanted: user, refusal: "" }));
+    this.#store.change(() => Object.assign(me, { name: user, wanted: user, refusal: "" }));
   }
 
   // A rename that is refused leaves the name that one has; one that was lost meanwhile is asked for.
