@@ -8,6 +8,7 @@ const [url, count, ...people] = process.argv.slice(2);
 const COUNT = Number(count);
 const IN_FLIGHT = 32; // messages that wait for their acknowledgement; 2.x says all in one POST
 const BEHIND = 300; // so that nobody who polls is cut, who hears 16 at a time
+const PATIENCE = 90_000; // ms until it tells where each person stands, and fails
 const ROOM = `crowd-${process.pid}`;
 
 class Person {
@@ -31,6 +32,9 @@ class Person {
       reconnectionDelay: 20,
     });
     this.socket.on("newmsg", (said, number) => this.hear(said, number));
+    this.socket.on("disconnect", (reason) => {
+      if (reason !== "forced close") this.odd.push(reason);
+    });
     this.socket.on("error", (error) => this.odd.push(`error ${error}`));
   }
 
@@ -97,7 +101,15 @@ class Person {
     this.socket.io.engine.close();
     await over;
     await this.connected();
-    await this.enter();
+    // The server may read the new connection before the end of the old one, which has the name.
+    while (!(await this.enter()).ok) await later(20);
+  }
+
+  standing() {
+    const { socket, connections, acknowledged, heard, last, odd } = this;
+    const transport = socket.connected ? socket.io.engine.transport.name : "nothing";
+    const counts = `${acknowledged.length} acknowledged, ${heard.size} heard up to ${last}`;
+    return `${this.description}: connection ${connections} over ${transport}, ${counts} ${odd}`;
   }
 
   say(n) {
@@ -110,6 +122,10 @@ const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const slowest = () => Math.min(...crowd.map((person) => person.last));
 
 const crowd = people.map((description, n) => new Person(description, n));
+setTimeout(() => {
+  for (const person of crowd) console.error(person.standing());
+  process.exit(1);
+}, PATIENCE);
 await Promise.all(crowd.map((person) => person.connected()));
 const first = crowd[0];
 await first.enter();
