@@ -51,7 +51,7 @@ def address(text: str) -> Address:
 def store(text: str) -> str:
     if text == "memory:" or text.startswith("sqlite:"):
         return text
-    if not re.fullmatch(r"rediss?://[^/?#\s]+(/\d*)?(\?[^#\s]*)?", text):
+    if not re.fullmatch(r"rediss?://[^/?#\s]+(/\d*)?(\?ssl_[^#\s]*)?", text):
         raise ValueError
     _ = urlsplit(text).port  # or it's none
     if find_spec("redis") is None:

@@ -8,7 +8,14 @@ from chatapp import config
 from chatapp.config import SETTINGS, Address, SettingError, read
 from chatapp.limits import Rate
 
-REDIS = ["redis:", "redis://", "redis://host:x/0", "redis://host/zero", "redis://host/0#x"]
+REDIS = [
+    "redis:",
+    "redis://",
+    "redis://host:x/0",
+    "redis://host/zero",
+    "redis://host/0#x",
+    "redis://h/1?x=y",
+]
 BAD = {
     "BIND": ["", "3000", "host:", ":80", "host:99999", "host:1x"],
     "STORE": ["", "memory", "file:/x", "sqlite", *REDIS],
@@ -63,7 +70,9 @@ def test_defaults():
     assert settings.title == "Chat"
 
 
-@pytest.mark.parametrize("url", ["redis://host", "rediss://:secret@host:1/2", "redis://h/1?x=y"])
+@pytest.mark.parametrize(
+    "url", ["redis://host", "rediss://:secret@host:1/2", "rediss://h/1?ssl_ca_certs=ca.pem"]
+)
 def test_redis_is_a_store(url):
     assert read({}, {"CHATAPP_STORE": url}).store == url
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from abc import abstractmethod
-from contextlib import suppress
 
 from chatapp.errors import StoreError, Unavailable
 from chatapp.store.base import Log
@@ -68,5 +67,9 @@ class OpenedLog(Log):
 
     def _sweep_now_and_then(self) -> None:
         while not self._closed.wait(self._sweep_interval):
-            with suppress(Unavailable):
+            try:
                 self._sweep()
+            except Unavailable:
+                pass
+            except Exception:
+                logger.exception("what is no longer kept couldn't be taken away")

@@ -183,6 +183,8 @@ class RedisLog(OpenedLog):
             except Unavailable:
                 pause = min(2 * pause, LONGEST_PAUSE) if looking else self._check_interval / 8
                 looking = True
+            except Exception:
+                logger.exception("what others have said couldn't be looked at")
 
     def _check(self) -> None:
         if self.server.away:  # else reading is enough
@@ -249,8 +251,10 @@ class RedisLog(OpenedLog):
     # What is no longer kept
 
     def _sweep(self) -> None:
-        for room, _ in self.ask(lambda: list(self.server.client.hscan_iter(NEWEST))):
-            self.ask(lambda: self._retire(room.decode()))  # noqa: B023
+        """Where Redis takes nothing, too, as it may be full."""
+        with suppress(RedisError):
+            for room, _ in list(self.server.client.hscan_iter(NEWEST)):
+                self._retire(room.decode())
 
     def _retire(self, room: str) -> None:
         kept = self._reader.kept()

@@ -13,8 +13,11 @@ import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
+    BusyLoadingError,
     NoPermissionError,
     NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
     RedisError,
     ResponseError,
 )
@@ -57,7 +60,9 @@ class Server:
                 health_check_interval=0,
                 maint_notifications_config=MaintNotificationsConfig(enabled=False),  # a service's
             )
-        except ValueError as error:
+            make: Any = pool.make_connection
+            make()  # without connecting: this finds options that there aren't
+        except (ValueError, TypeError, RedisError) as error:
             raise StoreError(
                 f"CHATAPP_STORE={shown(url)} is no URL of a Redis ({error}); "
                 "set it to redis://HOST:PORT/DATABASE"
@@ -196,10 +201,20 @@ def check_schema(server: redis.Redis, url: str) -> None:
 
 def store_error(url: str, error: RedisError) -> StoreError:
     """What's wrong with it, in one line."""
-    if isinstance(error, (AuthenticationError, NoPermissionError)):
-        wrong = f"wants another user or password ({error}); put them into CHATAPP_STORE"
-    elif isinstance(error, ResponseError):
-        wrong = f"refuses ({error}); correct CHATAPP_STORE"
-    else:
-        wrong = f"can't be reached ({error}); start Redis there, or correct CHATAPP_STORE"
+    said = str(error).partition(" script: ")[0]
+    match error:
+        case AuthenticationError() | NoPermissionError():
+            wrong = f"wants another user or password ({said}); put them into CHATAPP_STORE"
+        case OutOfMemoryError():
+            wrong = "is full; raise maxmemory in redis.conf, or keep less (CHATAPP_RETENTION_DAYS)"
+        case ReadOnlyError():
+            wrong = "is a replica, which takes nothing; set CHATAPP_STORE to its master"
+        case BusyLoadingError():
+            wrong = "is still reading what it keeps; wait until it has"
+        case ResponseError() if said.startswith("MISCONF"):
+            wrong = f"can't write to its disk ({said}); make room there"
+        case ResponseError():
+            wrong = f"refuses ({said}); set CHATAPP_STORE to another database"
+        case _:
+            wrong = f"can't be reached ({said}); start Redis there, or correct CHATAPP_STORE"
     return StoreError(f"{shown(url)} {wrong}")

@@ -12,12 +12,14 @@ import pytest
 import redis
 from contract import ALL, DAY, Clock, LogContract, in_threads
 from raw import eventually
+from redis.exceptions import BusyLoadingError, ResponseError
 from redis_process import RedisProcess
 
 from chatapp.errors import StoreError, Unavailable
 from chatapp.store.base import Draft, Retention
 from chatapp.store.redis import RedisLog
 from chatapp.store.redis_scripts import NEWEST, channel, keys_key, log_key
+from chatapp.store.redis_server import store_error
 
 pytestmark = pytest.mark.server
 
@@ -245,19 +247,85 @@ def test_a_long_queue_is_no_sign_that_redis_is_away(make_log, server):
     assert len(answered) == 400
 
 
-def test_a_redis_that_takes_nothing_is_not_back(make_log, own):
-    server = own(maxmemory="0")
+def is_full(client) -> None:
+    client.config_set("maxmemory", "1")
+
+
+def is_a_replica(client) -> None:
+    client.replicaof("127.0.0.1", "1")
+
+
+FAULTS = [
+    (is_full, "is full; raise maxmemory in redis.conf, or keep less (CHATAPP_RETENTION_DAYS)"),
+    (is_a_replica, "is a replica, which takes nothing; set CHATAPP_STORE to its master"),
+]
+
+
+@pytest.mark.parametrize(("fault", "told"), FAULTS)
+def test_a_redis_that_takes_nothing_is_not_back(make_log, own, caplog, fault, told):
+    server = own()
     log = make_log(url=server.url, check_interval=0.05)
+    log.append(Draft("tea", "Ann", "x"))
+    with redis.Redis.from_url(server.url) as client:
+        fault(client)
+        with pytest.raises(Unavailable):
+            log.append(Draft("tea", "Ann", "x"))
+        time.sleep(0.5)
+        assert not log.available()
+        assert f"{server.url} {told}; messages aren't taken until then" in caplog.messages
+        client.config_set("maxmemory", "0")
+        client.replicaof("NO", "ONE")
+    eventually(log.available)
+    assert log.append(Draft("tea", "Ann", "x")).id == 2
+    assert caplog.text.count("aren't taken") == 1
+
+
+def test_a_full_redis_loses_what_is_no_longer_kept(make_log, own):
+    server, clock = own(), Clock(0.0)
+    log = make_log(Retention(days=1), clock, server.url, check_interval=0.05, sweep_interval=0.1)
     log.append(Draft("tea", "Ann", "x"))
     with redis.Redis.from_url(server.url) as client:
         client.config_set("maxmemory", "1")
         with pytest.raises(Unavailable):
             log.append(Draft("tea", "Ann", "x"))
-        time.sleep(0.5)
-        assert not log.available()
-        client.config_set("maxmemory", "0")
-    eventually(log.available)
+        clock.now = 2 * DAY
+        eventually(lambda: client.xlen(log_key("tea")) == 0)
+
+
+def test_scripts_that_redis_has_forgotten_are_told_again(make_log, server):
+    log = make_log(url=server.url)
+    log.append(Draft("tea", "Ann", "x"))
+    with redis.Redis.from_url(server.url) as client:
+        client.script_flush()
     assert log.append(Draft("tea", "Ann", "x")).id == 2
+
+
+def test_a_look_that_fails_is_not_the_last(make_log, own, monkeypatch):
+    server = own()
+    log = make_log(url=server.url, check_interval=0.05)
+    log.append(Draft("tea", "Ann", "x"))
+    with monkeypatch.context() as patch:
+        patch.setattr(log, "_check", lambda: 1 / 0)
+        time.sleep(0.3)
+    server.stop()
+    with pytest.raises(Unavailable):
+        log.append(Draft("tea", "Ann", "x"))
+    server.start()
+    eventually(log.available)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ResponseError("MISCONF Errors writing to the AOF file: full"), "make room there"),
+        (BusyLoadingError("Redis is loading the dataset in memory"), "wait until it has"),
+        (ResponseError("WRONGTYPE Operation script: 5a"), "WRONGTYPE Operation); set CHATAPP_ST"),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_to_do(error, told):
+    said = str(store_error("redis://:secret@host:1/0", error))
+    assert said.startswith("redis://:…@host:1/0 ")
+    assert told in said
 
 
 def test_a_redis_that_was_killed_has_lost_nothing(make_log, own):
@@ -395,5 +463,6 @@ def test_keys_of_another_program_are_refused(server):
 
 
 def test_an_url_that_is_none_is_refused():
-    with pytest.raises(StoreError, match="no URL of a Redis"):
-        RedisLog("redis://127.0.0.1:port/0")
+    for url in ("redis://127.0.0.1:port/0", "rediss://host/0?ssl_x=1"):
+        with pytest.raises(StoreError, match="no URL of a Redis"):
+            RedisLog(url)
