@@ -29,7 +29,8 @@ torture: $(VENV)/.test ## Kill a server under load, 200 times, cut its disk's po
 	@tests/need.sh redis-server strace
 	@PYTHONPATH=tests:tests/cluster $(BIN)/python tests/torture.py $(ARGS)
 
-bench: $(VENV)/.run ## Measure beside Node, Bun and stock Flask-SocketIO (ARGS="--loads crowd --rounds 1")
+bench: $(VENV)/.test ## Measure beside Node, Bun and stock Flask-SocketIO (ARGS="--loads crowd --rounds 1")
+	@tests/need.sh node npm redis-server
 	@$(BIN)/python -m bench $(ARGS)
 
 lint: $(VENV)/.lint $(NODE_MODULES) ## Check style and types

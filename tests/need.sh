@@ -15,5 +15,5 @@ if command -v apt-get >/dev/null && $sudo apt-get update -qq >/dev/null 2>&1 &&
   $sudo apt-get install -qq -y --no-install-recommends $missing >/dev/null 2>&1; then
   exit 0
 fi
-echo "The tests need programs that are missing; install these packages:$missing" >&2
+echo "Programs are missing; install these packages:$missing" >&2
 exit 1
