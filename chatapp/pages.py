@@ -14,7 +14,6 @@ from chatapp.store.base import Log
 
 STATIC = Path(__file__).resolve().parent / "static"
 LANGUAGES = sorted(path.stem for path in (STATIC / "js" / "words").glob("*.js"))
-STYLES = ["css/base.css", "css/layout.css", "css/conversation.css"]
 IMPORT = re.compile(r'^import .* from "(\.[^"]+)";$', re.MULTILINE)
 FOR_EVER = 365 * 24 * 3600
 """Seconds that a browser may keep a static file, whose address changes when any of them does."""
@@ -23,7 +22,7 @@ FOR_EVER = 365 * 24 * 3600
 def modules(language: str) -> tuple[list[str], list[str]]:
     """All modules, so that the page asks for them at once and none waits for what imports it: those
     until the first message is seen (the connection first), and those around it."""
-    first = imported(STATIC / "js" / "connecting.js", [])
+    first = imported(STATIC / "js" / "connection.js", [])
     first = imported(STATIC / "js" / "main.js", first)
     first = [*first, STATIC / "js" / "words" / f"{language}.js"]
     around = imported(STATIC / "js" / "around.js", first.copy())[len(first) :]
@@ -80,7 +79,6 @@ def blueprint(log: Log, title: str, max_message_chars: int) -> Blueprint:
             language=language,
             title=title,
             max_message_chars=max_message_chars,
-            styles=STYLES,
             modules=in_order[language],
         )
         return Response(text, headers={"Vary": "Accept-Language", "Cache-Control": "no-cache"})

@@ -182,7 +182,7 @@ def test_a_page_below_a_path_finds_its_server():
     page = app.test_client().get("/", headers={"X-Forwarded-Prefix": "/chat"}).text
     assert 'data-socket-path="/chat/socket.io/"' in page
     assert f'src="/chat{static_file(app)}"' in page
-    assert f'href="/chat{static_file(app, "css/base.css")}"' in page
+    assert f'href="/chat{static_file(app, "style.css")}"' in page
     manifest = app.test_client().get(
         "/manifest.webmanifest", headers={"X-Forwarded-Prefix": "/chat"}
     )

@@ -95,7 +95,7 @@ def test_the_page_and_its_parts_are_served(server):
     for part in (
         "js/main.js",
         "js/words/ar.js",
-        "css/base.css",
+        "style.css",
         "icon.svg",
         "vendor/socket.io.esm.min.js",
         "vendor/socket.io-client.LICENSE",

@@ -1,4 +1,5 @@
-// The connection to the server, and when it's tried again.
+// The page's connection to the server, and when it's tried again. It's begun while the rest of the
+// page is still on its way.
 import { io } from "../vendor/socket.io.esm.min.js";
 
 const ANSWER_WITHIN_MS = 10000;
@@ -6,7 +7,7 @@ const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15000;
 
 // `connecting`, `connected`, `waiting` (until `retryAt`), or `away`: not to be tried by itself.
-export class Connection {
+class Connection {
   phase = "connecting";
   retryAt = 0;
   #socket;
@@ -105,3 +106,6 @@ export class Connection {
     this.#onChange?.(phase);
   }
 }
+
+export const connection = new Connection(document.body.dataset.socketPath);
+connection.tryNow();

@@ -1,6 +1,6 @@
 // The page: its state, its connection and the conversation, in the order in which they're needed
 // until the first message is seen. What stands around that comes after it (around.js).
-import { connection } from "./connecting.js";
+import { connection } from "./connection.js";
 import { icon } from "./dom.js";
 import { folded, Identity } from "./identity.js";
 import { Outbox } from "./outbox.js";

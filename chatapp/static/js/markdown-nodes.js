@@ -1,6 +1,5 @@
 // The tree of a message (markdown.js) as nodes.
 import { h, iconButton } from "./dom.js";
-import { copy } from "./clipboard.js";
 import { say } from "./words.js";
 
 export function nodesOf(blocks) {
@@ -22,6 +21,7 @@ function inline(part) {
 
 function codeBlock(text) {
   const button = iconButton("copy", say("message.copy"), async () => {
+    const { copy } = await import("./clipboard.js"); // the first message doesn't wait for it
     if (await copy(text)) button.title = say("message.copied");
     button.classList.add("is-done");
     button.setAttribute("aria-label", button.title);
