@@ -200,8 +200,10 @@ def error(code: int, message: str) -> str:
 
 
 def name_is_free(server, name: str) -> None:
-    """Assert that it is: somebody takes it, and leaves."""
+    """Assert that it is, and is again: somebody takes it, and has left when this returns."""
     other = RawWebSocket(server)
     other.send(f'420["setUsername","{name}"]')
     assert '"ok":true' in other.texts("430")[-1]
+    other.send_raw(frame(b"", CLOSE))
+    assert other.close_code() == 1005
     other.close()
