@@ -10,8 +10,6 @@ from contextlib import suppress
 from time import time
 from typing import Any, TypeVar
 
-from redis.exceptions import RedisError
-
 from chatapp.errors import NameLost, Unavailable
 from chatapp.names import fold
 from chatapp.store.base import KEEP, Draft, Entry, Page, Retention
@@ -242,17 +240,14 @@ class RedisLog(OpenedLog):
             self.on_hint(room, hint)
 
     def _missed(self, room: str, since: int, until: int) -> Iterator[Entry]:
-        try:
+        with self.server.asked():
             yield from self._reader.entries(room, since, until)
-        except RedisError as error:
-            self.server.goes_away(error)
-            raise Unavailable from None
 
     # What is no longer kept
 
     def _sweep(self) -> None:
         """Where Redis takes nothing, too, as it may be full."""
-        with suppress(RedisError):
+        with self.server.asked():
             for room, _ in list(self.server.client.hscan_iter(NEWEST)):
                 self._retire(room.decode())
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -60,8 +61,8 @@ class Server:
                 health_check_interval=0,
                 maint_notifications_config=MaintNotificationsConfig(enabled=False),  # a service's
             )
-            make: Any = pool.make_connection
-            make()  # without connecting: this finds options that there aren't
+            # Without connecting: this finds options that there aren't.
+            pool.make_connection()  # type: ignore[no-untyped-call]
         except (ValueError, TypeError, RedisError) as error:
             raise StoreError(
                 f"CHATAPP_STORE={shown(url)} is no URL of a Redis ({error}); "
@@ -80,11 +81,8 @@ class Server:
         with self._places:  # whoever waits here doesn't wait for Redis
             if self.away:
                 raise Unavailable
-            try:
+            with self.asked():
                 return question()
-            except RedisError as error:
-                self.goes_away(error)
-                raise Unavailable from None
 
     def look(self, question: Callable[[], Any]) -> None:
         """Ask it even where it's away: with an answer it's back.
@@ -92,21 +90,28 @@ class Server:
         Raises:
             Unavailable: it doesn't answer in time.
         """
-        try:
+        with self.asked():
             question()
-        except RedisError as error:
-            self.goes_away(error)
-            raise Unavailable from None
         if self.away:
             logger.warning("%s takes messages again", shown(self.url))
         self.away = False
 
-    def goes_away(self, error: RedisError) -> None:
-        """It hasn't answered; it's said once."""
-        if not self.away:
-            trouble = store_error(self.url, error)
-            logger.error("%s; messages aren't taken until then", trouble)
-        self.away = True
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """Within it Redis is asked, away or not: where it doesn't answer it is away, which is said
+        once.
+
+        Raises:
+            Unavailable: it doesn't answer.
+        """
+        try:
+            yield
+        except RedisError as error:
+            if not self.away:
+                trouble = store_error(self.url, error)
+                logger.error("%s; messages aren't taken until then", trouble)
+            self.away = True
+            raise Unavailable from None
 
     def run(self, script: str, *calls: tuple[list[str], list[Any]]) -> list[Any]:
         """Run a script with the keys and arguments of each call, all in one round trip.
