@@ -16,7 +16,7 @@ run: $(VENV)/.run ## Serve the chat on 127.0.0.1:3000 (CHATAPP_BIND)
 
 test: $(VENV)/.test $(NODE_MODULES) ## Run all tests, servers and browser included (ARGS="-k name")
 	@tests/need.sh chromium chromium-headless-shell nginx node npm redis-server strace
-	@node --test --test-reporter=dot tests/page/*.test.mjs
+	@node --test --test-reporter=dot tests/js/*.test.mjs
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 test-all: ## Run the tests that need no server on each Python installed of 3.11 to 3.13

@@ -24,8 +24,8 @@ import redis  # noqa: E402
 
 from bench import machine  # noqa: E402
 from bench.servers import answers, free_port  # noqa: E402
-from chatapp.client import Bounds, Client, Gone  # noqa: E402
-from chatapp.store.base import Draft, Retention  # noqa: E402
+from chatapp.chat.client import Bounds, Client, Gone  # noqa: E402
+from chatapp.chat.log import Draft, Retention  # noqa: E402
 from chatapp.store.redis import RedisLog  # noqa: E402
 from chatapp.store.redis_roster import RedisRoster  # noqa: E402
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,17 @@ if TYPE_CHECKING:
     from flask import Flask
 
 HERE = Path(__file__).parent
+EXPORTED = {
+    "ChatNamespace": "chatapp.namespace",
+    "UsernameSet": "chatapp.chat.people.usernames",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is exported only when it is asked for (PEP 562), after gevent has patched."""
+    if name not in EXPORTED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(EXPORTED[name]), name)
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
@@ -26,8 +38,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     from flask_compress import Compress
 
     from chatapp import pages, security
-    from chatapp.chat import Chat
-    from chatapp.client import Bounds
+    from chatapp.chat.client import Bounds
+    from chatapp.chat.rules import Chat
     from chatapp.config import read
     from chatapp.namespace import ChatNamespace, SocketAudience
     from chatapp.store import store_of

@@ -8,13 +8,12 @@ from functools import partial
 from typing import Any
 
 from flask_socketio import Namespace
-from msgspec import UNSET
 from socketio import Server
 
-from chatapp import wire
-from chatapp.chat import Chat
-from chatapp.client import Client, Gone
-from chatapp.errors import ChatError, Internal, RateLimited, UnknownEvent
+from chatapp.chat import wire
+from chatapp.chat.client import Client, Gone
+from chatapp.chat.rules import Chat
+from chatapp.errors import ChatError, Internal, UnknownEvent
 from chatapp.transport.connection import Connection
 
 logger = logging.getLogger(__name__)
@@ -58,7 +57,7 @@ class SocketAudience:
 
     def dismiss(self, client: str, event: str, refusal: ChatError) -> None:
         connection = self._connection(client)
-        self.send(client, "refused", refused(event, refusal))
+        self.send(client, "refused", wire.refused(event, refusal))
         self._server.disconnect(client, self._namespace)
         if connection:
             connection.close(reason=self._server.reason.SERVER_DISCONNECT)
@@ -172,13 +171,6 @@ class ChatNamespace(Namespace):  # type: ignore[misc]
             event = event.encode(errors="replace").decode()
         if event == "setUsername":
             self.chat.audience.send(client.id, "userExists", str(refusal))
-        told = refused(event, refusal)
+        told = wire.refused(event, refusal)
         self.chat.audience.send(client.id, "refused", told)
         return wire.Refusal(code=told.code, message=told.message, retryAfter=told.retryAfter)
-
-
-def refused(event: Any, refusal: ChatError) -> wire.Refused:
-    retry_after = refusal.retry_after if isinstance(refusal, RateLimited) else UNSET
-    return wire.Refused(
-        event=event, code=refusal.code, message=str(refusal), retryAfter=retry_after
-    )

@@ -9,8 +9,8 @@ from pathlib import Path
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from werkzeug import Response as BaseResponse
 
-from chatapp import wire
-from chatapp.store.base import Log
+from chatapp.chat.log import Log
+from chatapp.chat.rooms import ROOM
 
 STATIC = Path(__file__).resolve().parent / "static"
 LANGUAGES = sorted(path.stem for path in (STATIC / "js" / "words").glob("*.js"))
@@ -62,7 +62,7 @@ def blueprint(log: Log, title: str, max_message_chars: int) -> Blueprint:
 
     @pages.get("/r/<name>")
     def room(name: str) -> BaseResponse:
-        if not wire.ROOM.fullmatch(name):
+        if not ROOM.fullmatch(name):
             abort(404)
         if name != name.lower():
             return redirect(url_for(".room", name=name.lower()))

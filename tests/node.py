@@ -8,8 +8,8 @@ from itertools import count
 import msgspec
 from people import Room
 
+from chatapp.chat.log import Retention
 from chatapp.store import redis_roster
-from chatapp.store.base import Retention
 from chatapp.store.listener import Hint
 from chatapp.store.redis import RedisLog
 from chatapp.store.redis_roster import RedisRoster

@@ -6,14 +6,15 @@ from itertools import count
 
 from audience import Audience
 
-from chatapp import wire
-from chatapp.chat import Chat
-from chatapp.client import Bounds, Gone
+from chatapp.chat import wire
+from chatapp.chat.client import Bounds, Gone
+from chatapp.chat.log import Log
+from chatapp.chat.people.local_roster import LocalRoster
+from chatapp.chat.people.roster import Roster
+from chatapp.chat.people.usernames import UsernameSet
+from chatapp.chat.rules import Chat
 from chatapp.errors import ChatError
-from chatapp.roster import LocalRoster, Roster
-from chatapp.store.base import Log
 from chatapp.store.memory import MemoryLog
-from chatapp.usernames import UsernameSet
 
 NUMBERS = count(1)
 

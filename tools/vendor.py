@@ -79,7 +79,8 @@ def confusables() -> None:
             likes.setdefault(ascii_of.get(prototype, prototype), []).append(char)
     head = [line for line in lines[:5] if line.startswith("# ")] + [lines[7]]
     body = [f"{prototype}\t{''.join(sorted(chars))}" for prototype, chars in sorted(likes.items())]
-    (CHATAPP / "confusables.txt").write_text("\n".join(head + body) + "\n", encoding="utf-8")
+    table = CHATAPP / "chat" / "people" / "confusables.txt"
+    table.write_text("\n".join(head + body) + "\n", encoding="utf-8")
 
 
 def _text(points: str) -> str:

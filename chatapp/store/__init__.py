@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chatapp.audience import Audience
+from chatapp.chat.audience import Audience
+from chatapp.chat.log import Log, Retention
+from chatapp.chat.people.local_roster import LocalRoster
+from chatapp.chat.people.roster import Roster
+from chatapp.chat.people.usernames import UsernameSet
 from chatapp.config import Settings, is_shared
-from chatapp.roster import LocalRoster, Roster
-from chatapp.store.base import Log, Retention
 from chatapp.store.memory import MemoryLog
 from chatapp.store.sqlite import SQLiteLog
-from chatapp.usernames import UsernameSet
 
 FILE = "chat.sqlite3"
 

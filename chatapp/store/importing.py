@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from chatapp.chat.people.names import INPUT_BOUND, fold, present
 from chatapp.errors import NameInvalid, StoreError
-from chatapp.names import INPUT_BOUND, fold, present
 from chatapp.store.database import Lease, open_database, store_error
 from chatapp.store.lines import FORMAT, AnyLine, EndLine, LogLine, LostLine, MessageLine, RoomLine
 from chatapp.store.writer import INSERT, ROW, transaction

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from chatapp.wire import Key, Number
+from chatapp.chat.wire import Key, Number
 
 FORMAT = 1
 

@@ -13,7 +13,7 @@ import redis
 from msgspec import Struct
 from redis.exceptions import RedisError
 
-from chatapp.store.base import Entry
+from chatapp.chat.log import Entry
 from chatapp.store.redis_scripts import channel
 from chatapp.store.tasks import event
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from threading import Lock
 from time import time
 
+from chatapp.chat.log import KEEP, Draft, Entry, Log, Page, Retention, bounded
+from chatapp.chat.people.names import fold
 from chatapp.errors import Unavailable
-from chatapp.names import fold
-from chatapp.store.base import KEEP, Draft, Entry, Log, Page, Retention, bounded
 
 SWEPT = 10
 """Messages that an append takes away, at most, of a room that nobody may look at any more."""

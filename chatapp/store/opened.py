@@ -6,8 +6,8 @@ import logging
 import threading
 from abc import abstractmethod
 
+from chatapp.chat.log import Log
 from chatapp.errors import StoreError, Unavailable
-from chatapp.store.base import Log
 from chatapp.store.tasks import event
 
 logger = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from contextlib import suppress
 from time import time
 from typing import Any, TypeVar
 
+from chatapp.chat.log import KEEP, Draft, Entry, Page, Retention
+from chatapp.chat.people.names import fold
 from chatapp.errors import NameLost, Unavailable
-from chatapp.names import fold
-from chatapp.store.base import KEEP, Draft, Entry, Page, Retention
 from chatapp.store.batch import Batches
 from chatapp.store.listener import Hint, Listener
 from chatapp.store.opened import OpenedLog, logger

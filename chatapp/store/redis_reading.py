@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from chatapp.chat.log import Entry, Page, Retention, bounded
 from chatapp.errors import Unavailable
-from chatapp.store.base import Entry, Page, Retention, bounded
 from chatapp.store.redis_scripts import EPOCH, NEWEST, READ, log_key
 from chatapp.store.redis_server import Server
 

@@ -14,19 +14,19 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from chatapp.audience import Audience
-from chatapp.client import Client, Gone
+from chatapp.chat.audience import Audience
+from chatapp.chat.client import Client, Gone
+from chatapp.chat.people.crowd import Announcer
+from chatapp.chat.people.holds import TOKEN_BYTES, hashed, is_token
+from chatapp.chat.people.names import fold, present
+from chatapp.chat.people.roster import Named, Roster
 from chatapp.errors import NameLost, NameTaken, TakenOver, Unavailable
-from chatapp.names import fold, present
-from chatapp.presence import Announcer
-from chatapp.roster import Named, Roster
 from chatapp.store.batch import Batches
 from chatapp.store.listener import Hint
 from chatapp.store.redis import RedisLog
 from chatapp.store.redis_scripts import NAMES
 from chatapp.store.redis_server import logger
 from chatapp.store.tasks import event
-from chatapp.usernames import TOKEN_BYTES, hashed, is_token
 
 SCRIPT = Path(__file__).with_name("roster.lua").read_text()
 

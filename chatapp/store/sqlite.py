@@ -11,15 +11,15 @@ from pathlib import Path
 from time import time
 from typing import Any, TypeVar
 
+from chatapp.chat.log import KEEP, Draft, Entry, Page, Retention, bounded
+from chatapp.chat.people.holds import Hold
+from chatapp.chat.people.names import fold
 from chatapp.errors import Unavailable
-from chatapp.names import fold
-from chatapp.store.base import KEEP, Draft, Entry, Page, Retention, bounded
 from chatapp.store.batch import Batches
 from chatapp.store.database import Lease, connect, open_database, store_error
 from chatapp.store.opened import OpenedLog
 from chatapp.store.tasks import off_the_loop
 from chatapp.store.writer import Change, Writer
-from chatapp.usernames import Hold
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)

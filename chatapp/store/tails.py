@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 
+from chatapp.chat.log import Entry
 from chatapp.errors import Unavailable
-from chatapp.store.base import Entry
 
 
 class Tails:

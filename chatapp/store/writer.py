@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from chatapp.names import fold
-from chatapp.store.base import Draft, Entry, Retention
+from chatapp.chat.log import Draft, Entry, Retention
+from chatapp.chat.people.names import fold
 
 INSERT = "INSERT INTO messages (room, id, at, user, message, folded, key) VALUES "
 ROW = "(?, ?, ?, ?, ?, ?, ?)"

@@ -10,8 +10,8 @@ from contextlib import suppress
 import msgspec
 import pytest
 
+from chatapp.chat.log import MAX_READ_BYTES, Draft, Log, Retention
 from chatapp.errors import Unavailable
-from chatapp.store.base import MAX_READ_BYTES, Draft, Log, Retention
 
 DAY = 86400.0  # seconds
 ALL = Retention(messages=0, days=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from contract import ALL, DAY, Clock, LogContract
 
-from chatapp.store.base import Draft, Retention
+from chatapp.chat.log import Draft, Retention
 from chatapp.store.memory import SWEPT, MemoryLog
 
 

@@ -7,9 +7,9 @@ from contextlib import closing
 
 import pytest
 
+from chatapp.chat.log import Draft
 from chatapp.errors import StoreError
 from chatapp.store import database
-from chatapp.store.base import Draft
 from chatapp.store.database import MIGRATIONS
 from chatapp.store.sqlite import SQLiteLog
 

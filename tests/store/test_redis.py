@@ -15,8 +15,8 @@ from raw import eventually
 from redis.exceptions import BusyLoadingError, ResponseError
 from redis_process import RedisProcess
 
+from chatapp.chat.log import Draft, Retention
 from chatapp.errors import StoreError, Unavailable
-from chatapp.store.base import Draft, Retention
 from chatapp.store.redis import RedisLog
 from chatapp.store.redis_scripts import NEWEST, channel, keys_key, log_key
 from chatapp.store.redis_server import store_error

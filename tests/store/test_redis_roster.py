@@ -12,7 +12,7 @@ from node import LATER, NodeRoom
 from raw import eventually
 from redis_process import RedisProcess
 
-from chatapp.client import Gone
+from chatapp.chat.client import Gone
 from chatapp.errors import NameLost, NameTaken, Unavailable
 from chatapp.store import redis_roster
 from chatapp.store.redis_scripts import NAMES, NODES

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from node import AHEAD, LATER
 
-from chatapp.names import fold
+from chatapp.chat.people.holds import hashed
+from chatapp.chat.people.names import fold
 from chatapp.store.redis_roster import entry_of
 from chatapp.store.redis_scripts import EPOCH, NAMES
-from chatapp.usernames import hashed
 
 pytestmark = pytest.mark.server
 

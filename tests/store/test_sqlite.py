@@ -13,8 +13,8 @@ from contextlib import closing, suppress
 import pytest
 from contract import ALL, DAY, Clock, LogContract
 
+from chatapp.chat.log import Draft, Retention
 from chatapp.errors import StoreError, Unavailable
-from chatapp.store.base import Draft, Retention
 from chatapp.store.batch import Batches
 from chatapp.store.check import check
 from chatapp.store.database import MIGRATIONS

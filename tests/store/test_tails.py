@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatapp.chat.log import Entry
 from chatapp.errors import Unavailable
-from chatapp.store.base import Entry
 from chatapp.store.tails import Tails
 
 

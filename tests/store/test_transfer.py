@@ -16,9 +16,9 @@ import pytest
 from click.testing import CliRunner
 from serving import ROOT
 
+from chatapp.chat.log import Draft, Retention
 from chatapp.cli import main
 from chatapp.store import exporting
-from chatapp.store.base import Draft, Retention
 from chatapp.store.sqlite import SQLiteLog
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatapp import wire
+from chatapp.chat import wire
 from chatapp.errors import BadRequest, MalformedPacket
 from chatapp.transport.packet import Packet
 

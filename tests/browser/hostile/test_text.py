@@ -17,8 +17,8 @@ from playwright.sync_api import expect
 from raw import eventually
 from windows import messages, names_here, say, texts, unsent
 
+from chatapp.chat.people.names import present
 from chatapp.errors import NameInvalid
-from chatapp.names import present
 
 VECTORS = sorted({v.payload for v in FULL_PAYLOAD_DATABASE.values() if len(v.payload) <= 4000})
 SOME = VECTORS[::4]

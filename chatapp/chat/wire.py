@@ -12,10 +12,8 @@ from typing import Annotated, Any, ClassVar, Self
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from chatapp.errors import BadRequest
-
-LOBBY = "lobby"
-ROOM = re.compile(r"[A-Za-z0-9_-]{1,64}")
+from chatapp.chat.rooms import LOBBY
+from chatapp.errors import BadRequest, ChatError, RateLimited
 
 Key = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,64}\Z")]
 Limit = Annotated[int, Meta(ge=1, le=200)]
@@ -202,3 +200,8 @@ class Refused(Struct, kw_only=True):
     code: str
     message: str
     retryAfter: int | UnsetType = UNSET  # noqa: N815
+
+
+def refused(event: Any, refusal: ChatError) -> Refused:
+    retry_after = refusal.retry_after if isinstance(refusal, RateLimited) else UNSET
+    return Refused(event=event, code=refusal.code, message=str(refusal), retryAfter=retry_after)

@@ -8,7 +8,7 @@ import pytest
 from msgspec import UNSET
 from people import Room
 
-from chatapp.client import Gone
+from chatapp.chat.client import Gone
 from chatapp.errors import NameTaken, Unavailable
 
 

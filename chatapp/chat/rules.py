@@ -9,9 +9,14 @@ from typing import TypeVar
 
 from msgspec import UNSET, UnsetType
 
-from chatapp import wire
-from chatapp.audience import Audience
-from chatapp.client import Bounds, Client, Gone
+from chatapp.chat import wire
+from chatapp.chat.audience import Audience
+from chatapp.chat.client import Bounds, Client, Gone
+from chatapp.chat.log import Draft, Entry, Log
+from chatapp.chat.people.names import visible
+from chatapp.chat.people.roster import Roster
+from chatapp.chat.rooms import LOBBY, ROOM
+from chatapp.chat.sequencer import Turns
 from chatapp.errors import (
     MessageEmpty,
     MessageTooLong,
@@ -23,10 +28,6 @@ from chatapp.errors import (
     TooManyRooms,
     Unavailable,
 )
-from chatapp.names import visible
-from chatapp.roster import Roster
-from chatapp.store.base import Draft, Entry, Log
-from chatapp.turns import Turns
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ class Chat:
         self._turns = Turns(audience, roster.end)
         self._opening = Lock()
         self._is_open = False
-        log.follow(self._deliver, lambda room: room == wire.LOBBY or audience.hears(room))
+        log.follow(self._deliver, lambda room: room == LOBBY or audience.hears(room))
         log.on_break(audience.close_all)
 
     def open(self) -> None:
@@ -54,7 +55,7 @@ class Chat:
         with self._opening:
             if not self._is_open:
                 self._log.open()
-                self._log.attend(wire.LOBBY)  # where everyone is who connects
+                self._log.attend(LOBBY)  # where everyone is who connects
                 self._roster.open()
             self._is_open = True
 
@@ -67,7 +68,7 @@ class Chat:
         """A connection has begun; it is in the lobby."""
         with suppress(StoreError, Unavailable):  # whatever needs the log says that it's unavailable
             self.open()
-        self.audience.enter(id, wire.LOBBY)
+        self.audience.enter(id, LOBBY)
         return Client(id, self._bounds)
 
     def disconnect(self, client: Client, how: Gone) -> None:
@@ -153,7 +154,7 @@ class Chat:
     def leave(self, client: Client, request: wire.Leave) -> wire.Left:
         """Have the client hear a room no longer; the lobby can't be left."""
         room = self._entered(client, request.room)
-        if room == wire.LOBBY:
+        if room == LOBBY:
             raise RoomInvalid("The lobby can't be left.")
         self.audience.leave(client.id, room)
         self._roster.leave(client, room)
@@ -185,9 +186,9 @@ class Chat:
     def _room(self, client: Client, name: str) -> str:
         """The room's name as it is kept. Whoever has no name knows of the lobby only."""
         room = name.lower()
-        if room != wire.LOBBY and client.user is None:
+        if room != LOBBY and client.user is None:
             raise NameRequired
-        if not wire.ROOM.fullmatch(name):
+        if not ROOM.fullmatch(name):
             raise RoomInvalid("A room's name is 1 to 64 letters, digits, - and _.")
         return room
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from threading import Event
 from typing import TypeVar
 
-from chatapp.audience import Audience
-from chatapp.client import Client, Gone
+from chatapp.chat.audience import Audience
+from chatapp.chat.client import Client, Gone
 from chatapp.errors import RateLimited, Unavailable
 
 T = TypeVar("T")

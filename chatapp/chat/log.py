@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
-from chatapp.usernames import Hold
+from chatapp.chat.people.holds import Hold
 
 logger = logging.getLogger(__name__)
 

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-import hmac
 import secrets
 import threading
-from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from hashlib import sha256
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
-from msgspec import Struct, structs
+from msgspec import structs
 
+from chatapp.chat.people.holds import TOKEN_BYTES, Hold, Holds, hashed, is_token
+from chatapp.chat.people.names import fold, present
 from chatapp.errors import NameTaken, Unavailable
-from chatapp.names import fold, present
-
-TOKEN_BYTES = 16
-"""128 random bits, as text of 22 characters."""
-
-
-class Hold(Struct, frozen=True):
-    """A name that is held, or will be when its holder is gone; `token`: the hash of its token."""
-
-    folded: str
-    user: str
-    token: bytes
-    rooms: tuple[str, ...] = ()
-
-
-class Holds(Protocol):
-    """Where holds are kept, beside the log (store.base.Log)."""
-
-    def holds(self) -> Sequence[Hold]: ...
-    def keep_hold(self, hold: Hold | None, instead_of: Collection[Hold]) -> None: ...
 
 
 class Claim(NamedTuple):
@@ -205,12 +185,3 @@ class UsernameSet:
     def _forget(self, record: _Record) -> None:
         with suppress(Unavailable):  # after a restart it's held once more, that is all
             self._keep(None, record)
-
-
-def hashed(token: str) -> bytes:
-    return sha256(token.encode()).digest()
-
-
-def is_token(token: str, kept: bytes) -> bool:
-    """Whether this hash is its."""
-    return hmac.compare_digest(hashed(token), kept)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from audience import Audience
 
-from chatapp.presence import CROWD, Presence
+from chatapp.chat.people.crowd import CROWD
+from chatapp.chat.people.presence import Presence
 
 
 @pytest.fixture

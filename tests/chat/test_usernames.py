@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatapp.chat.people.names import fold, present, visible
+from chatapp.chat.people.usernames import UsernameSet
 from chatapp.errors import NameInvalid, NameTaken
-from chatapp.names import fold, present, visible
-from chatapp.usernames import UsernameSet
 
 names = st.text(min_size=1, max_size=40)
 

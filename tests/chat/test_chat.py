@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 from people import Room
 
-from chatapp import wire
+from chatapp.chat import wire
 from chatapp.errors import (
     MessageEmpty,
     MessageTooLong,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UnsetType
 
-from chatapp import wire
+from chatapp.chat import wire
 from chatapp.errors import BadRequest
 
 REQUESTS = [wire.SetUsername, wire.Msg, wire.Join, wire.Leave, wire.History, wire.Typing]

@@ -1,0 +1,1 @@
+"""The chat's rules: no sockets, no Flask, no files and no Redis."""

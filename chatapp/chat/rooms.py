@@ -1,0 +1,10 @@
+"""What a room's name is."""
+
+from __future__ import annotations
+
+import re
+
+LOBBY = "lobby"
+"""The room that every client is in."""
+ROOM = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""A room's name, compared without case (docs/wire.md, Rooms)."""
