@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from chatapp.errors import Unavailable
-from chatapp.store.tasks import event, let_others_come
+from chatapp.store.threads import event, let_others_come
 
 T = TypeVar("T")
 D = TypeVar("D")

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from chatapp.chat.log import Entry
 from chatapp.store.redis_scripts import channel
-from chatapp.store.tasks import event
+from chatapp.store.threads import event
 
 logger = logging.getLogger(__name__)
 HELLO = channel("")

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 from chatapp.chat.log import KEEP, Draft, Entry, Page, Retention
 from chatapp.chat.people.names import fold
 from chatapp.errors import NameLost, Unavailable
+from chatapp.store.background import OpenedLog, logger
 from chatapp.store.batch import Batches
 from chatapp.store.listener import Hint, Listener
-from chatapp.store.opened import OpenedLog, logger
 from chatapp.store.redis_reading import Reader, entry_of
 from chatapp.store.redis_scripts import (
     APPEND,

@@ -26,7 +26,7 @@ from chatapp.store.listener import Hint
 from chatapp.store.redis import RedisLog
 from chatapp.store.redis_scripts import NAMES
 from chatapp.store.redis_server import logger
-from chatapp.store.tasks import event
+from chatapp.store.threads import event
 
 SCRIPT = Path(__file__).with_name("roster.lua").read_text()
 

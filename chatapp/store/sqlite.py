@@ -15,10 +15,10 @@ from chatapp.chat.log import KEEP, Draft, Entry, Page, Retention, bounded
 from chatapp.chat.people.holds import Hold
 from chatapp.chat.people.names import fold
 from chatapp.errors import Unavailable
+from chatapp.store.background import OpenedLog
 from chatapp.store.batch import Batches
 from chatapp.store.database import Lease, connect, open_database, store_error
-from chatapp.store.opened import OpenedLog
-from chatapp.store.tasks import off_the_loop
+from chatapp.store.threads import off_the_loop
 from chatapp.store.writer import Change, Writer
 
 T = TypeVar("T")

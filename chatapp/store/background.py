@@ -8,7 +8,7 @@ from abc import abstractmethod
 
 from chatapp.chat.log import Log
 from chatapp.errors import StoreError, Unavailable
-from chatapp.store.tasks import event
+from chatapp.store.threads import event
 
 logger = logging.getLogger(__name__)
 
