@@ -26,8 +26,8 @@ from bench import machine  # noqa: E402
 from bench.servers import answers, free_port  # noqa: E402
 from chatapp.chat.client import Bounds, Client, Gone  # noqa: E402
 from chatapp.chat.log import Draft, Retention  # noqa: E402
-from chatapp.store.redis import RedisLog  # noqa: E402
-from chatapp.store.redis_roster import RedisRoster  # noqa: E402
+from chatapp.store.redis.log import RedisLog  # noqa: E402
+from chatapp.store.redis.roster import RedisRoster  # noqa: E402
 
 SECONDS = 2.0  # of each step
 NODES = (1, 2, 4, 8, 16, 32)

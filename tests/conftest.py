@@ -13,7 +13,7 @@ from redis_process import RedisProcess
 from serving import KINDS, UNLIMITED, Server
 
 from chatapp import create_app
-from chatapp.store import redis_roster
+from chatapp.store.redis import roster as redis_roster
 
 HERE = Path(__file__).parent
 

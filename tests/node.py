@@ -9,11 +9,11 @@ import msgspec
 from people import Room
 
 from chatapp.chat.log import Retention
-from chatapp.store import redis_roster
-from chatapp.store.listener import Hint
-from chatapp.store.redis import RedisLog
-from chatapp.store.redis_roster import RedisRoster
-from chatapp.store.redis_scripts import channel
+from chatapp.store.redis import roster as redis_roster
+from chatapp.store.redis.log import RedisLog
+from chatapp.store.redis.roster import RedisRoster
+from chatapp.store.redis.scripts import channel
+from chatapp.store.redis.subscriber import Hint
 
 NUMBERS = count(1)
 AHEAD = "chatapp:ahead"

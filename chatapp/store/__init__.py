@@ -21,8 +21,8 @@ def store_of(settings: Settings, folder: Path, audience: Audience) -> tuple[Log,
     retention = Retention(settings.retention_messages, settings.retention_days)
     max_chars, name_hold = settings.max_name_chars, settings.name_hold
     if is_shared(settings.store):
-        from chatapp.store.redis import RedisLog  # noqa: PLC0415 (an extra)
-        from chatapp.store.redis_roster import RedisRoster  # noqa: PLC0415
+        from chatapp.store.redis.log import RedisLog  # noqa: PLC0415 (an extra)
+        from chatapp.store.redis.roster import RedisRoster  # noqa: PLC0415
 
         shared = RedisLog(settings.store, retention)
         lease = settings.node_lease

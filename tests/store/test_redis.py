@@ -17,9 +17,9 @@ from redis_process import RedisProcess
 
 from chatapp.chat.log import Draft, Retention
 from chatapp.errors import StoreError, Unavailable
-from chatapp.store.redis import RedisLog
-from chatapp.store.redis_scripts import NEWEST, channel, keys_key, log_key
-from chatapp.store.redis_server import store_error
+from chatapp.store.redis.client import store_error
+from chatapp.store.redis.log import RedisLog
+from chatapp.store.redis.scripts import NEWEST, channel, keys_key, log_key
 
 pytestmark = pytest.mark.server
 

@@ -14,8 +14,8 @@ from redis_process import RedisProcess
 
 from chatapp.chat.client import Gone
 from chatapp.errors import NameLost, NameTaken, Unavailable
-from chatapp.store import redis_roster
-from chatapp.store.redis_scripts import NAMES, NODES
+from chatapp.store.redis import roster as redis_roster
+from chatapp.store.redis.scripts import NAMES, NODES
 
 pytestmark = pytest.mark.server
 

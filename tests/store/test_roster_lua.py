@@ -14,8 +14,8 @@ from node import AHEAD, LATER
 
 from chatapp.chat.people.holds import hashed
 from chatapp.chat.people.names import fold
-from chatapp.store.redis_roster import entry_of
-from chatapp.store.redis_scripts import EPOCH, NAMES
+from chatapp.store.redis.roster import entry_of
+from chatapp.store.redis.scripts import EPOCH, NAMES
 
 pytestmark = pytest.mark.server
 

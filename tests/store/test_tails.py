@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chatapp.chat.log import Entry
 from chatapp.errors import Unavailable
-from chatapp.store.tails import Tails
+from chatapp.store.redis.delivery import Tails
 
 
 class Node:

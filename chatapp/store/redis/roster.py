@@ -22,10 +22,10 @@ from chatapp.chat.people.names import fold, present
 from chatapp.chat.people.roster import Named, Roster
 from chatapp.errors import NameLost, NameTaken, TakenOver, Unavailable
 from chatapp.store.batch import Batches
-from chatapp.store.listener import Hint
-from chatapp.store.redis import RedisLog
-from chatapp.store.redis_scripts import NAMES
-from chatapp.store.redis_server import logger
+from chatapp.store.redis.client import logger
+from chatapp.store.redis.log import RedisLog
+from chatapp.store.redis.scripts import NAMES
+from chatapp.store.redis.subscriber import Hint
 from chatapp.store.threads import event
 
 SCRIPT = Path(__file__).with_name("roster.lua").read_text()

@@ -26,7 +26,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from chatapp.errors import StoreError, Unavailable
-from chatapp.store.redis_scripts import EPOCH, PREFIX, SCHEMA, VERSION
+from chatapp.store.redis.scripts import EPOCH, PREFIX, SCHEMA, VERSION
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)

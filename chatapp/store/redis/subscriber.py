@@ -14,7 +14,7 @@ from msgspec import Struct
 from redis.exceptions import RedisError
 
 from chatapp.chat.log import Entry
-from chatapp.store.redis_scripts import channel
+from chatapp.store.redis.scripts import channel
 from chatapp.store.threads import event
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from typing import Any
 
 from chatapp.chat.log import Entry, Page, Retention, bounded
 from chatapp.errors import Unavailable
-from chatapp.store.redis_scripts import EPOCH, NEWEST, READ, log_key
-from chatapp.store.redis_server import Server
+from chatapp.store.redis.client import Server
+from chatapp.store.redis.scripts import EPOCH, NEWEST, READ, log_key
 
 BEYOND = 2**53
 """More than any number of messages, and a number to Lua."""

@@ -15,9 +15,10 @@ from chatapp.chat.people.names import fold
 from chatapp.errors import NameLost, Unavailable
 from chatapp.store.background import OpenedLog, logger
 from chatapp.store.batch import Batches
-from chatapp.store.listener import Hint, Listener
-from chatapp.store.redis_reading import Reader, entry_of
-from chatapp.store.redis_scripts import (
+from chatapp.store.redis.client import Server, prepare
+from chatapp.store.redis.delivery import Tails
+from chatapp.store.redis.reader import Reader, entry_of
+from chatapp.store.redis.scripts import (
     APPEND,
     BEGIN_ANEW,
     EPOCH,
@@ -32,8 +33,7 @@ from chatapp.store.redis_scripts import (
     keys_key,
     log_key,
 )
-from chatapp.store.redis_server import Server, prepare
-from chatapp.store.tails import Tails
+from chatapp.store.redis.subscriber import Hint, Listener
 
 T = TypeVar("T")
 RETIRED_AT_ONCE = 100

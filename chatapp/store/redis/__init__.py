@@ -1,0 +1,1 @@
+"""A log and a roster on Redis, which many processes share."""
