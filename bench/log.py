@@ -22,7 +22,7 @@ import gevent  # noqa: E402
 from bench.frames import TEXT_BYTES  # noqa: E402
 from bench.measure import percentile  # noqa: E402
 from chatapp.chat.log import Draft, Retention  # noqa: E402
-from chatapp.store.sqlite import SQLiteLog  # noqa: E402
+from chatapp.store.sqlite.log import SQLiteLog  # noqa: E402
 
 WRITERS = 64
 MESSAGES = 10_000_000

@@ -13,7 +13,8 @@ import click
 
 from chatapp.config import SettingError, read
 from chatapp.errors import StoreError
-from chatapp.store import FILE, check, exporting, importing
+from chatapp.store import FILE
+from chatapp.store.sqlite import check, exporting, importing
 
 SERVE = [sys.executable, "-m", "gunicorn", "-c", "python:chatapp.serve", "chatapp:create_app()"]
 

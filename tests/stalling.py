@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from chatapp import create_app
-from chatapp.store.writer import Writer
+from chatapp.store.sqlite.writer import Writer
 
 FOLDER = Path(os.environ["CHATAPP_STORE"].removeprefix("sqlite:")).parent
 commit = Writer.commit

@@ -11,7 +11,7 @@ from chatapp.chat.people.roster import Roster
 from chatapp.chat.people.usernames import UsernameSet
 from chatapp.config import Settings, is_shared
 from chatapp.store.memory import MemoryLog
-from chatapp.store.sqlite import SQLiteLog
+from chatapp.store.sqlite.log import SQLiteLog
 
 FILE = "chat.sqlite3"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from serving import ROOT, free_port, launch
 
-from chatapp.store.sqlite import SQLiteLog
+from chatapp.store.sqlite.log import SQLiteLog
 
 
 def refusal(tmp_path, kind: str, settings: dict, *arguments: str, port: int = 0) -> list[str]:

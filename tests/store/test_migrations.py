@@ -9,9 +9,9 @@ import pytest
 
 from chatapp.chat.log import Draft
 from chatapp.errors import StoreError
-from chatapp.store import database
-from chatapp.store.database import MIGRATIONS
-from chatapp.store.sqlite import SQLiteLog
+from chatapp.store.sqlite import database
+from chatapp.store.sqlite.database import MIGRATIONS
+from chatapp.store.sqlite.log import SQLiteLog
 
 NOW = len(MIGRATIONS)
 COLOURS = ("CREATE TABLE colours (room INTEGER)", "INSERT INTO colours SELECT id FROM rooms")

@@ -16,10 +16,10 @@ from contract import ALL, DAY, Clock, LogContract
 from chatapp.chat.log import Draft, Retention
 from chatapp.errors import StoreError, Unavailable
 from chatapp.store.batch import Batches
-from chatapp.store.check import check
-from chatapp.store.database import MIGRATIONS
-from chatapp.store.sqlite import SWEEP_PAUSE, SQLiteLog
-from chatapp.store.writer import transaction
+from chatapp.store.sqlite.check import check
+from chatapp.store.sqlite.database import MIGRATIONS
+from chatapp.store.sqlite.log import SWEEP_PAUSE, SQLiteLog
+from chatapp.store.sqlite.writer import transaction
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_numbers_and_times_go_on_after_all_was_retired(make_log, path):
 
 
 def test_what_is_retired_is_taken_away_between_messages(make_log, path, monkeypatch):
-    monkeypatch.setattr("chatapp.store.writer.SWEPT", 7)
+    monkeypatch.setattr("chatapp.store.sqlite.writer.SWEPT", 7)
     log = make_log(Retention(messages=3), path=path, sweep_interval=0.01)
     for n in range(40):
         log.append(Draft(f"room-{n % 2}", "Ann", "x"))
@@ -90,7 +90,7 @@ def test_what_is_retired_is_taken_away_between_messages(make_log, path, monkeypa
 
 
 def test_there_is_a_pause_after_each_step_of_retention(make_log, path, monkeypatch):
-    monkeypatch.setattr("chatapp.store.writer.SWEPT", 7)
+    monkeypatch.setattr("chatapp.store.sqlite.writer.SWEPT", 7)
     log = make_log(Retention(messages=3), path=path, sweep_interval=0.02)
     wait, waits = log._closed.wait, []
     monkeypatch.setattr(log._closed, "wait", lambda seconds: waits.append(seconds) or wait(seconds))
@@ -159,7 +159,7 @@ def test_a_second_server_waits_for_one_that_leaves(make_log, path):
 
 def test_a_server_that_was_killed_leaves_its_file_free(make_log, path):
     serve = (
-        "import sys, time; from pathlib import Path; from chatapp.store.sqlite import SQLiteLog;"
+        "import sys, time; from pathlib import Path; from chatapp.store.sqlite.log import SQLiteLog;"
         "SQLiteLog(Path(sys.argv[1])).open(); print('open', flush=True); time.sleep(60)"
     )
     with subprocess.Popen(

@@ -18,8 +18,8 @@ from serving import ROOT
 
 from chatapp.chat.log import Draft, Retention
 from chatapp.cli import main
-from chatapp.store import exporting
-from chatapp.store.sqlite import SQLiteLog
+from chatapp.store.sqlite import exporting
+from chatapp.store.sqlite.log import SQLiteLog
 
 
 @pytest.fixture

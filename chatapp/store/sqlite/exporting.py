@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from chatapp.store.database import open_read_only, store_error
-from chatapp.store.lines import FORMAT, EndLine, LogLine, LostLine, MessageLine, RoomLine
+from chatapp.store.sqlite.database import open_read_only, store_error
+from chatapp.store.sqlite.lines import FORMAT, EndLine, LogLine, LostLine, MessageLine, RoomLine
 
 MESSAGES = (
     "SELECT id, at, user, message, key FROM messages WHERE room = ? AND at >= ? AND id > ? "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from chatapp.store.database import open_read_only
+from chatapp.store.sqlite.database import open_read_only
 
 
 def check(path: Path, tell: Callable[[str], None]) -> int | None:

@@ -12,9 +12,17 @@ import msgspec
 
 from chatapp.chat.people.names import INPUT_BOUND, fold, present
 from chatapp.errors import NameInvalid, StoreError
-from chatapp.store.database import Lease, open_database, store_error
-from chatapp.store.lines import FORMAT, AnyLine, EndLine, LogLine, LostLine, MessageLine, RoomLine
-from chatapp.store.writer import INSERT, ROW, transaction
+from chatapp.store.sqlite.database import Lease, open_database, store_error
+from chatapp.store.sqlite.lines import (
+    FORMAT,
+    AnyLine,
+    EndLine,
+    LogLine,
+    LostLine,
+    MessageLine,
+    RoomLine,
+)
+from chatapp.store.sqlite.writer import INSERT, ROW, transaction
 
 UNCHANGED = "nothing was imported"
 

@@ -17,9 +17,9 @@ from chatapp.chat.people.names import fold
 from chatapp.errors import Unavailable
 from chatapp.store.background import OpenedLog
 from chatapp.store.batch import Batches
-from chatapp.store.database import Lease, connect, open_database, store_error
+from chatapp.store.sqlite.database import Lease, connect, open_database, store_error
+from chatapp.store.sqlite.writer import Change, Writer
 from chatapp.store.threads import off_the_loop
-from chatapp.store.writer import Change, Writer
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
