@@ -17,7 +17,6 @@ ChatError
 │   └── NameLost
 └── Internal          internal
 
-MalformedPacket: what breaks the transport's rules; no answer, the connection ends.
 StoreError: a store that can't be opened; whoever runs the service is told.
 """
 
@@ -138,10 +137,6 @@ class Internal(ChatError):
 
     def __init__(self) -> None:
         super().__init__("Something went wrong on the server; nothing was sent.")
-
-
-class MalformedPacket(ValueError):
-    """What came isn't a packet, or none that a client may send (docs/wire.md, Bounds)."""
 
 
 class StoreError(Exception):

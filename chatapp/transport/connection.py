@@ -15,8 +15,8 @@ from engineio import packet as engineio_packet
 from engineio.packet import Packet
 from engineio.payload import Payload
 
-from chatapp.errors import MalformedPacket
 from chatapp.transport.channel import Channel
+from chatapp.transport.errors import MalformedPacket
 from chatapp.transport.heartbeat import Heartbeat
 from chatapp.transport.packet import decode_engineio
 from chatapp.transport.turn import Hearer

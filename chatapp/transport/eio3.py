@@ -19,8 +19,8 @@ from urllib.parse import parse_qsl
 from engineio import packet as engineio_packet
 from engineio.packet import Packet
 
-from chatapp.errors import MalformedPacket
 from chatapp.transport.connection import END, Connection
+from chatapp.transport.errors import MalformedPacket
 from chatapp.transport.heartbeat import Heartbeat
 from chatapp.transport.packet import JSON
 from chatapp.transport.websocket import frame

@@ -15,7 +15,7 @@ import msgspec
 from engineio import packet as engineio_packet
 from socketio import packet as socketio_packet
 
-from chatapp.errors import MalformedPacket
+from chatapp.transport.errors import MalformedPacket
 
 MAX_ATTACHMENTS = 10
 """Binary attachments of one packet (socket.io-parser's default)."""

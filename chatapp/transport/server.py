@@ -12,8 +12,8 @@ import socketio
 from flask import Flask
 from socketio import packet as socketio_packet
 
-from chatapp.errors import MalformedPacket
 from chatapp.transport.engine import EngineServer, logger
+from chatapp.transport.errors import MalformedPacket
 from chatapp.transport.fanout import Fanout
 from chatapp.transport.packet import RESERVED_EVENTS, Packet
 

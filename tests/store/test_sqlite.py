@@ -159,7 +159,8 @@ def test_a_second_server_waits_for_one_that_leaves(make_log, path):
 
 def test_a_server_that_was_killed_leaves_its_file_free(make_log, path):
     serve = (
-        "import sys, time; from pathlib import Path; from chatapp.store.sqlite.log import SQLiteLog;"
+        "import sys, time; from pathlib import Path;"
+        "from chatapp.store.sqlite.log import SQLiteLog;"
         "SQLiteLog(Path(sys.argv[1])).open(); print('open', flush=True); time.sleep(60)"
     )
     with subprocess.Popen(

@@ -13,10 +13,10 @@ from engineio.packet import Packet
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chatapp.errors import MalformedPacket
 from chatapp.transport import eio3
 from chatapp.transport.connection import encoded_frame
 from chatapp.transport.engine import EngineServer
+from chatapp.transport.errors import MalformedPacket
 from chatapp.transport.websocket import frame
 
 INTERVAL, TIMEOUT = 20, 10

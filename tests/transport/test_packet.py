@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from chatapp.chat import wire
-from chatapp.errors import BadRequest, MalformedPacket
+from chatapp.errors import BadRequest
+from chatapp.transport.errors import MalformedPacket
 from chatapp.transport.packet import Packet
 
 HUGE = ["9" * 4301, "-" + "9" * 4301, "9" * 60000, "1e999", "1" + "0" * 400 + ".5"]
