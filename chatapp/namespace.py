@@ -14,7 +14,7 @@ from chatapp.chat import wire
 from chatapp.chat.client import Client, Gone
 from chatapp.chat.rules import Chat
 from chatapp.errors import ChatError, Internal, UnknownEvent
-from chatapp.transport.connection import Connection
+from chatapp.transport.eio.session import Connection
 
 logger = logging.getLogger(__name__)
 

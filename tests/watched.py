@@ -13,7 +13,7 @@ from greenlet import greenlet
 from chatapp import create_app
 from chatapp.transport.channel import Channel
 from chatapp.transport.clock import Timer
-from chatapp.transport.connection import Connection
+from chatapp.transport.eio.session import Connection
 from chatapp.transport.outbox import Outbox
 from chatapp.transport.websocket import WebSocket
 

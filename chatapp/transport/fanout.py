@@ -10,7 +10,7 @@ from engineio import packet as engineio_packet
 from socketio import packet as socketio_packet
 from socketio.manager import Manager
 
-from chatapp.transport.connection import encoded_frame
+from chatapp.transport.eio.session import encoded_frame
 from chatapp.transport.rooms import Member, Name, Namespace, Room
 
 

@@ -7,7 +7,7 @@ from base64 import b64encode
 from hashlib import sha1
 from typing import TYPE_CHECKING
 
-from chatapp.transport.refusal import BAD_REQUEST, Refused
+from chatapp.transport.eio.http_errors import BAD_REQUEST, Refused
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment

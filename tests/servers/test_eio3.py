@@ -32,8 +32,8 @@ from raw import (
 )
 from serving import ROOT, UNLIMITED, Server
 
-from chatapp.transport import eio3
-from chatapp.transport.connection import PACKETS_PER_POLL
+from chatapp.transport.eio import eio3
+from chatapp.transport.eio.session import PACKETS_PER_POLL
 
 EMOJI = "\U0001f600"
 

@@ -10,7 +10,7 @@ import pytest
 from raw import CLOSE
 
 from chatapp.transport.channel import Channel
-from chatapp.transport.engine import EngineServer
+from chatapp.transport.eio.server import EngineServer
 from chatapp.transport.websocket import WebSocket, encoded, frame
 
 ROUNDS, WRITERS = 100, 3

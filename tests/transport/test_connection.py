@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from chatapp.transport.connection import WAITING_EVENTS, Connection
-from chatapp.transport.engine import EngineServer
+from chatapp.transport.eio.server import EngineServer
+from chatapp.transport.eio.session import WAITING_EVENTS, Connection
 
 
 class Channel:

@@ -13,9 +13,9 @@ from engineio.packet import Packet
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chatapp.transport import eio3
-from chatapp.transport.connection import encoded_frame
-from chatapp.transport.engine import EngineServer
+from chatapp.transport.eio import eio3
+from chatapp.transport.eio.server import EngineServer
+from chatapp.transport.eio.session import encoded_frame
 from chatapp.transport.errors import MalformedPacket
 from chatapp.transport.websocket import frame
 

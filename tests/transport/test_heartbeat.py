@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from clockwork import Time
 
-from chatapp.transport.connection import Connection
-from chatapp.transport.engine import EngineServer
+from chatapp.transport.eio.server import EngineServer
+from chatapp.transport.eio.session import Connection
 
 INTERVAL, TIMEOUT = 20, 10
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from chatapp.transport.engine import EngineServer
+from chatapp.transport.eio.server import EngineServer
 
 
 class Deaf:

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from chatapp.transport.connection import Connection
-from chatapp.transport.engine import EngineServer
-from chatapp.transport.probe import Probe
+from chatapp.transport.eio.probe import Probe
+from chatapp.transport.eio.server import EngineServer
+from chatapp.transport.eio.session import Connection
 
 
 class Channel:

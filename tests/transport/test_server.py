@@ -8,8 +8,8 @@ from clockwork import Time
 from flask import Flask
 from flask_socketio import Namespace
 
-from chatapp.transport.connection import Connection
-from chatapp.transport.engine import EngineServer
+from chatapp.transport.eio.server import EngineServer
+from chatapp.transport.eio.session import Connection
 from chatapp.transport.server import SocketIO
 
 

@@ -22,7 +22,7 @@ from gunicorn.workers.base import Worker
 from gunicorn.workers.ggevent import GeventPyWSGIWorker, GeventWorker, PyWSGIHandler
 from werkzeug.serving import WSGIRequestHandler
 
-from chatapp.transport.engine import EngineServer
+from chatapp.transport.eio.server import EngineServer
 from chatapp.transport.server import SocketIO
 
 PINNED = [

@@ -19,14 +19,14 @@ from urllib.parse import parse_qsl
 from engineio import packet as engineio_packet
 from engineio.packet import Packet
 
-from chatapp.transport.connection import END, Connection
+from chatapp.transport.eio.heartbeat import Heartbeat
+from chatapp.transport.eio.packet import JSON
+from chatapp.transport.eio.session import END, Connection
 from chatapp.transport.errors import MalformedPacket
-from chatapp.transport.heartbeat import Heartbeat
-from chatapp.transport.packet import JSON
 from chatapp.transport.websocket import frame
 
 if TYPE_CHECKING:
-    from chatapp.transport.engine import EngineServer
+    from chatapp.transport.eio.server import EngineServer
 
 
 # The session

@@ -17,8 +17,8 @@ from chatapp.transport.errors import MalformedPacket
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
-    from chatapp.transport.connection import Connection
-    from chatapp.transport.engine import EngineServer
+    from chatapp.transport.eio.server import EngineServer
+    from chatapp.transport.eio.session import Connection
 
 OCTETS = "application/octet-stream"
 LOOK_SECONDS = 1.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatapp.transport.packet import JSON
+from chatapp.transport.eio.packet import JSON
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment

@@ -6,7 +6,7 @@ import ipaddress
 from collections import Counter
 from functools import lru_cache
 
-from chatapp.transport.refusal import Refused
+from chatapp.transport.eio.http_errors import Refused
 
 RETRY = ("Retry-After", "5")
 

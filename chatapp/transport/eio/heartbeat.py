@@ -9,7 +9,7 @@ from engineio import packet as engineio_packet
 from engineio.packet import Packet
 
 if TYPE_CHECKING:
-    from chatapp.transport.connection import Connection
+    from chatapp.transport.eio.session import Connection
 
 
 class Heartbeat:

@@ -16,16 +16,16 @@ from engineio.packet import Packet
 from engineio.payload import Payload
 
 from chatapp.transport.channel import Channel
+from chatapp.transport.eio.heartbeat import Heartbeat
+from chatapp.transport.eio.packet import decode_engineio
 from chatapp.transport.errors import MalformedPacket
-from chatapp.transport.heartbeat import Heartbeat
-from chatapp.transport.packet import decode_engineio
 from chatapp.transport.turn import Hearer
 from chatapp.transport.websocket import NORMAL, frame
 
 if TYPE_CHECKING:
     from chatapp.transport.clock import Timer
-    from chatapp.transport.engine import EngineServer
-    from chatapp.transport.probe import Probe
+    from chatapp.transport.eio.probe import Probe
+    from chatapp.transport.eio.server import EngineServer
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatapp.transport.channel import Channel
-from chatapp.transport.connection import Connection
+from chatapp.transport.eio.session import Connection
 from chatapp.transport.websocket import INVALID_DATA, NORMAL, frame
 
 

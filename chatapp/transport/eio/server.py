@@ -16,17 +16,11 @@ from engineio import packet as engineio_packet
 from engineio.packet import Packet
 from gevent.monkey import is_module_patched
 
-from chatapp.transport import eio3
-from chatapp.transport.admission import Admission
 from chatapp.transport.channel import Channel, leaving, server_socket
 from chatapp.transport.clock import Clock
-from chatapp.transport.connection import Connection, encoded_frame
-from chatapp.transport.handshake import accept, is_upgrade
-from chatapp.transport.outbox import Outbox
-from chatapp.transport.packet import JSON
-from chatapp.transport.polling import Answer, leave_unread, poll, post
-from chatapp.transport.probe import Probe
-from chatapp.transport.refusal import (
+from chatapp.transport.eio import eio3
+from chatapp.transport.eio.admission import Admission
+from chatapp.transport.eio.http_errors import (
     BAD_HANDSHAKE_METHOD,
     BAD_REQUEST,
     FORBIDDEN,
@@ -37,6 +31,12 @@ from chatapp.transport.refusal import (
     Refused,
     cors_headers,
 )
+from chatapp.transport.eio.packet import JSON
+from chatapp.transport.eio.polling import Answer, leave_unread, poll, post
+from chatapp.transport.eio.probe import Probe
+from chatapp.transport.eio.session import Connection, encoded_frame
+from chatapp.transport.handshake import accept, is_upgrade
+from chatapp.transport.outbox import Outbox
 from chatapp.transport.slices import Slices
 from chatapp.transport.turn import Hearer, Turn, at_the_loops_end, in_the_loops_next_turn
 from chatapp.transport.websocket import WebSocket
