@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatapp.transport.clock import Clock
+from chatapp.transport.loop.clock import Clock
 
 
 class Time:

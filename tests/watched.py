@@ -12,9 +12,9 @@ from greenlet import greenlet
 
 from chatapp import create_app
 from chatapp.transport.channel import Channel
-from chatapp.transport.clock import Timer
 from chatapp.transport.eio.session import Connection
-from chatapp.transport.outbox import Outbox
+from chatapp.transport.loop.clock import Timer
+from chatapp.transport.loop.outbox import Outbox
 from chatapp.transport.websocket import WebSocket
 
 WATCHED = (Channel, Connection, Outbox, Timer, WebSocket)

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from chatapp.transport.clock import Clock, Timer
-from chatapp.transport.outbox import WOULD_BLOCK, Limits, Outbox
-from chatapp.transport.slices import Slices
+from chatapp.transport.loop.clock import Clock, Timer
+from chatapp.transport.loop.outbox import WOULD_BLOCK, Limits, Outbox
+from chatapp.transport.loop.reading import Slices
 from chatapp.transport.websocket import NORMAL, WebSocket
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatapp.transport.turn import Hearer
+from chatapp.transport.loop.batching import Hearer
 
 Name = str | None
 """A room's name. None is the room of all who are in the namespace, as python-socketio has it."""

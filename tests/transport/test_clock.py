@@ -10,7 +10,7 @@ from clockwork import Time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatapp.transport.clock import GRAIN, Clock
+from chatapp.transport.loop.clock import GRAIN, Clock
 
 
 @given(st.lists(st.tuples(st.sampled_from([0.5, 2, 10]), st.booleans())))

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from chatapp.transport.slices import Slices
+from chatapp.transport.loop.reading import Slices
 
 
 class Loop:

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatapp.transport.turn import Hearer, Turn
+from chatapp.transport.loop.batching import Hearer, Turn
 
 
 class Sock:

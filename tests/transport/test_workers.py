@@ -9,8 +9,8 @@ import gevent
 from gevent import get_hub
 from gevent.event import Event
 
-from chatapp.transport import workers
-from chatapp.transport.workers import Workers
+from chatapp.transport.loop import workers
+from chatapp.transport.loop.workers import Workers
 
 
 def on_the_loop(call) -> None:

@@ -19,13 +19,13 @@ from chatapp.transport.channel import Channel
 from chatapp.transport.eio.heartbeat import Heartbeat
 from chatapp.transport.eio.packet import decode_engineio
 from chatapp.transport.errors import MalformedPacket
-from chatapp.transport.turn import Hearer
+from chatapp.transport.loop.batching import Hearer
 from chatapp.transport.websocket import NORMAL, frame
 
 if TYPE_CHECKING:
-    from chatapp.transport.clock import Timer
     from chatapp.transport.eio.probe import Probe
     from chatapp.transport.eio.server import EngineServer
+    from chatapp.transport.loop.clock import Timer
 
 logger = logging.getLogger(__name__)
 

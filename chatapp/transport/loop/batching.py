@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable
 from typing import Any, Protocol
 
-from chatapp.transport.outbox import Limits, Outbox
+from chatapp.transport.loop.outbox import Limits, Outbox
 
 
 class Crowd(Container["Hearer"], Iterable["Hearer"], Protocol):
