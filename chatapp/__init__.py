@@ -43,7 +43,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     from chatapp.config import read
     from chatapp.namespace import ChatNamespace, SocketAudience
     from chatapp.store import store_of
-    from chatapp.transport.server import SocketIO
+    from chatapp.transport.sio.server import SocketIO
 
     settings = read(config)
     places = (HERE / "templates", HERE.parent / "templates")  # in a wheel, and in this tree

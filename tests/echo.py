@@ -7,7 +7,7 @@ from flask import Flask
 from chatapp.transport import websocket
 from chatapp.transport.channel import Channel, leaving, server_socket
 from chatapp.transport.handshake import accept
-from chatapp.transport.server import SocketIO
+from chatapp.transport.sio.server import SocketIO
 
 BOUND = 32 * 2**20
 

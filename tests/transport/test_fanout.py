@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from socketio.manager import Manager
 
-from chatapp.transport.fanout import Fanout
-from chatapp.transport.server import SocketIOServer
+from chatapp.transport.sio.manager import Fanout
+from chatapp.transport.sio.server import SocketIOServer
 
 
 @pytest.fixture(params=[Manager, Fanout], ids=["the library's", "ours"])

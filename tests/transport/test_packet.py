@@ -6,8 +6,8 @@ import pytest
 
 from chatapp.chat import wire
 from chatapp.errors import BadRequest
-from chatapp.transport.eio.packet import Packet
 from chatapp.transport.errors import MalformedPacket
+from chatapp.transport.sio.packet import Packet
 
 HUGE = ["9" * 4301, "-" + "9" * 4301, "9" * 60000, "1e999", "1" + "0" * 400 + ".5"]
 

@@ -10,7 +10,7 @@ from flask_socketio import Namespace
 
 from chatapp.transport.eio.server import EngineServer
 from chatapp.transport.eio.session import Connection
-from chatapp.transport.server import SocketIO
+from chatapp.transport.sio.server import SocketIO
 
 
 class Visit:

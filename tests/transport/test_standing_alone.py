@@ -23,7 +23,7 @@ from gunicorn.workers.ggevent import GeventPyWSGIWorker, GeventWorker, PyWSGIHan
 from werkzeug.serving import WSGIRequestHandler
 
 from chatapp.transport.eio.server import EngineServer
-from chatapp.transport.server import SocketIO
+from chatapp.transport.sio.server import SocketIO
 
 PINNED = [
     *["flask-socketio", "python-socketio", "python-engineio"],

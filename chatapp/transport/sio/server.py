@@ -12,10 +12,10 @@ import socketio
 from flask import Flask
 from socketio import packet as socketio_packet
 
-from chatapp.transport.eio.packet import RESERVED_EVENTS, Packet
 from chatapp.transport.eio.server import EngineServer, logger
 from chatapp.transport.errors import MalformedPacket
-from chatapp.transport.fanout import Fanout
+from chatapp.transport.sio.manager import Fanout
+from chatapp.transport.sio.packet import RESERVED_EVENTS, Packet
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
