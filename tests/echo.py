@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Flask
 
-from chatapp.transport import websocket
-from chatapp.transport.channel import Channel, leaving, server_socket
-from chatapp.transport.handshake import accept
 from chatapp.transport.sio.server import SocketIO
+from chatapp.transport.websocket import protocol as websocket
+from chatapp.transport.websocket.channel import Channel, leaving, server_socket
+from chatapp.transport.websocket.handshake import accept
 
 BOUND = 32 * 2**20
 

@@ -11,11 +11,11 @@ from contextlib import suppress
 from greenlet import greenlet
 
 from chatapp import create_app
-from chatapp.transport.channel import Channel
 from chatapp.transport.eio.session import Connection
 from chatapp.transport.loop.clock import Timer
 from chatapp.transport.loop.outbox import Outbox
-from chatapp.transport.websocket import WebSocket
+from chatapp.transport.websocket.channel import Channel
+from chatapp.transport.websocket.protocol import WebSocket
 
 WATCHED = (Channel, Connection, Outbox, Timer, WebSocket)
 

@@ -9,9 +9,9 @@ import threading
 import pytest
 from raw import CLOSE
 
-from chatapp.transport.channel import Channel
 from chatapp.transport.eio.server import EngineServer
-from chatapp.transport.websocket import WebSocket, encoded, frame
+from chatapp.transport.websocket.channel import Channel
+from chatapp.transport.websocket.protocol import WebSocket, encoded, frame
 
 ROUNDS, WRITERS = 100, 3
 

@@ -17,7 +17,7 @@ from chatapp.transport.eio import eio3
 from chatapp.transport.eio.server import EngineServer
 from chatapp.transport.eio.session import encoded_frame
 from chatapp.transport.errors import MalformedPacket
-from chatapp.transport.websocket import frame
+from chatapp.transport.websocket.protocol import frame
 
 INTERVAL, TIMEOUT = 20, 10
 PACKETS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("0:😀é\uffff"))

@@ -7,7 +7,7 @@ from base64 import b64encode
 import pytest
 
 from chatapp.transport.eio.http_errors import Refused
-from chatapp.transport.handshake import accept, is_upgrade
+from chatapp.transport.websocket.handshake import accept, is_upgrade
 
 ASKED = {
     "REQUEST_METHOD": "GET",

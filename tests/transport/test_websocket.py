@@ -12,8 +12,8 @@ from raw import BINARY, CLOSE, CONT, PING, PONG, TEXT, frame
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN, Protocol, Side
 
-from chatapp.transport.websocket import WebSocket
-from chatapp.transport.websocket import frame as from_server
+from chatapp.transport.websocket.protocol import WebSocket
+from chatapp.transport.websocket.protocol import frame as from_server
 
 LIMIT = 200
 

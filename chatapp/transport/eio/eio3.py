@@ -23,7 +23,7 @@ from chatapp.transport.eio.heartbeat import Heartbeat
 from chatapp.transport.eio.packet import JSON
 from chatapp.transport.eio.session import END, Connection
 from chatapp.transport.errors import MalformedPacket
-from chatapp.transport.websocket import frame
+from chatapp.transport.websocket.protocol import frame
 
 if TYPE_CHECKING:
     from chatapp.transport.eio.server import EngineServer

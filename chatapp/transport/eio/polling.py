@@ -11,8 +11,8 @@ from engineio import packet as engineio_packet
 from engineio.packet import Packet
 from gevent.monkey import get_original
 
-from chatapp.transport.channel import server_socket
 from chatapp.transport.errors import MalformedPacket
+from chatapp.transport.websocket.channel import server_socket
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment

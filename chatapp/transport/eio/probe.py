@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chatapp.transport.channel import Channel
 from chatapp.transport.eio.session import Connection
-from chatapp.transport.websocket import INVALID_DATA, NORMAL, frame
+from chatapp.transport.websocket.channel import Channel
+from chatapp.transport.websocket.protocol import INVALID_DATA, NORMAL, frame
 
 
 class Probe:

@@ -16,7 +16,6 @@ from engineio import packet as engineio_packet
 from engineio.packet import Packet
 from gevent.monkey import is_module_patched
 
-from chatapp.transport.channel import Channel, leaving, server_socket
 from chatapp.transport.eio import eio3
 from chatapp.transport.eio.admission import Admission
 from chatapp.transport.eio.http_errors import (
@@ -34,13 +33,14 @@ from chatapp.transport.eio.packet import JSON
 from chatapp.transport.eio.polling import Answer, leave_unread, poll, post
 from chatapp.transport.eio.probe import Probe
 from chatapp.transport.eio.session import Connection, encoded_frame
-from chatapp.transport.handshake import accept, is_upgrade
 from chatapp.transport.loop.batching import Hearer, Turn, at_the_loops_end, in_the_loops_next_turn
 from chatapp.transport.loop.clock import Clock
 from chatapp.transport.loop.outbox import Outbox
 from chatapp.transport.loop.reading import Slices
 from chatapp.transport.loop.workers import Workers
-from chatapp.transport.websocket import WebSocket
+from chatapp.transport.websocket.channel import Channel, leaving, server_socket
+from chatapp.transport.websocket.handshake import accept, is_upgrade
+from chatapp.transport.websocket.protocol import WebSocket
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment

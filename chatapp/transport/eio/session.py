@@ -15,12 +15,12 @@ from engineio import packet as engineio_packet
 from engineio.packet import Packet
 from engineio.payload import Payload
 
-from chatapp.transport.channel import Channel
 from chatapp.transport.eio.heartbeat import Heartbeat
 from chatapp.transport.eio.packet import decode_engineio
 from chatapp.transport.errors import MalformedPacket
 from chatapp.transport.loop.batching import Hearer
-from chatapp.transport.websocket import NORMAL, frame
+from chatapp.transport.websocket.channel import Channel
+from chatapp.transport.websocket.protocol import NORMAL, frame
 
 if TYPE_CHECKING:
     from chatapp.transport.eio.probe import Probe

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from chatapp.transport.loop.clock import Clock, Timer
 from chatapp.transport.loop.outbox import WOULD_BLOCK, Limits, Outbox
 from chatapp.transport.loop.reading import Slices
-from chatapp.transport.websocket import NORMAL, WebSocket
+from chatapp.transport.websocket.protocol import NORMAL, WebSocket
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
