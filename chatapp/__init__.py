@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 EXPORTED = {
-    "ChatNamespace": "chatapp.namespace",
+    "ChatNamespace": "chatapp.web.namespace",
     "UsernameSet": "chatapp.chat.people.usernames",
 }
 
@@ -37,13 +37,14 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     from flask import Flask
     from flask_compress import Compress
 
-    from chatapp import pages, security
     from chatapp.chat.client import Bounds
     from chatapp.chat.rules import Chat
     from chatapp.config import read
-    from chatapp.namespace import ChatNamespace, SocketAudience
     from chatapp.store import store_of
     from chatapp.transport.sio.server import SocketIO
+    from chatapp.web import pages, security
+    from chatapp.web.audience import SocketAudience
+    from chatapp.web.namespace import ChatNamespace
 
     settings = read(config)
     places = (HERE / "templates", HERE.parent / "templates")  # in a wheel, and in this tree

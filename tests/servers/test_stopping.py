@@ -54,7 +54,7 @@ def test_sighup_serves_new_code_and_takes_clients_back(tmp_path, monkeypatch):
         client = RawWebSocket(server)
         client.send('421["setUsername","Ann"]')
         client.texts("431")
-        pages = tree / "chatapp" / "pages.py"
+        pages = tree / "chatapp" / "web" / "pages.py"
         pages.write_text(pages.read_text().replace('"ok\\n"', '"new\\n"'))
         os.kill(server.process.pid, signal.SIGHUP)
         assert client.close_code() == 1000

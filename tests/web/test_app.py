@@ -10,9 +10,10 @@ from unittest.mock import Mock
 
 import pytest
 
-from chatapp import create_app, security
+from chatapp import create_app
 from chatapp.config import SettingError
 from chatapp.errors import ChatError, StoreError, Unavailable
+from chatapp.web import security
 
 
 def test_two_apps_share_nothing():

@@ -12,7 +12,7 @@ from werkzeug import Response as BaseResponse
 from chatapp.chat.log import Log
 from chatapp.chat.rooms import ROOM
 
-STATIC = Path(__file__).resolve().parent / "static"
+STATIC = Path(__file__).resolve().parent.parent / "static"
 LANGUAGES = sorted(path.stem for path in (STATIC / "js" / "words").glob("*.js"))
 IMPORT = re.compile(r'^import .* from "(\.[^"]+)";$', re.MULTILINE)
 FOR_EVER = 365 * 24 * 3600

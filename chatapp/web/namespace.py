@@ -4,84 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from flask_socketio import Namespace
-from socketio import Server
 
 from chatapp.chat import wire
 from chatapp.chat.client import Client, Gone
 from chatapp.chat.rules import Chat
 from chatapp.errors import ChatError, Internal, UnknownEvent
-from chatapp.transport.eio.session import Connection
+from chatapp.web.audience import connection_of
 
 logger = logging.getLogger(__name__)
-
-
-class SocketAudience:
-    """The chat's audience: the clients of a Socket.IO server (audience.Audience).
-
-    The chat's rooms have names there that no client's own room can have.
-    """
-
-    def __init__(self, server: Server, namespace: str = "/") -> None:
-        self._server = server
-        self._namespace = namespace
-
-    def enter(self, client: str, room: str) -> None:
-        self._server.enter_room(client, f"#{room}", self._namespace)
-
-    def leave(self, client: str, room: str) -> None:
-        self._server.leave_room(client, f"#{room}", self._namespace)
-
-    def is_in(self, client: str, room: str) -> bool:
-        return f"#{room}" in self._server.rooms(client, self._namespace)
-
-    def rooms(self, client: str) -> list[str]:
-        rooms = self._server.rooms(client, self._namespace)
-        return [room[1:] for room in rooms if room.startswith("#")]
-
-    def hears(self, room: str) -> bool:
-        return bool(self._server.manager.has_members(self._namespace, f"#{room}"))
-
-    def send(self, client: str, event: str, *arguments: Any) -> None:
-        self._server.emit(event, arguments, to=client, namespace=self._namespace)
-
-    def tell(self, room: str, event: str, *arguments: Any, skip: str | None = None) -> None:
-        where = {"to": f"#{room}", "namespace": self._namespace}
-        self._server.emit(event, arguments, skip_sid=skip, **where)
-
-    def later(self, seconds: float, call: Callable[[], Any]) -> None:
-        self._server.eio.clock.call_later(seconds, partial(self._server.eio.spawn, call))
-
-    def dismiss(self, client: str, event: str, refusal: ChatError) -> None:
-        connection = self._connection(client)
-        self.send(client, "refused", wire.refused(event, refusal))
-        self._server.disconnect(client, self._namespace)
-        if connection:
-            connection.close(reason=self._server.reason.SERVER_DISCONNECT)
-
-    def hand_over(self, client: str) -> None:
-        if connection := self._connection(client):
-            connection.hand_over()
-
-    def close(self, client: str) -> None:
-        if connection := self._connection(client):
-            connection.close(reason=self._server.reason.SERVER_DISCONNECT)
-
-    def close_all(self) -> None:
-        self._server.eio.disconnect()
-
-    def _connection(self, client: str) -> Connection | None:
-        return connection_of(self._server, client, self._namespace)
-
-
-def connection_of(server: Server, client: str, namespace: str) -> Connection | None:
-    """What carries the client; None where it has gone, and for a test client."""
-    eio_sid = server.manager.eio_sid_from_sid(client, namespace)
-    connection: Connection | None = server.eio.sockets.get(eio_sid)
-    return connection
 
 
 class ChatNamespace(Namespace):  # type: ignore[misc]
