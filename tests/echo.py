@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from flask import Flask
 
+from chatapp.transport.http.servers import leaving, server_socket
 from chatapp.transport.sio.server import SocketIO
 from chatapp.transport.websocket import protocol as websocket
-from chatapp.transport.websocket.channel import Channel, leaving, server_socket
+from chatapp.transport.websocket.channel import Channel
 from chatapp.transport.websocket.handshake import accept
 
 BOUND = 32 * 2**20
@@ -21,6 +22,9 @@ class Echo:
 
     def received(self, message: str | bytes) -> None:
         self.channel.write(websocket.frame(message))
+
+    def charge(self, units: int) -> bool:
+        return True
 
     def ended(self) -> None:
         pass

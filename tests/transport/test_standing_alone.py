@@ -15,12 +15,14 @@ import pytest
 import socketio
 from flask import Flask
 from gevent import pywsgi
+from gevent.pywsgi import WSGIServer
 from geventwebsocket.handler import WebSocketHandler
 from gunicorn.arbiter import Arbiter
 from gunicorn.http import wsgi
 from gunicorn.workers.base import Worker
+from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventPyWSGIWorker, GeventWorker, PyWSGIHandler
-from werkzeug.serving import WSGIRequestHandler
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from chatapp.transport.eio.server import EngineServer
 from chatapp.transport.sio.server import SocketIO
@@ -150,10 +152,12 @@ RELIED_ON = {
     pywsgi.WSGIHandler: ["get_environ"],
     PyWSGIHandler: ["get_environ"],
     GeventPyWSGIWorker: ["server_class"],
-    GeventWorker: ["server_class"],
+    GeventWorker: ["server_class", "handle"],
+    gevent.hub.Waiter: ["switch", "get", "greenlet"],
+    ThreadedWSGIServer: ["verify_request"],
     Arbiter: ["WORKER_BOOT_ERROR"],
     geventwebsocket.websocket.WebSocket: ["close"],
-    type(gevent.get_hub().loop): ["io", "run_callback"],
+    type(gevent.get_hub().loop): ["io", "timer", "run_callback", "MINPRI"],
 }
 
 
@@ -184,6 +188,19 @@ READ_BY_NAME = [
     (geventwebsocket.websocket.WebSocket.__init__, "self.handler = handler"),
     (geventwebsocket.websocket.WebSocket.__init__, "self.closed = False"),
     (pywsgi.WSGIHandler.__init__, "self.socket = sock"),
+    (GeventWorker.run, "hfun = partial(self.handle, s)"),
+    (GeventWorker.run, "server = self.server_class("),
+    (WSGIServer.handle, "def handle(self, sock, address)"),
+    # An answer's `close` may end the connection: nothing between it and the except clauses.
+    (AsyncWorker.handle_request, "respiter.close()\n            if resp.should_close()"),
+    (AsyncWorker.handle_request, "except StopIteration:\n            raise"),
+    (AsyncWorker.handle, 'except StopIteration as e:\n                self.log.debug("Closing'),
+    # What pywsgi reads of a body that nobody has read.
+    (
+        pywsgi.Input._discard,
+        "if self.position < (self.content_length or 0) or self.chunked_input:",
+    ),
+    (pywsgi.WSGIHandler.start_response, "elif provided_connection == 'close'"),
 ]
 
 

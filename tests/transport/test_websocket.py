@@ -66,6 +66,16 @@ def outcome(messages: list[str | bytes], sent: bytes) -> tuple:
     return messages, found
 
 
+def read(websocket: WebSocket, data: bytes) -> list[str | bytes]:
+    """The messages that `data` completes."""
+    websocket.receive(data)
+    messages = []
+    while websocket.more:
+        if (message := websocket.next_message()) is not None:
+            messages.append(message)
+    return messages
+
+
 texts = st.text(max_size=150).map(str.encode)
 bodies = st.one_of(texts, st.binary(max_size=LIMIT + 60))
 opcodes = st.sampled_from([TEXT, TEXT, BINARY, CONT, CONT, PING, PONG, CLOSE])
@@ -95,7 +105,7 @@ def test_the_same_as_websockets(sent, cuts):
     messages, answered, at = [], b"", 0
     for end in ends:
         if data := stream[at:end]:
-            messages += ours.receive(data)
+            messages += read(ours, data)
             answered += ours.to_send()
             oracle.receive(data)
         at = end
@@ -116,37 +126,49 @@ def test_what_the_server_sends_is_as_websockets_writes_it(size, kind):
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
 def test_a_body_over_the_limit_is_refused_by_its_header_alone(opcode):
     websocket = WebSocket(LIMIT)
-    websocket.receive(frame(b"x" * (LIMIT + 1), opcode)[:4])
+    read(websocket, frame(b"x" * (LIMIT + 1), opcode)[:4])
     assert websocket.ended
     assert answers(websocket.to_send()) == [(CLOSE, struct.pack("!H", 1009))]
 
 
 def test_the_end_of_the_stream_ends_it_without_a_word():
     websocket = WebSocket(LIMIT)
-    websocket.receive(frame(b"hello")[:3])
-    assert websocket.receive(b"") == []
+    read(websocket, frame(b"hello")[:3])
+    assert read(websocket, b"") == []
     assert (websocket.ended, websocket.to_send()) == (True, b"")
 
 
 def test_memory_does_not_grow_with_the_number_of_fragments():
     """Section 5.4: there may be any number, empty ones too."""
     websocket = WebSocket(LIMIT)
-    websocket.receive(frame(b"", fin=False))
+    read(websocket, frame(b"", fin=False))
     stream = frame(b"", CONT, fin=False) * 1000
     tracemalloc.start()
     try:
         for _ in range(50):
-            websocket.receive(stream)
+            read(websocket, stream)
         assert tracemalloc.get_traced_memory()[0] < 10_000
     finally:
         tracemalloc.stop()
-    assert websocket.receive(frame(b"end", CONT)) == ["end"]
+    assert read(websocket, frame(b"end", CONT)) == ["end"]
 
 
 def test_no_buffer_is_held_between_frames():
     websocket = WebSocket(LIMIT)
     for byte in frame(b"hello") + frame(b"")[:-1]:
-        websocket.receive(bytes([byte]))
-    assert len(websocket._partial) == 5
-    websocket.receive(frame(b"")[-1:])
-    assert websocket._partial is None
+        read(websocket, bytes([byte]))
+    assert len(websocket._data) == 5
+    read(websocket, frame(b"")[-1:])
+    assert websocket._data == b""
+
+
+@pytest.mark.parametrize("kind", [PING, PONG, CONT])
+def test_frames_that_make_no_message_are_read_in_steps(kind):
+    websocket = WebSocket(LIMIT)
+    read(websocket, frame(b"", fin=False))
+    websocket.receive(frame(b"", kind, fin=kind != CONT) * 40)
+    steps = 0
+    while websocket.more:
+        assert websocket.next_message() is None
+        steps += 1
+    assert (steps, websocket.frames) == (3, 41)

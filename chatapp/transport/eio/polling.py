@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import select
 import socket
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from engineio import packet as engineio_packet
@@ -12,7 +11,9 @@ from engineio.packet import Packet
 from gevent.monkey import get_original
 
 from chatapp.transport.errors import MalformedPacket
-from chatapp.transport.websocket.channel import server_socket
+from chatapp.transport.http.guard import MAX_DIGITS, is_chunked
+from chatapp.transport.http.servers import server_socket, shut
+from chatapp.transport.loop.meter import units_of
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
@@ -30,14 +31,16 @@ Answer = tuple[str, str, bytes]
 BROKEN: Answer = ("400 Bad Request", "text/plain", b"")
 TOO_LARGE: Answer = ("413 Content Too Large", "text/plain", b"")
 TIMED_OUT: Answer = ("408 Request Timeout", "text/plain", b"")
+TOO_MANY: Answer = ("429 Too Many Requests", "text/plain", b"")
 TAKEN: Answer = ("200 OK", "text/html", b"ok")
-MAX_DIGITS = 15
-"""Of a body's length: longer numbers aren't read."""
 native_poll = get_original("select", "poll")
 
 
 def poll(connection: Connection, environ: WSGIEnvironment) -> Answer:
     """Wait for packets and answer with them, 16 at most; a second poll at once ends the session."""
+    if not connection.charge(1):
+        connection.close(False, True, connection.server.reason.TRANSPORT_ERROR)
+        return TOO_MANY
     with connection.lock:
         overlaps = connection.news is not None
         connection.news = connection.news or connection.server.create_event()
@@ -91,7 +94,10 @@ def _take_body(connection: Connection, environ: WSGIEnvironment) -> Answer:
         packets = connection.packets(body, environ.get("CONTENT_TYPE") == OCTETS)
     except MalformedPacket:
         return BROKEN
+    if not connection.charge(units_of(len(body), len(packets))):
+        return TOO_MANY
     for packet in packets:
+        connection.server.scheduler.wait_turn()
         connection.received(packet)
     if connection.closed and connection.reason == connection.server.reason.TRANSPORT_ERROR:
         return BROKEN
@@ -106,7 +112,7 @@ def _read(connection: Connection, environ: WSGIEnvironment) -> tuple[Answer, byt
         return BROKEN, b""
     if len(length) > MAX_DIGITS or int(length) > bound:
         return TOO_LARGE, b""
-    chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
+    chunked = is_chunked(environ)
     most = bound + 1 if chunked else int(length)
     deadline = Deadline(connection.server, environ)
     try:
@@ -126,24 +132,12 @@ class Deadline:
 
     def __init__(self, server: EngineServer, environ: WSGIEnvironment) -> None:
         self.passed = False
-        self._sock = server_socket(environ)
+        self._environ = environ
         self.timer = server.clock.call_later(server.request_timeout, self._pass)
 
     def _pass(self) -> None:
         self.passed = True
-        if self._sock is not None:
-            with suppress(OSError):
-                self._sock.shutdown(socket.SHUT_RD)
-
-
-def leave_unread(server: EngineServer, environ: WSGIEnvironment) -> list[tuple[str, str]]:
-    """The headers of an answer that has not waited for a body, of which what is still to come gets
-    no longer than if it had: the other servers than gunicorn would read it to its end."""
-    if "CONTENT_LENGTH" not in environ and "HTTP_TRANSFER_ENCODING" not in environ:
-        return []
-    if "gunicorn.socket" not in environ:
-        Deadline(server, environ)
-    return [("Connection", "close")]
+        shut(self._environ, socket.SHUT_RD)
 
 
 def _has_hung_up(environ: WSGIEnvironment) -> bool:

@@ -30,6 +30,9 @@ class Probe:
         else:
             self.give_up(INVALID_DATA)
 
+    def charge(self, units: int) -> bool:
+        return self._connection.charge(units)
+
     def ended(self) -> None:
         self._timer.cancel()
         self._connection.leave(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from threading import Lock
@@ -30,15 +31,18 @@ from chatapp.transport.eio.http_errors import (
     cors_headers,
 )
 from chatapp.transport.eio.packet import JSON
-from chatapp.transport.eio.polling import Answer, leave_unread, poll, post
+from chatapp.transport.eio.polling import Answer, poll, post
 from chatapp.transport.eio.probe import Probe
 from chatapp.transport.eio.session import Connection, encoded_frame
+from chatapp.transport.http.guard import RequestGuard
+from chatapp.transport.http.servers import leaving, server_socket
 from chatapp.transport.loop.batching import Hearer, Turn, at_the_loops_end, in_the_loops_next_turn
 from chatapp.transport.loop.clock import Clock
+from chatapp.transport.loop.meter import MeterRate
 from chatapp.transport.loop.outbox import Outbox
-from chatapp.transport.loop.reading import Slices
+from chatapp.transport.loop.reading import ReadScheduler
 from chatapp.transport.loop.workers import Workers
-from chatapp.transport.websocket.channel import Channel, leaving, server_socket
+from chatapp.transport.websocket.channel import Channel
 from chatapp.transport.websocket.handshake import accept, is_upgrade
 from chatapp.transport.websocket.protocol import WebSocket
 
@@ -56,9 +60,12 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
 
     `origin_allowed(origin, environ)` says whether a page of that origin (None: a program) may
     connect. `max_connections` and `max_connections_per_address` bound sessions (0: no bound;
-    loopback addresses have none of their own); `outbox_bytes` and `stall` (seconds) bound what
-    waits for a client that doesn't read; `request_timeout` (seconds) a request's body, and an
-    upgrade. `allow_eio3`: sessions of protocol 3, too. The other options are engineio.Server's.
+    loopback addresses have none of their own unless `limit_loopback`); `outbox_bytes` and `stall`
+    (seconds) bound what waits for a client that doesn't read; `request_timeout` (seconds) a
+    request's body, an upgrade, and how long a client may take for each part of an answer.
+    `allow_eio3`: sessions of protocol 3, too. `packet_limit` bounds what one session may send, of
+    any kind (None: no bound); one that sends more is closed. The other options are
+    engineio.Server's. `refused` counts what was refused, by reason.
     """
 
     def __init__(
@@ -66,10 +73,12 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         origin_allowed: Callable[[str | None, WSGIEnvironment], bool] = lambda *_: True,
         max_connections: int = 0,
         max_connections_per_address: int = 0,
+        limit_loopback: bool = False,
         outbox_bytes: int = 131072,
         stall: float = 2.0,
         request_timeout: float = 10.0,
         allow_eio3: bool = False,
+        packet_limit: MeterRate | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**{"logger": logger, "monitor_clients": False, **options})
@@ -77,6 +86,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         self.outbox_bytes = outbox_bytes
         self.stall = stall
         self.request_timeout = request_timeout
+        self.packet_limit = packet_limit
+        self.refused: Counter[str] = Counter()
         kinds = [Connection, eio3.Session] if allow_eio3 else [Connection]
         self.sessions = {kind.protocol: kind for kind in kinds}
         self.gevent = self.async_mode == "gevent"
@@ -87,9 +98,10 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         unlocked = nullcontext()
         self.lock: Callable[[], Any] = (lambda: unlocked) if self.gevent else Lock
         self.turn = Turn(at_the_loops_end) if self.gevent else None
-        self.slices = Slices(at_the_loops_end, in_the_loops_next_turn)
+        self.scheduler = ReadScheduler(at_the_loops_end, in_the_loops_next_turn, self.gevent)
         self.clock = Clock(self.spawn, self.event, lock=self.lock)
-        self.admission = Admission(max_connections, max_connections_per_address)
+        self.guard = RequestGuard(self.scheduler, self.clock, request_timeout)
+        self.admission = Admission(max_connections, max_connections_per_address, limit_loopback)
         self._last_words: dict[str, Connection] = {}
 
     def async_modes(self) -> list[str]:
@@ -100,6 +112,9 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Answer a request, as a WSGI application (python-engineio's entry point)."""
+        return self.guard.answer(self._respond, environ, start_response)
+
+    def _respond(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         origin = environ.get("HTTP_ORIGIN")
         allowed = self.origin_allowed(origin, environ)
         headers = cors_headers(origin, environ) if allowed and origin else []
@@ -117,8 +132,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             environ["wsgi.websocket"].close(1008)
             raise leaving(environ)
         content = [("Content-Type", kind)] if kind else []
-        if (environ["REQUEST_METHOD"], status) != ("POST", "200 OK"):
-            headers += leave_unread(self, environ)
+        if not status.startswith("204"):
+            content.append(("Content-Length", str(len(body))))
         start_response(status, [*content, ("Cache-Control", "no-store"), *headers])
         return [body] if body and environ["REQUEST_METHOD"] != "HEAD" else []
 

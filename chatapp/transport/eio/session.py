@@ -47,7 +47,7 @@ class Connection:
     """
 
     __slots__ = (
-        *("_at_work", "_handed_over", "_heartbeat", "_inbox", "_shift"),
+        *("_at_work", "_handed_over", "_heartbeat", "_inbox", "_metered", "_shift"),
         *("address", "channel", "closed", "connected", "connects", "idle", "last_poll", "lock"),
         *("news", "outgoing", "outgoing_bytes", "posting", "probe", "reason", "server"),
         *("session", "sid"),
@@ -77,6 +77,7 @@ class Connection:
         self._at_work = False
         self._handed_over = 0
         self._shift = 0
+        self._metered = 0.0  # loop.meter
         self._heartbeat = self.heartbeat(self)
 
     def opened(self, query: dict[str, str]) -> None:
@@ -191,6 +192,19 @@ class Connection:
         elif kind == engineio_packet.PING:  # only the server pings ("Heartbeat")
             self._let_wait(END)
 
+    def charge(self, units: int) -> bool:
+        """Count what has come over either transport (meter.units_of); false if it's too much, so
+        that the session is to be closed."""
+        rate = self.server.packet_limit
+        if rate is None:
+            return True
+        now = self.server.clock.now()
+        self._metered = rate.spend(self._metered, units, now)
+        if not rate.is_over(self._metered, now):
+            return True
+        self.server.refused["packet_limit"] += 1
+        return False
+
     def ended(self) -> None:
         """Its channel has ended."""
         self.reason = self.reason or self.server.reason.TRANSPORT_CLOSE
@@ -253,6 +267,8 @@ class Connection:
                 self.channel.resume()
             if self._shift != shift:
                 return
+            if self._inbox:
+                self.server.scheduler.wait_turn()
 
     def _handle(self, message: Any) -> None:
         if message is END:

@@ -143,13 +143,17 @@ def at_the_loops_end(call: Callable[[], None]) -> None:
 
 
 def in_the_loops_next_turn(call: Callable[[], None]) -> None:
-    """Have `call()` called once gevent's loop has looked for what has come meanwhile."""
+    """Have `call()` called once gevent's loop has looked for new events and dealt with them.
+
+    The timer's priority is the lowest, so it is due after all events of that turn.
+    """
     from gevent import get_hub  # noqa: PLC0415 (threads need none)
 
-    timer = get_hub().loop.timer(0)
+    loop = get_hub().loop
+    timer = loop.timer(0, priority=loop.MINPRI)
 
     def due() -> None:
         timer.close()
-        call()
+        loop.run_callback(call)
 
     timer.start(due)

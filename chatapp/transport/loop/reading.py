@@ -1,4 +1,11 @@
-"""Reading in slices of time, so that gevent's loop comes to its timers however many are ready."""
+"""Fair scheduling of what arrives: each connection gets a slice of the loop's time in its turn.
+
+Under gevent, `recv` and `send` don't switch while the kernel has data or room, so a client that
+always has more to say would keep the loop for itself. A slice ends after `SLICE` seconds or
+`STEPS_PER_SLICE` requests or messages; the connection then waits until all others have had theirs.
+A connection that becomes ready goes before those that have used up a slice, so that an occasional
+message doesn't wait behind a flood (as sparse flows in RFC 8290, section 4.1).
+"""
 
 from __future__ import annotations
 
@@ -7,63 +14,141 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol
 
+from gevent.hub import Waiter
+from greenlet import getcurrent
+
 SLICE = 0.01  # seconds
+STEPS_PER_SLICE = 16
+"""Requests of one connection, or messages of one client, in a slice."""
+STARVED = 1.0
+"""Seconds that a connection with a backlog waits at most while others keep the loop busy."""
 
 
 class Readable(Protocol):
     def read(self) -> None:
-        """Read what is there, if anything."""
+        """Read what is there, if anything, for a slice at most."""
 
     def unwatch(self) -> None:
-        """Not be told by the loop that there's something to read, until `read_on`."""
+        """Stop the loop from reporting that there is something to read, until `read_on`."""
 
     def read_on(self) -> None:
-        """Be told by the loop again, and read what is there."""
+        """Have the loop report it again, and read what is there, for a slice at most."""
 
 
-class Slices:
-    """Lets those who are ready read for a slice of each turn of the loop, in the order in which
-    they became ready. The loop doesn't hear of those who wait, else each would cost it something
-    in each turn.
+class ReadScheduler:
+    """Serves connections in turn, for a slice of each turn of the loop.
 
-    `at_its_end(call)` has `call()` called when the turn of the loop ends, `in_the_next(call)` in
-    its next turn.
+    The loop doesn't watch a connection that waits, else each would cost something in each turn.
+    `after_events(call)` has `call()` called once the loop has dealt with all events that it knows
+    of; `next_turn(call)` does so in its next turn, after it has looked for new events. `greenlets`:
+    whether `wait_turn` is called in greenlets; in threads it does nothing.
     """
 
     def __init__(
         self,
-        at_its_end: Callable[[Callable[[], None]], Any],
-        in_the_next: Callable[[Callable[[], None]], Any],
+        after_events: Callable[[Callable[[], None]], Any],
+        next_turn: Callable[[Callable[[], None]], Any],
+        greenlets: bool = True,
         seconds: float = SLICE,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._at_its_end = at_its_end
-        self._in_the_next = in_the_next
+        self._after_events = after_events
+        self._next_turn = next_turn
+        self._greenlets = greenlets
         self._seconds = seconds
         self._clock = clock
-        self._ends = 0.0  # 0: the turn's slice hasn't begun
-        self._waiting: deque[Readable] = deque()
+        self._ends = 0.0  # of the slice; 0: it hasn't begun
+        self._running: Any = None  # the greenlet that took the last step in this slice
+        self._steps = 0  # how many it took
+        self._ready: deque[Readable] = deque()
+        # Those that have used up a slice, and since when they wait.
+        self._backlogged: deque[tuple[float, Readable]] = deque()
+        self._due = 0  # how many of them had their slice before the loop looked for new events
+        self._serving = False
 
-    def ready(self, readable: Readable) -> None:
-        """`readable` has something to read."""
-        if not self._waiting and self._goes_on():
-            readable.read()
+    def ready(self, connection: Readable) -> None:
+        """`connection` has something to read: read it now, or in its turn."""
+        if not self._ready and self.has_time_left():
+            connection.read()
         else:
-            readable.unwatch()
-            self._waiting.append(readable)
+            self._let_wait(connection, backlogged=False)
 
-    def _goes_on(self) -> bool:
-        now = self._clock()
-        if not self._ends:
-            self._ends = now + self._seconds
-            self._at_its_end(self._end)
-        return now < self._ends
+    def used_up(self, connection: Readable) -> None:
+        """`connection` has had its slice and has more to read: it goes on in its next turn."""
+        self._let_wait(connection, backlogged=True)
+
+    def has_time_left(self) -> bool:
+        """Whether the slice goes on; the first question in a turn of the loop begins it."""
+        if self._ends:
+            return self._clock() < self._ends
+        self._ends = self._clock() + self._seconds
+        self._after_events(self._end)
+        return True
+
+    def wait_turn(self) -> None:
+        """Return at once if the calling greenlet may take a step, else once it is its turn."""
+        if not self._greenlets:
+            return
+        current = getcurrent()
+        if current is not self._running:
+            self._running = current
+            self._steps = 0
+        self._steps += 1
+        if self._steps <= STEPS_PER_SLICE and not self._ready and self.has_time_left():
+            return
+        waiting = WaitingGreenlet()
+        self._let_wait(waiting, backlogged=self._steps > 1)
+        waiting.get()
+        self._running = current
+        self._steps = 1
+
+    def _let_wait(self, connection: Readable, backlogged: bool) -> None:
+        connection.unwatch()
+        if backlogged:
+            self._backlogged.append((self._clock(), connection))
+        else:
+            self._ready.append(connection)
+        if not self._serving:
+            self._serving = True
+            self._next_turn(self._serve)
 
     def _end(self) -> None:
         self._ends = 0.0
-        if self._waiting:
-            self._in_the_next(self._read_on)
+        self._running = None
 
-    def _read_on(self) -> None:
-        while self._waiting and self._goes_on():
-            self._waiting.popleft().read_on()
+    def _serve(self) -> None:
+        try:
+            self._serve_once()
+        finally:
+            self._due = len(self._backlogged)
+            self._serving = bool(self._ready or self._backlogged)
+            if self._serving:
+                self._next_turn(self._serve)
+
+    def _serve_once(self) -> None:
+        """Serve each of those that are due once, while the slice lasts: first those without a
+        backlog, but none that is starved is kept waiting for them."""
+        self._end()
+        while self._ready and self.has_time_left():
+            self._ready.popleft().read_on()
+        for _ in range(self._due):
+            since, connection = self._backlogged[0]
+            if not self.has_time_left() and self._clock() - since < STARVED:
+                break
+            self._backlogged.popleft()
+            connection.read_on()
+
+
+class WaitingGreenlet(Waiter):  # type: ignore[misc]
+    """A greenlet that waits for its turn. If it is killed meanwhile, its turn is nobody's."""
+
+    __slots__ = ()
+
+    def read(self) -> None:
+        self.switch(None)
+
+    def read_on(self) -> None:
+        self.switch(None)
+
+    def unwatch(self) -> None:
+        """The loop doesn't watch it."""

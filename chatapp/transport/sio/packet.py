@@ -22,7 +22,8 @@ RESERVED_EVENTS = frozenset(
 )
 """What no client may send as an event (socket.io-parser, RESERVED_EVENTS)."""
 
-_HEAD = re.compile(r"([0-6])(?:([0-9]{1,9})-)?(?:(/[^,]*)(?:,|\Z))?([0-9]{1,100})?", re.ASCII)
+HEAD = re.compile(r"([0-6])(?:([0-9]{1,9})-)?(?:(/[^,]*)(?:,|\Z))?([0-9]{1,100})?", re.ASCII)
+"""A packet's type, its number of attachments, its namespace and its number; then comes its data."""
 _BINARY = (socketio_packet.BINARY_EVENT, socketio_packet.BINARY_ACK)
 
 
@@ -55,7 +56,7 @@ class Packet(socketio_packet.Packet):  # type: ignore[misc]
         Raises:
             MalformedPacket: it isn't a packet that a client may send.
         """
-        head = _HEAD.match(encoded_packet) if isinstance(encoded_packet, str) else None
+        head = HEAD.match(encoded_packet) if isinstance(encoded_packet, str) else None
         if not head:
             raise MalformedPacket("no Socket.IO packet")
         kind, attachments, namespace, number = head.groups()

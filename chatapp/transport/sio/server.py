@@ -14,8 +14,9 @@ from socketio import packet as socketio_packet
 
 from chatapp.transport.eio.server import EngineServer, logger
 from chatapp.transport.errors import MalformedPacket
+from chatapp.transport.http.guard import RequestGuard
 from chatapp.transport.sio.manager import Fanout
-from chatapp.transport.sio.packet import RESERVED_EVENTS, Packet
+from chatapp.transport.sio.packet import HEAD, RESERVED_EVENTS, Packet
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -28,6 +29,7 @@ KEPT = (
 """What is kept of the request that began a session: what handlers read, and Flask needs."""
 
 
+ACK = str(socketio_packet.ACK)
 MOST_CONNECTS = 100
 """CONNECT packets of one session: far more than a client has namespaces to enter, and no rate of
 the application's bounds them."""
@@ -87,6 +89,8 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
             complete = packet.add_attachment(data)
         elif not data:
             raise MalformedPacket("an empty message")
+        elif self._is_unawaited(eio_sid, data):
+            return
         else:
             packet = self.packet_class(encoded_packet=data)
             complete = not packet.attachment_count
@@ -103,6 +107,14 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
             self._handle_event(eio_sid, packet.namespace, packet.id, packet.data)
         else:
             self._handle_ack(eio_sid, packet.namespace, packet.id, packet.data)
+
+    def _is_unawaited(self, eio_sid: str, data: Any) -> bool:
+        """Whether it is an ACK that nothing waits for: its data isn't parsed."""
+        head = HEAD.match(data) if data[0] == ACK else None
+        if head is None or data[head.end() : head.end() + 1] != "[":
+            return False
+        sid = self.manager.sid_from_eio_sid(eio_sid, head[3] or "/")
+        return sid is not None and int(head[4] or -1) not in self.manager.callbacks.get(sid, ())
 
     def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         name = namespace or "/"
@@ -154,11 +166,10 @@ class Middleware(flask_socketio._SocketIOMiddleware):  # type: ignore[misc]
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ["flask.app"] = self.flask_app
         if environ["PATH_INFO"].startswith(self.engineio_path):
-            app = self.engineio_app.handle_request
-        else:
-            app = self.wsgi_app
-        answer: Iterable[bytes] = app(environ, start_response)
-        return answer
+            answer: Iterable[bytes] = self.engineio_app.handle_request(environ, start_response)
+            return answer
+        guard: RequestGuard = self.engineio_app.eio.guard
+        return guard.answer(self.wsgi_app, environ, start_response)
 
 
 class SocketIO(flask_socketio.SocketIO):  # type: ignore[misc]

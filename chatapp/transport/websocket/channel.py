@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import _socket
-import errno
-import os
+import itertools
 import select
 import socket
 import ssl
@@ -12,10 +10,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
+from chatapp.transport.http.servers import duplicate
 from chatapp.transport.loop.clock import Clock, Timer
+from chatapp.transport.loop.meter import units_of
 from chatapp.transport.loop.outbox import WOULD_BLOCK, Limits, Outbox
-from chatapp.transport.loop.reading import Slices
-from chatapp.transport.websocket.protocol import NORMAL, WebSocket
+from chatapp.transport.loop.reading import STEPS_PER_SLICE, ReadScheduler
+from chatapp.transport.websocket.protocol import NORMAL, POLICY_VIOLATION, WebSocket
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
@@ -31,6 +31,9 @@ class Receiver(Protocol):
     def received(self, message: str | bytes) -> None:
         """A message has come; must not block under gevent."""
 
+    def charge(self, units: int) -> bool:
+        """Count what has come (meter.units_of); false if it is more than a client may send."""
+
     def ended(self) -> None:
         """Nothing more will come."""
 
@@ -40,7 +43,7 @@ class Tasks(Limits, Protocol):
 
     gevent: bool
     clock: Clock
-    slices: Slices
+    scheduler: ReadScheduler
 
     def event(self) -> Any: ...
     def outbox(self, sock: Any, on_cut: Callable[[], Any]) -> Outbox: ...
@@ -54,8 +57,20 @@ class Channel:
     """
 
     __slots__ = (
-        *("_closing", "_ended", "_linger", "_lock", "_over", "_paused", "_sock", "_tasks"),
-        *("_tls", "_watcher", "_websocket", "outbox", "receiver"),
+        "_closing",
+        "_ended",
+        "_linger",
+        "_lock",
+        "_over",
+        "_paused",
+        "_sock",
+        "_tasks",
+        "_tls",
+        "_waiting",
+        "_watcher",
+        "_websocket",
+        "outbox",
+        "receiver",
     )
 
     def __init__(self, sock: socket.socket, websocket: WebSocket, tasks: Tasks) -> None:
@@ -70,6 +85,7 @@ class Channel:
         self._closing = False
         self._ended = False
         self._paused = False
+        self._waiting = False  # for its turn to be read
         self._linger: Timer | None = None  # ends it where the peer doesn't
         self._over: Any = None  # the event that `run` waits for
         self._lock = tasks.lock()
@@ -105,23 +121,31 @@ class Channel:
     def pause(self) -> None:
         """Read no more for now."""
         self._paused = True
-        self.unwatch()
+        if self._watcher:
+            self._watcher.stop()
 
     def resume(self) -> None:
         """Read on."""
         self._paused = False
-        if self._watcher and not self._ended:
-            self._watcher.start(self._tasks.slices.ready, self)
+        if self._watcher and not self._ended and not self._waiting:
+            if self._websocket.more:
+                self._tasks.scheduler.used_up(self)
+            else:
+                self._watch()
+
+    def _watch(self) -> None:
+        self._watcher.start(self._tasks.scheduler.ready, self)
 
     def unwatch(self) -> None:
-        """Not be told by the loop that something has come, until `read_on` (slices.Readable)."""
-        if self._watcher:
-            self._watcher.stop()
+        """Wait for its turn (reading.Readable)."""
+        self._waiting = True
+        self._watcher.stop()
 
     def read_on(self) -> None:
-        """Be told again, and take what has come, unless reading is paused or at its end."""
+        """Its turn has come (reading.Readable)."""
+        self._waiting = False
         if not self._paused and not self._ended:
-            self.resume()
+            self._watch()
             self.read()
 
     def write(self, data: bytes) -> None:
@@ -146,35 +170,69 @@ class Channel:
             self._shutdown()
 
     def read(self) -> None:
-        """Take what has come, unless reading is paused."""
+        """Take what has come, unless reading is paused; under gevent, for a slice at most."""
         while not self._watcher or self._watcher.active:
-            try:
-                received = self._sock.recv(RECEIVE_BYTES)
-            except WOULD_BLOCK:
-                return
-            except OSError:
-                received = b""
+            received = None
+            if not self._websocket.more:
+                received = self._receive()
+                if received is None:
+                    return
             if not self._closing:
                 self._take(received)
-            if not received:
+            if received == b"":
                 self._end()
-            if self._ended or not (self._tls and self._sock.pending()):
+            if self._ended or self._paused:
+                return
+            if self._websocket.more:
+                if self._watcher:
+                    self._tasks.scheduler.used_up(self)
+                    return
+            elif not (self._tls and self._sock.pending()):
                 return
 
-    def _take(self, received: bytes) -> None:
+    def _receive(self) -> bytes | None:
+        """Read once from the socket. b"" is its end, None that nothing has come."""
+        try:
+            received: bytes = self._sock.recv(RECEIVE_BYTES)
+        except WOULD_BLOCK:
+            return None
+        except OSError:
+            return b""
+        return received
+
+    def _take(self, received: bytes | None) -> None:
+        """Hand on the messages among `received` and what came before it."""
         assert self.receiver
-        with self._lock:
-            messages = self._websocket.receive(received)
-            answer = self._websocket.to_send()
-        if answer and not self._websocket.ended:
-            self.outbox.write(answer)
-        for message in messages:
-            self.receiver.received(message)
-        if self._websocket.ended and not self._closing:
+        websocket = self._websocket
+        before = websocket.frames
+        if received is not None:
+            with self._lock:
+                websocket.receive(received)
+        for step in itertools.count(1):
+            with self._lock:
+                message = websocket.next_message() if websocket.more else None
+                answer = websocket.to_send()
+            if answer and not websocket.ended:
+                self.outbox.write(answer)
+            if message is not None:
+                self.receiver.received(message)
+            if not websocket.more or self._paused or not self._may_go_on(step):
+                break
+        units = units_of(len(received or b""), websocket.frames - before)
+        if not self.receiver.charge(units) and not websocket.ended:
+            with self._lock:
+                websocket.close(POLICY_VIOLATION)
+                answer = websocket.to_send()
+        if websocket.ended and not self._closing:
             self._closing = True
             self.receiver.ended()  # first, so that who sees the close frame finds it gone
-            if received:  # else there's nobody to answer
+            if received != b"":  # else there's nobody to answer
                 self._finish(answer)
+
+    def _may_go_on(self, step: int) -> bool:
+        if not self._watcher:
+            return True
+        return step < STEPS_PER_SLICE and self._tasks.scheduler.has_time_left()
 
     def _finish(self, answer: bytes) -> None:
         self._closing = True
@@ -205,27 +263,3 @@ class Channel:
     def _shutdown(self) -> None:
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
-
-
-def duplicate(sock: socket.socket) -> _socket.socket:
-    """A socket on a descriptor of its own, without what Python and gevent put around one."""
-    return _socket.socket(sock.family, sock.type, sock.proto, os.dup(sock.fileno()))
-
-
-def server_socket(environ: WSGIEnvironment) -> socket.socket | None:
-    """The socket that a request came over; None where the server gives no access to it."""
-    sock: socket.socket | None = None
-    if "wsgi.websocket" in environ:
-        sock = environ["wsgi.websocket"].handler.socket
-    for name in ("gunicorn.socket", "gunicorn.sock", "werkzeug.socket"):
-        sock = sock or environ.get(name)
-    return sock
-
-
-def leaving(environ: WSGIEnvironment) -> Exception:
-    """What to raise so that the server at hand quietly leaves a request that we have answered."""
-    if "wsgi.websocket" in environ:
-        environ["wsgi.websocket"].closed = True  # else it sends a close frame of its own
-    if "gunicorn.socket" in environ:
-        return StopIteration()
-    return ConnectionResetError(errno.ECONNRESET, "the WebSocket has ended")

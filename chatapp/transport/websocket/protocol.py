@@ -11,6 +11,7 @@ NORMAL = 1000
 PROTOCOL_ERROR = 1002
 NO_STATUS = 1005
 INVALID_DATA = 1007
+POLICY_VIOLATION = 1008
 TOO_BIG = 1009
 
 CLOSE_CODES = range(1000, 1004), range(1007, 1015), range(3000, 5000)
@@ -20,6 +21,9 @@ FIN, RESERVED, OPCODE = 0x80, 0x70, 0x0F
 MASKED, LENGTH = 0x80, 0x7F
 CONTROL_BYTES = 125
 """The most that a control frame carries (section 5.5)."""
+FRAMES_AT_ONCE = 16
+"""Frames that are read for one message before others get a turn: there may be any number of control
+frames and of empty fragments (section 5.4)."""
 
 
 class WebSocketError(ValueError):
@@ -37,49 +41,85 @@ class WebSocket:
     header is read. What breaks the protocol closes it with 1002, 1007 or 1009.
     """
 
-    __slots__ = ("_answers", "_fragments", "_max_bytes", "_partial", "ended")
+    __slots__ = (
+        "_answers",
+        "_at",
+        "_data",
+        "_fragments",
+        "_max_bytes",
+        "ended",
+        "frames",
+        "more",
+    )
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._partial: bytearray | None = None  # a frame that hasn't come as a whole
-        self._fragments: _Fragments | None = None  # a message that hasn't
+        self._data: bytes | bytearray = b""  # what has come and isn't read
+        self._at = 0  # where in it the next frame begins
+        self._fragments: _Fragments | None = None  # a message that hasn't come as a whole
         self._answers = b""
         self.ended = False
         """Whether nothing more will come in: closed by either side, or broken."""
+        self.more = False
+        """Whether `next_message` has something to look at."""
+        self.frames = 0
+        """How many frames have been read; whoever counts them may set it back."""
 
-    def receive(self, received: bytes) -> list[str | bytes]:
-        """The messages that `received` completes; b"" is the end of the stream.
+    def receive(self, received: bytes) -> None:
+        """Take bytes in for `next_message`; b"" is the end of the stream, and ends at once."""
+        if not received or self.ended:
+            self._end()
+            return
+        if not self._data:
+            self._data = received
+        else:
+            if not isinstance(self._data, bytearray):
+                self._data = bytearray(self._data)
+            del self._data[: self._at]
+            self._at = 0
+            self._data += received
+        self.more = True
+
+    def next_message(self) -> str | bytes | None:
+        """Return the next message that has come whole, None if there is none among the next
+        `FRAMES_AT_ONCE` frames; `more` says whether to ask again.
 
         Pings and a close are answered by what `to_send` gives next.
         """
-        messages: list[str | bytes] = []
-        self.ended = self.ended or not received
-        data: bytes | bytearray = received
-        if self._partial:
-            self._partial += received
-            data = self._partial
-        start = 0
         try:
-            while not self.ended and (frame := self._read(data, start)):
-                start, fin, opcode, body = frame
+            for _ in range(FRAMES_AT_ONCE):
+                frame = self._read(self._data, self._at)
+                if frame is None:
+                    self._keep_the_rest()
+                    return None
+                self._at, fin, opcode, body = frame
+                self.frames += 1
                 message = self._take(fin, opcode, body)
+                if self._at == len(self._data):
+                    self._data, self._at, self.more = b"", 0, False
+                    return message
                 if message is not None:
-                    messages.append(message)
+                    return message
         except WebSocketError as error:
             self.close(error.code)
-        if self.ended or start == len(data):
-            self._partial = None
-        elif self._partial:
-            del self._partial[:start]
-        else:
-            self._partial = bytearray(received[start:])
-        return messages
+        return None
+
+    def _keep_the_rest(self) -> None:
+        """A frame hasn't come as a whole: hold no more than what there is of it."""
+        if self._at:
+            self._data, self._at = bytearray(self._data[self._at :]), 0
+        self.more = False
+
+    def _end(self) -> None:
+        self.ended = True
+        self.more = False
+        self._data, self._at = b"", 0
 
     def close(self, code: int) -> None:
         """Begin the closing handshake (section 7.1.2): `to_send` gives the close frame."""
         if not self.ended:
             self._answers += encoded(CLOSE, b"" if code == NO_STATUS else struct.pack("!H", code))
-            self.ended = True
+            self._end()
 
     def to_send(self) -> bytes:
         """What is to be written now, in answer to what was received or closed."""

@@ -1,0 +1,149 @@
+"""One client's flood doesn't keep the others waiting: each connection gets a slice in its turn."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+from collections import Counter
+
+import pytest
+from raw import RawWebSocket, frame, request
+from serving import UNLIMITED, Server
+from tracing import ANSWERED, ARRIVED
+
+from chatapp.transport.loop.reading import STEPS_PER_SLICE
+
+GEVENT = ["gunicorn", "gevent-websocket"]
+STEPS = 400  # of each connection
+
+
+@pytest.fixture(params=GEVENT)
+def traced(request, tmp_path):
+    path = tmp_path / "socket"
+    server = Server(request.param, tmp_path, UNLIMITED, "-b", f"unix:{path}", module="tracing")
+    assert fetch(server, "POST", f"/bystander?path={path}") == "ok"
+    yield server
+    server.stop()
+
+
+def fetch(server, method: str, path: str) -> str:
+    status, _, body = request(server, method, path)
+    assert status == 200
+    return body
+
+
+def waits(trace: list[str]) -> list[Counter[str]]:
+    """The steps of each connection between the arrival of an echo and its answer."""
+    found = []
+    while ANSWERED in trace:
+        arrived, answered = trace.index(ARRIVED), trace.index(ANSWERED)
+        found.append(Counter(trace[arrived + 1 : answered]))
+        trace = trace[answered + 1 :]
+    return found
+
+
+def longest(server, waited: int) -> int:
+    """The most steps that one connection took while an echo waited, of which there were so many."""
+    found = waits(json.loads(fetch(server, "GET", "/trace")))
+    assert len(found) >= waited
+    return max(max(steps.values(), default=0) for steps in found)
+
+
+@pytest.mark.parametrize("connections", [1, 8])
+def test_pipelined_requests_leave_everyone_a_turn(traced, connections):
+    pipelined = b"GET /step HTTP/1.1\r\nHost: x\r\n\r\n" * STEPS
+    with contextlib.ExitStack() as links:
+        flooding = [
+            links.enter_context(socket.create_connection(("127.0.0.1", traced.port), 30))
+            for _ in range(connections)
+        ]
+        for link in flooding:
+            link.sendall(pipelined)
+        for link in flooding:
+            answers = b""
+            while answers.count(b"HTTP/1.1 200") < STEPS:
+                received = link.recv(65536)
+                assert received
+                answers += received
+    assert longest(traced, waited=2 * connections) <= STEPS_PER_SLICE
+
+
+@pytest.mark.parametrize("connections", [1, 8])
+def test_a_flood_of_events_leaves_everyone_a_turn(traced, connections):
+    flooding = [RawWebSocket(traced) for _ in range(connections)]
+    for client in flooding:
+        client.send_raw(frame(b'42["step"]') * STEPS + frame(b'421["steps"]'))
+    for client in flooding:
+        client.texts("431")
+        client.close()
+    assert longest(traced, waited=2 * connections) <= STEPS_PER_SLICE
+
+
+def test_a_body_in_tiny_chunks_leaves_everyone_a_turn(traced):
+    """RFC 9112, section 7.1: a chunk may have one byte."""
+    head = b"POST /step HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", traced.port), 30) as link:
+        link.sendall(head + b"1\r\nx\r\n" * 256 * STEPS + b"0\r\n\r\n")
+        assert link.recv(65536).startswith(b"HTTP/1.1 200")
+    assert longest(traced, waited=2) <= STEPS / 4
+
+
+BODIES = {
+    "chunked": (b"Transfer-Encoding: chunked", b"1\r\nx\r\n"),
+    "long": (b"Content-Length: 1000000000", b"x"),
+}
+PATHS = ["/", "/healthz", "/nothing", "/socket.io/", "/socket.io/?EIO=4&transport=polling"]
+
+
+@pytest.mark.parametrize("kind", GEVENT)
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("path", PATHS)
+def test_a_body_that_nobody_wants_is_not_drained(serve, kind, path, body):
+    server = serve(kind, **UNLIMITED)
+    header, piece = BODIES[body]
+    with socket.create_connection(("127.0.0.1", server.port), 5) as link:
+        link.sendall(b"POST %b HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n" % (path.encode(), header))
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            while received := link.recv(65536):  # until it's closed, with nothing more sent
+                answer += received
+            for _ in range(1000):
+                link.sendall(piece * 10_000)
+            pytest.fail("it went on reading")
+        assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 404", b"HTTP/1.1 405"))
+
+
+@pytest.mark.parametrize("kind", GEVENT)
+def test_a_body_over_the_bound_is_not_drained(serve, kind):
+    server = serve(kind, **UNLIMITED)
+    _, _, opening = request(server, "GET", "/socket.io/?EIO=4&transport=polling")
+    path = f"/socket.io/?EIO=4&transport=polling&sid={json.loads(opening[1:])['sid']}"
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = []
+    with socket.create_connection(("127.0.0.1", server.port), 30) as link:
+        reading = threading.Thread(target=lambda: answer.append(link.recv(65536)))
+        reading.start()
+        link.sendall(head.encode())
+        with pytest.raises(ConnectionError):
+            link.sendall(b"1\r\nx\r\n" * 10_000_000)
+        reading.join()
+    assert answer[0].startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.parametrize("kind", GEVENT)
+def test_a_request_after_a_read_body_uses_the_same_connection(serve, kind):
+    server = serve(kind, **UNLIMITED)
+    _, _, opening = request(server, "GET", "/socket.io/?EIO=4&transport=polling")
+    path = f"/socket.io/?EIO=4&transport=polling&sid={json.loads(opening[1:])['sid']}"
+    post = f"POST {path} HTTP/1.1\r\nHost: x\r\n"
+    whole = f"{post}Content-Length: 2\r\n\r\n40"
+    chunked = f"{post}Transfer-Encoding: chunked\r\n\r\n1\r\n3\r\n0\r\n\r\n"
+    after = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), 30) as link:
+        link.sendall((whole + chunked + after).encode())
+        answers = b""
+        while received := link.recv(65536):
+            answers += received
+    assert answers.count(b"HTTP/1.1 200") == 3
