@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -41,6 +42,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     from chatapp.chat.rules import Chat
     from chatapp.config import read
     from chatapp.store import store_of
+    from chatapp.transport.http.accepting import bound_threads
+    from chatapp.transport.loop.meter import MeterRate
     from chatapp.transport.sio.server import SocketIO
     from chatapp.web import pages, security
     from chatapp.web.audience import SocketAudience
@@ -65,6 +68,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         max_http_buffer_size=settings.max_frame_bytes,
         max_connections=settings.max_connections,
         max_connections_per_address=settings.max_connections_per_address,
+        limit_loopback=settings.limit_loopback,
+        packet_limit=MeterRate(*settings.packet_limit) if settings.packet_limit else None,
         allow_eio3=settings.allow_eio3,
     )
     audience = SocketAudience(socketio.server)
@@ -79,4 +84,6 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     socketio.on_namespace(ChatNamespace("/", chat))
     app.register_blueprint(pages.blueprint(log, settings.title, settings.max_message_chars))
     security.init_app(app, settings.trusted_proxies)
+    if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
+        bound_threads(settings.ping_interval + settings.ping_timeout)
     return app

@@ -144,6 +144,7 @@ SETTINGS = {
     "MAX_CONNECTIONS_PER_ADDRESS": Setting(
         whole(0, 10**7), "256", "connections open at once from one address, or 0 for no bound"
     ),
+    "LIMIT_LOOPBACK": Setting(switch, "0", "1 or 0, true or false, yes or no, on or off"),
     "NAME_HOLD": Setting(seconds, "30", "seconds, from 0.01 to 86400"),
     "NODE_LEASE": Setting(seconds, "15", "seconds, from 0.01 to 86400"),
     "DRAIN_TIME": Setting(seconds, "5", "seconds, from 0.01 to 86400"),
@@ -154,6 +155,10 @@ SETTINGS = {
     "TRUSTED_PROXIES": Setting(whole(0, 100), "0", "how many proxies are in front, from 0 to 100"),
     "TITLE": Setting(title, "Chat", "1 to 100 characters that can be seen"),
 }
+
+PACKETS_PER_EVENT = 15
+FRAMES_AT_LEAST = 4
+"""Frames of the largest size that a connection may send at once, at least."""
 
 IN_TESTS = {"STORE": "memory:", "MESSAGE_LIMIT": "", "NAME_LIMIT": "", "EVENT_LIMIT": ""}
 """Defaults where `TESTING` is true."""
@@ -176,6 +181,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     event_limit: Rate | None
     max_connections: int
     max_connections_per_address: int
+    limit_loopback: bool
     name_hold: float
     node_lease: float
     drain_time: float
@@ -183,6 +189,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     retention_messages: int
     trusted_proxies: int
     title: str
+
+    @property
+    def packet_limit(self) -> Rate | None:
+        """What a connection may send of any kind: frames, packets, requests, and each KiB counts as
+        one. It's far more than its events need, so that a client over it is closed."""
+        if self.event_limit is None:
+            return None
+        tokens, seconds = self.event_limit
+        largest = self.max_frame_bytes // 1024
+        return Rate(max(PACKETS_PER_EVENT * tokens, FRAMES_AT_LEAST * largest), seconds)
 
 
 def read(

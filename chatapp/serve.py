@@ -73,7 +73,9 @@ def post_worker_init(worker: Any) -> None:
     import gevent  # noqa: PLC0415 (patched by now)
     from gunicorn.arbiter import Arbiter  # noqa: PLC0415
 
-    from chatapp.errors import StoreError, Unavailable  # noqa: PLC0415 (as it is: see post_fork)
+    # As they are by now: see post_fork.
+    from chatapp.errors import StoreError, Unavailable  # noqa: PLC0415
+    from chatapp.transport.http.accepting import bound_connections, end_stalled  # noqa: PLC0415
 
     try:
         if chat := worker.wsgi.extensions.get("chat"):  # else it's another application
@@ -86,6 +88,10 @@ def post_worker_init(worker: Any) -> None:
     gc.collect()
     gc.freeze()  # else each collection looks through the loaded modules again
     worker.closing = gevent.spawn(close_clients, worker)
+    engine = worker.wsgi.extensions["socketio"].server.eio
+    end_stalled(worker.sockets, engine.ping_interval + engine.ping_timeout)
+    if not settings.trusted_proxies:  # else all connections are a proxy's
+        bound_connections(worker, engine.admission)
     if "geventwebsocket" in type(worker).__module__:
         worker.server_class.pre_start_hook = hand_over_socket
 

@@ -35,6 +35,7 @@ BAD = {
     "EVENT_LIMIT": ["x"],
     "MAX_CONNECTIONS": ["", "-1", "all"],
     "MAX_CONNECTIONS_PER_ADDRESS": ["", "-1", "all"],
+    "LIMIT_LOOPBACK": ["", "2", "maybe"],
     "RETENTION_MESSAGES": ["", "-1", "many"],
     "TRUSTED_PROXIES": ["", "-1", "yes"],
     "TITLE": ["", "   ", "a\nb", "x" * 101],
@@ -129,3 +130,10 @@ def test_origins():
         "null",
         "http://localhost:8080",
     }
+
+
+def test_packet_limit_follows_the_event_limit_and_the_largest_frame():
+    assert read({}, {}).packet_limit == Rate(3000, 10)
+    assert read({}, {"CHATAPP_EVENT_LIMIT": "500/5"}).packet_limit == Rate(7500, 5)
+    assert read({}, {"CHATAPP_MAX_FRAME_BYTES": "2097152"}).packet_limit == Rate(8192, 10)
+    assert read({}, {"CHATAPP_EVENT_LIMIT": ""}).packet_limit is None

@@ -1,4 +1,4 @@
-"""How many sessions there may be, in all and from each address."""
+"""How many sessions and connections there may be, in all and from each address."""
 
 from __future__ import annotations
 
@@ -9,19 +9,27 @@ from functools import lru_cache
 from chatapp.transport.eio.http_errors import Refused
 
 RETRY = ("Retry-After", "5")
+BESIDE_SESSIONS = 32
+"""Connections of an address besides two for each session: pages load files over some."""
 
 
 class Admission:
-    """Counts sessions and refuses what is over the bounds; a bound of 0 is none.
+    """Counts sessions, and the connections that requests come over, and refuses what is over the
+    bounds; a bound of 0 is none.
 
-    Loopback addresses have no bound of their own. Both bounds are security limits.
+    A session has a connection of its own for a poll and one for a POST, and its page loads files
+    over some more: so there may be more connections than sessions. A WebSocket's connection counts
+    as its session alone. Loopback addresses have no bound of their own unless `limit_loopback`. All
+    bounds are security limits.
     """
 
-    def __init__(self, most: int, most_per_address: int) -> None:
+    def __init__(self, most: int, most_per_address: int, limit_loopback: bool = False) -> None:
         self._most = most
         self._most_per_address = most_per_address
+        self._limit_loopback = limit_loopback
         self.inside = 0
         self._addresses: Counter[str] = Counter()
+        self._connections: Counter[str] = Counter()
         self.stopping = False
 
     def enter(self, address: str) -> None:
@@ -33,7 +41,7 @@ class Admission:
         if self.stopping:
             raise Refused((3, "The server is stopping"), "503 Service Unavailable", RETRY)
         over = self._most and self.inside >= self._most
-        if self._most_per_address and not is_loopback(address):
+        if self._is_bounded(address):
             over = over or self._addresses[address] >= self._most_per_address
         if over:
             raise Refused((3, "Too many connections"), "429 Too Many Requests", RETRY)
@@ -43,9 +51,28 @@ class Admission:
     def leave(self, address: str) -> None:
         """Count a session from `address` no longer."""
         self.inside -= 1
-        self._addresses[address] -= 1
-        if not self._addresses[address]:
-            del self._addresses[address]
+        uncount(self._addresses, address)
+
+    def connect(self, address: str) -> bool:
+        """Count a connection from `address`; false if there are too many."""
+        bound = 2 * self._most_per_address + BESIDE_SESSIONS
+        if self._is_bounded(address) and self._connections[address] >= bound:
+            return False
+        self._connections[address] += 1
+        return True
+
+    def disconnect(self, address: str) -> None:
+        """Count a connection from `address` no longer."""
+        uncount(self._connections, address)
+
+    def _is_bounded(self, address: str) -> bool:
+        return self._most_per_address > 0 and (self._limit_loopback or not is_loopback(address))
+
+
+def uncount(counter: Counter[str], address: str) -> None:
+    counter[address] -= 1
+    if not counter[address]:
+        del counter[address]
 
 
 @lru_cache(1024)

@@ -1,0 +1,76 @@
+"""Bounds on the connections that a server accepts, before anything has been asked over them."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from typing import Any, Protocol
+
+from werkzeug.serving import ThreadedWSGIServer
+
+REFUSAL = (
+    b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nConnection: close\r\n"
+    b"Content-Length: 0\r\n\r\n"
+)
+MAX_THREADS = 1000
+"""Under Flask's own server, which has one for each connection."""
+
+
+class Connections(Protocol):
+    """Counts connections (eio.admission.Admission)."""
+
+    def connect(self, address: str) -> bool: ...
+    def disconnect(self, address: str) -> None: ...
+
+
+def end_stalled(listeners: Iterable[socket.socket], seconds: float) -> None:
+    """Have the kernel end a connection whose peer takes nothing of what is sent for `seconds`, the
+    server's close included (RFC 5482). Accepted sockets inherit this."""
+    for listener in listeners:
+        if listener.family in (socket.AF_INET, socket.AF_INET6):
+            milliseconds = round(seconds * 1000)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+
+
+def bound_connections(worker: Any, connections: Connections) -> None:
+    """Have gunicorn's `worker`, which isn't running yet, refuse an address's connections beyond its
+    bound with 429."""
+    if worker.server_class is None:
+        worker.handle = partial(serve, connections, worker.handle)
+        return
+
+    class Server(worker.server_class):  # type: ignore[misc]
+        def handle(self, sock: Any, address: Any) -> None:
+            serve(connections, super().handle, sock, address)
+
+    worker.server_class = Server
+
+
+def serve(connections: Connections, handle: Callable[..., Any], *arguments: Any) -> None:
+    """Have `handle(…, sock, address)` serve a connection, unless its address has too many."""
+    *_, sock, peer = arguments
+    address = peer[0] if isinstance(peer, tuple) else ""  # a Unix socket's has none
+    if not connections.connect(address):
+        with suppress(OSError):
+            sock.sendall(REFUSAL)
+        sock.close()
+        return
+    try:
+        with suppress(ConnectionError):  # of which pywsgi would log a traceback
+            handle(*arguments)
+    finally:
+        connections.disconnect(address)
+
+
+def bound_threads(seconds: float, server_class: type = ThreadedWSGIServer) -> None:
+    """Have Werkzeug's development server refuse connections while it has `MAX_THREADS`, and end one
+    over which nothing moves for `seconds`."""
+
+    def verify_request(_server: Any, request: socket.socket, _address: Any) -> bool:
+        request.settimeout(seconds)
+        return threading.active_count() < MAX_THREADS
+
+    server_class.verify_request = verify_request  # type: ignore[attr-defined]

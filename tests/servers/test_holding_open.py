@@ -1,0 +1,102 @@
+"""What one address may hold open, and for how long (docs/wire.md, Bounds)."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from http.client import HTTPConnection
+
+import pytest
+from raw import eventually, request
+from serving import KINDS, UNLIMITED, Server
+from werkzeug.serving import make_server
+
+from chatapp.transport.http import accepting
+from chatapp.transport.http.accepting import REFUSAL
+
+GEVENT = ["gunicorn", "gevent-websocket"]
+PER_ADDRESS = 2 * 4 + 32
+
+
+def connect(server) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), timeout=15)
+
+
+@pytest.mark.parametrize("kind", GEVENT)
+def test_an_address_has_so_many_connections(serve, kind):
+    server = serve(kind, MAX_CONNECTIONS_PER_ADDRESS="4", LIMIT_LOOPBACK="1", **UNLIMITED)
+    with contextlib.ExitStack() as links:
+        held = [links.enter_context(connect(server)) for _ in range(PER_ADDRESS)]
+        for link in held:
+            link.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        for link in held:
+            assert link.recv(4096).startswith(b"HTTP/1.1 200")
+        refused = links.enter_context(connect(server))
+        assert refused.recv(4096) == REFUSAL
+        assert refused.recv(4096) == b""
+        held[0].close()
+        eventually(lambda: request(server, "GET", "/healthz")[0] == 200)
+
+
+@pytest.mark.parametrize("kind", GEVENT)
+@pytest.mark.parametrize("exempt", [{}, {"LIMIT_LOOPBACK": "1", "TRUSTED_PROXIES": "1"}])
+def test_loopback_and_a_proxy_have_no_bound_of_their_own(serve, kind, exempt):
+    server = serve(kind, MAX_CONNECTIONS_PER_ADDRESS="4", **exempt, **UNLIMITED)
+    with contextlib.ExitStack() as links:
+        for _ in range(PER_ADDRESS + 1):
+            links.enter_context(connect(server))
+        assert request(server, "GET", "/healthz")[0] == 200
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_client_that_never_reads_its_answers_is_cut(tmp_path, kind):
+    server = Server(kind, tmp_path, {}, module="answering")
+    try:
+        with connect(server) as link:
+            link.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n" * 10)
+            alive = HTTPConnection("127.0.0.1", server.port, timeout=15)
+            alive.request("GET", "/handlers")
+            assert alive.getresponse().read() == b"1"
+            eventually(lambda: request(server, "GET", "/handlers")[2] == "0")
+            with contextlib.suppress(ConnectionError):
+                while link.recv(2**20):
+                    pass
+        assert "Traceback" not in server.log.read_text()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def development():
+    """Werkzeug's server with a page that waits until it's told to go on."""
+    go_on = threading.Event()
+
+    def page(environ, start_response):
+        go_on.wait(10)
+        start_response("200 OK", [])
+        return []
+
+    server = make_server("127.0.0.1", 0, page, threaded=True)
+    accepting.bound_threads(0.3, type(server))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    go_on.set()
+    server.shutdown()
+    del type(server).verify_request
+
+
+def test_the_development_server_has_so_many_threads(development, monkeypatch):
+    monkeypatch.setattr(accepting, "MAX_THREADS", threading.active_count() + 3)
+    with contextlib.ExitStack() as links:
+        held = [links.enter_context(connect(development)) for _ in range(3)]
+        for link in held:
+            link.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        refused = links.enter_context(connect(development))
+        assert refused.recv(4096) == b""
+
+
+def test_the_development_server_ends_an_idle_connection(development):
+    with connect(development) as link:
+        link.sendall(b"GET")
+        assert link.recv(4096) == b""
