@@ -36,6 +36,15 @@ def fetched(server, method: str, path: str, body: bytes | None = None, **headers
         return answer.status, found, answer.read()
 
 
+def refused_upgrade(server, path: str, method: str = "GET") -> tuple[int, str]:
+    """The status and text that a request for a WebSocket is answered with, where it gets none."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=15) as link:
+        link.sendall(handshake(server, path).replace(b"GET", method.encode(), 1))
+        answer = http.client.HTTPResponse(link)
+        answer.begin()
+        return answer.status, answer.read().decode()
+
+
 def exchange(server, data: bytes, seconds: float = 15) -> bytes:
     """All that raw bytes are answered with, until the connection ends."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=seconds) as link:

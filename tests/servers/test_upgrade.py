@@ -6,12 +6,10 @@ docs/wire.md and then the reference server (engine.io 6.6) decide.
 
 from __future__ import annotations
 
-import http.client
-import socket
 import time
 
 import pytest
-from raw import Polling, RawWebSocket, error, eventually, handshake
+from raw import Polling, RawWebSocket, error, eventually, refused_upgrade
 
 
 def upgrade_path(session: Polling) -> str:
@@ -61,14 +59,6 @@ def test_a_probe_that_breaks_leaves_the_session_to_polling(server):
     client.close()
     session.post('421["join"]')
     eventually(lambda: session.poll()[1].startswith("431"))
-
-
-def refused_upgrade(server, path: str) -> tuple[int, str]:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=15) as link:
-        link.sendall(handshake(server, path))
-        answer = http.client.HTTPResponse(link)
-        answer.begin()
-        return answer.status, answer.read().decode()
 
 
 def test_a_session_has_one_upgrade_at_a_time(server):

@@ -131,9 +131,6 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         method = environ["REQUEST_METHOD"]
         if method == "OPTIONS":
             return "204 No Content", "", b""
-        if method not in ("GET", "POST", "HEAD"):
-            allow = ("Allow", "GET, POST, OPTIONS")
-            raise Refused(BAD_REQUEST, "405 Method Not Allowed", allow)
         query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
         transport = query.get("transport")
         if transport not in ("polling", "websocket") or transport not in self.transports:
