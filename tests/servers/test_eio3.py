@@ -221,6 +221,14 @@ def test_one_that_pings_but_never_polls_is_closed(quick):
     assert time.monotonic() - begun > 0.7
 
 
+def test_session_is_unknown_after_a_ping_timeout(quick):
+    watcher, session = RawWebSocket(quick), OlderPolling(quick)
+    session.says('42["setUsername","Timed out"]')
+    watcher.texts('42["userLeft"')
+    assert session.poll() == (400, error(1, "Session ID unknown"))
+    watcher.close()
+
+
 def test_the_deadline_outlives_an_upgrade(quick):
     """The reference server forgets it there, until the next ping."""
     session = OlderPolling(quick)

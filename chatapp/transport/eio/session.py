@@ -280,10 +280,13 @@ class Connection:
         self._heartbeat.stop()
         if self.idle:
             self.idle.cancel()
-        if not abort and not self.channel:
+        told = not abort and not self.channel
+        if told:
             self.outgoing.append(Packet(engineio_packet.CLOSE))
+        # A client that timed out gets the close packet only by a poll that waits for it now.
+        last_words = told and self.reason != self.server.reason.PING_TIMEOUT
         # First of all, so that who sees the end of it finds its name free.
-        self.server.forget(self, last_words=not abort and not self.channel)
+        self.server.forget(self, last_words)
         if self.channel:
             self.channel.close(NORMAL)
         if self.probe:
