@@ -202,12 +202,10 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         if not self.allow_upgrades:
             raise Refused(BAD_REQUEST)
         response = self._accept(environ)
-        with connection.lock:
-            if connection.closed or connection.channel or connection.probe:
-                raise Refused(BAD_REQUEST)
-            channel = self._channel(environ)
-            connection.probe = Probe(connection, channel)
-            channel.open(connection.probe, response)
+        channel = self._channel(environ)
+        probe = Probe(connection, channel)
+        channel.open(probe, response)
+        probe.begin()
         if not channel.lives_on(environ):
             channel.run()
         raise leaving(environ)

@@ -137,6 +137,15 @@ class Connection:
         """The content type and body that carry them ("HTTP long-polling")."""
         return "text/plain; charset=UTF-8", Payload(packets).encode().encode()
 
+    def begin_upgrade(self, probe: Probe) -> bool:
+        """Take `probe` as what may become its channel. False: there is one of either, or it has
+        ended."""
+        with self.lock:
+            if self.closed or self.channel or self.probe:
+                return False
+            self.probe = probe
+        return True
+
     def attach(self, channel: Channel) -> bool:
         """Go on over `channel`; what waits goes first. False: it has ended, or has one."""
         with self.lock:
