@@ -188,5 +188,17 @@ def test_refused_upgrades(server):
     assert session.is_alive()
 
 
+def test_upgrade_of_a_closed_session_leaves_its_last_packets_to_polls(serve):
+    """Reference: an upgrade of a closed session is refused with "Session ID unknown"."""
+    server = serve("gunicorn", EVENT_LIMIT="20/60")
+    session = Polling(server)
+    session.post("\x1e".join(['42["nonsense"]'] * 60))  # ends it
+    refused = (400, "Session ID unknown")
+    assert refused_upgrade(server, upgrade_path(session)) == refused
+    assert refused_upgrade(server, session.path) == refused
+    status, body = session.poll()
+    assert (status, body[:12]) == (200, '42["refused"')
+
+
 def test_the_log_shows_no_error(server):
     assert "Traceback" not in server.log.read_text()

@@ -147,7 +147,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             return self._handshake(environ, query, upgrade)
         connection = self.sockets.get(sid)
         if connection is None:
-            return self._answer_last_words(sid, method)
+            polls = method == "GET" and not (websocket_asked or upgrade)
+            return self._answer_last_words(sid, polls)
         fits = query.get("EIO") == connection.protocol and websocket_asked == upgrade
         if not fits or (connection.channel and not upgrade):
             raise Refused(BAD_REQUEST)
@@ -245,8 +246,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         self.sockets.pop(connection.sid, None)
         self.admission.leave(connection.address)
 
-    def _answer_last_words(self, sid: str, method: str) -> Answer:
-        connection = self._last_words.get(sid) if method == "GET" else None
+    def _answer_last_words(self, sid: str, polls: bool) -> Answer:
+        connection = self._last_words.get(sid) if polls else None
         packets = connection.take() if connection else []
         if not connection or not packets:
             raise Refused(UNKNOWN_SID)
