@@ -146,6 +146,9 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
                 raise Refused(UNSUPPORTED_PROTOCOL_VERSION)
             return self._handshake(environ, query, upgrade)
         connection = self.sockets.get(sid)
+        if connection and connection.is_overdue:
+            connection.close(reason=self.reason.PING_TIMEOUT)
+            connection = None
         if connection is None:
             polls = method == "GET" and not (websocket_asked or upgrade)
             return self._answer_last_words(sid, polls)

@@ -99,6 +99,17 @@ class Connection:
         return probe is not None and probe.answered
 
     @property
+    def is_overdue(self) -> bool:
+        """Whether over polling it hasn't polled for the ping interval and timeout together.
+
+        The heartbeat finds that out by its timer, up to a tenth of a second later.
+        """
+        if self.channel or self.news:
+            return False
+        patience: float = self.server.ping_interval + self.server.ping_timeout
+        return self.server.clock.now() - self.last_poll >= patience
+
+    @property
     def hearer(self) -> Hearer | None:
         """What its frames leave by at the end of a turn, where it has such a thing."""
         outbox = self.channel.outbox if self.channel else None
