@@ -39,7 +39,7 @@ from chatapp.transport.loop.outbox import Outbox
 from chatapp.transport.loop.reading import Slices
 from chatapp.transport.loop.workers import Workers
 from chatapp.transport.websocket.channel import Channel, leaving, server_socket
-from chatapp.transport.websocket.handshake import accept, is_upgrade
+from chatapp.transport.websocket.handshake import accept, connection_options, is_upgrade
 from chatapp.transport.websocket.protocol import WebSocket
 
 if TYPE_CHECKING:
@@ -119,6 +119,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         content = [("Content-Type", kind)] if kind else []
         if (environ["REQUEST_METHOD"], status) != ("POST", "200 OK"):
             headers += leave_unread(self, environ)
+        if "close" in connection_options(environ):  # gevent's own server closes without saying so
+            headers.append(("Connection", "close"))
         start_response(status, [*content, ("Cache-Control", "no-store"), *headers])
         return [body] if body and environ["REQUEST_METHOD"] != "HEAD" else []
 
