@@ -58,12 +58,12 @@ def exchange(server, data: bytes, seconds: float = 15) -> bytes:
 class Polling:
     """A session over long polling; `connect` enters the default namespace."""
 
-    def __init__(self, server, connect: bool = True) -> None:
+    def __init__(self, server, connect: bool = True, base: str = BASE) -> None:
         self.server = server
-        status, _, body = request(server, "GET", "/socket.io/?EIO=4&transport=polling")
+        status, _, body = request(server, "GET", base)
         assert (status, body[0]) == (200, "0"), (status, body)
         self.opening = json.loads(body[1:])
-        self.path = f"/socket.io/?EIO=4&transport=polling&sid={self.opening['sid']}"
+        self.path = f"{base}&sid={self.opening['sid']}"
         if connect:
             assert self.post("40") == (200, "ok")
             assert self.poll()[1].startswith('40{"sid":')
