@@ -65,13 +65,17 @@ def app():
 
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory) -> Iterator[Callable[..., Server]]:
-    """Start a server of a kind with settings; the same again is the one that runs already."""
+    """Start a server of a kind with settings, for the `app` of a module; the same again is the one
+    that runs already."""
     running: dict[tuple, Server] = {}
 
-    def start(kind: str = "gunicorn", fresh: bool = False, **settings: str) -> Server:
-        key = (kind, *sorted(settings.items()), len(running) if fresh else "")
+    def start(
+        kind: str = "gunicorn", fresh: bool = False, module: str = "wsgi", **settings: str
+    ) -> Server:
+        key = (kind, module, *sorted(settings.items()), len(running) if fresh else "")
         if key not in running or running[key].process.poll() is not None:
-            running[key] = Server(kind, tmp_path_factory.mktemp("server"), settings)
+            folder = tmp_path_factory.mktemp("server")
+            running[key] = Server(kind, folder, settings, module=module)
         return running[key]
 
     yield start

@@ -36,6 +36,15 @@ def fetched(server, method: str, path: str, body: bytes | None = None, **headers
         return answer.status, found, answer.read()
 
 
+def refused_upgrade(server, path: str, method: str = "GET") -> tuple[int, str]:
+    """The status and text that a request for a WebSocket is answered with, where it gets none."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=15) as link:
+        link.sendall(handshake(server, path).replace(b"GET", method.encode(), 1))
+        answer = http.client.HTTPResponse(link)
+        answer.begin()
+        return answer.status, answer.read().decode()
+
+
 def exchange(server, data: bytes, seconds: float = 15) -> bytes:
     """All that raw bytes are answered with, until the connection ends."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=seconds) as link:
@@ -49,12 +58,12 @@ def exchange(server, data: bytes, seconds: float = 15) -> bytes:
 class Polling:
     """A session over long polling; `connect` enters the default namespace."""
 
-    def __init__(self, server, connect: bool = True) -> None:
+    def __init__(self, server, connect: bool = True, base: str = BASE) -> None:
         self.server = server
-        status, _, body = request(server, "GET", "/socket.io/?EIO=4&transport=polling")
+        status, _, body = request(server, "GET", base)
         assert (status, body[0]) == (200, "0"), (status, body)
         self.opening = json.loads(body[1:])
-        self.path = f"/socket.io/?EIO=4&transport=polling&sid={self.opening['sid']}"
+        self.path = f"{base}&sid={self.opening['sid']}"
         if connect:
             assert self.post("40") == (200, "ok")
             assert self.poll()[1].startswith('40{"sid":')

@@ -8,7 +8,6 @@ a part in it, else over gunicorn's.
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
 import subprocess
@@ -26,8 +25,8 @@ from raw import (
     exchange,
     fetched,
     frame,
-    handshake,
     name_is_free,
+    refused_upgrade,
     request,
 )
 from serving import ROOT, UNLIMITED, Server
@@ -58,14 +57,6 @@ def client(here):
     client = OlderWebSocket(here)
     yield client
     client.close()
-
-
-def refused_upgrade(server, path: str) -> tuple[int, str]:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=15) as link:
-        link.sendall(handshake(server, path))
-        answer = http.client.HTTPResponse(link)
-        answer.begin()
-        return answer.status, answer.read().decode()
 
 
 # Handshake
@@ -139,7 +130,7 @@ REFUSED = [
     ("POST", BASE + "&sid=unknown", 400, error(1, "Session ID unknown")),
     ("POST", BASE, 400, error(2, "Bad handshake method")),
     ("GET", WEBSOCKET, 400, error(3, "Bad request")),
-    ("PUT", BASE, 405, error(3, "Bad request")),
+    ("PUT", BASE, 400, error(2, "Bad handshake method")),
 ]
 
 
@@ -228,6 +219,14 @@ def test_one_that_pings_but_never_polls_is_closed(quick):
         assert time.monotonic() - begun < 5
         time.sleep(0.1)
     assert time.monotonic() - begun > 0.7
+
+
+def test_session_is_unknown_after_a_ping_timeout(quick):
+    watcher, session = RawWebSocket(quick), OlderPolling(quick)
+    session.says('42["setUsername","Timed out"]')
+    watcher.texts('42["userLeft"')
+    assert session.poll() == (400, error(1, "Session ID unknown"))
+    watcher.close()
 
 
 def test_the_deadline_outlives_an_upgrade(quick):

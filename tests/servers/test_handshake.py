@@ -10,7 +10,7 @@ import json
 import time
 
 import pytest
-from raw import BASE, Polling, RawWebSocket, error, exchange, request
+from raw import BASE, Polling, RawWebSocket, error, exchange, refused_upgrade, request
 
 REFUSED = [
     # Reference: Server.verify and Server.errors
@@ -25,8 +25,15 @@ REFUSED = [
     ("GET", BASE + "&sid=%00%ff", 400, error(1, "Session ID unknown")),
     ("GET", BASE + "&sid=a&sid=b", 400, error(1, "Session ID unknown")),
     ("POST", BASE + "&sid=unknown", 400, error(1, "Session ID unknown")),
-    ("POST", BASE, 400, error(2, "Bad handshake method")),
+    *[
+        (method, BASE, 400, error(2, "Bad handshake method"))
+        for method in ["POST", "PUT", "DELETE", "PATCH", "PROPFIND"]
+    ],
     ("HEAD", BASE, 400, ""),
+    # The transport and the session are checked before the method
+    ("PUT", "/socket.io/?EIO=4&transport=tcp", 400, error(0, "Transport unknown")),
+    ("DELETE", BASE + "&sid=unknown", 400, error(1, "Session ID unknown")),
+    ("PUT", "/socket.io/?EIO=4&transport=websocket", 400, error(2, "Bad handshake method")),
     ("GET", "/socket.io/?EIO=4&transport=websocket", 400, error(3, "Bad request")),
     ("GET", BASE + "&j=0", 400, error(3, "JSONP polling isn't supported")),
     *[
@@ -34,21 +41,38 @@ REFUSED = [
         for VERSION in ["Unsupported protocol version"]
         for version in ["", "&EIO=2", "&EIO=5", "&EIO=44", "&EIO=", "&EIO=x", "&EIO=4&EIO=5"]
     ],
-    ("PUT", BASE, 405, None),
-    ("DELETE", BASE, 405, None),
-    ("PATCH", BASE, 405, None),
 ]
 
 
 @pytest.mark.parametrize(("method", "path", "status", "body"), REFUSED)
 def test_refused_requests(server, method, path, status, body):
     """Handshake; reference server: Server.verify."""
-    answer = request(server, method, path)
-    assert answer[0] == status
-    if body is not None:
-        assert answer[2] == body
-    if status == 405:
-        assert "GET" in answer[1]["allow"]
+    assert request(server, method, path)[::2] == (status, body)
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "HEAD"])
+def test_wrong_method_in_a_session_is_refused_and_the_session_lives(server, method):
+    """docs/wire.md, HTTP."""
+    polling, client = Polling(server), RawWebSocket(server)
+    websocket = f"/socket.io/?EIO=4&transport=websocket&sid={client.opening['sid']}"
+    body = "" if method == "HEAD" else error(3, "Bad request")
+    for path in (polling.path, websocket):
+        assert request(server, method, path)[::2] == (400, body)
+    assert polling.is_alive()
+    client.send('421["join"]')
+    assert client.text().startswith("431")
+    client.close()
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_wrong_method_of_an_upgrade_is_refused(server, method):
+    """RFC 6455, section 4.1; reference: Server.verify, and ws within a session."""
+    session = Polling(server)
+    base = "/socket.io/?EIO=4&transport=websocket"
+    refused = {base: "Bad handshake method", f"{base}&sid={session.opening['sid']}": "Bad request"}
+    for path, words in refused.items():
+        assert refused_upgrade(server, path, method) == (400, words)
+    assert session.is_alive()
 
 
 @pytest.mark.parametrize("more", ["&transport=polling", "&EIO=3&EIO=4", "&sid=a&sid="])

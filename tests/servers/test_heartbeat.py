@@ -61,5 +61,14 @@ def test_a_waiting_poll_hears_the_end_and_then_there_is_no_session(quick):
     assert session.poll() == (400, error(1, "Session ID unknown"))
 
 
+def test_session_is_unknown_after_a_ping_timeout(quick):
+    """Reference: Socket.onClose; no close packet is kept for the next poll."""
+    watcher, session = RawWebSocket(quick), Polling(quick)
+    session.post('42["setUsername","Timed out"]')
+    watcher.texts('42["userLeft"')
+    assert session.poll() == (400, error(1, "Session ID unknown"))
+    watcher.close()
+
+
 def test_the_log_shows_no_error(quick):
     assert "Traceback" not in quick.log.read_text()

@@ -207,8 +207,11 @@ def test_one_that_hangs_up_is_noticed_while_it_is_spoken_to(server):
     speaker.close()
 
 
-def test_connection_close_is_kept(server):
+def test_connection_close_is_kept_and_said(server):
+    """RFC 9112, section 9.6."""
     session = Polling(server)
     head = f"GET {BASE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    assert exchange(server, head.encode()).startswith(b"HTTP/1.1 200")
+    answer = exchange(server, head.encode())
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"\r\nConnection: close\r\n" in answer
     assert session.is_alive()

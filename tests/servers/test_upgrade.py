@@ -6,12 +6,12 @@ docs/wire.md and then the reference server (engine.io 6.6) decide.
 
 from __future__ import annotations
 
-import http.client
-import socket
 import time
 
 import pytest
-from raw import Polling, RawWebSocket, error, eventually, handshake
+from fuzz import alive, left_over
+from raw import CLOSE, Polling, RawWebSocket, error, eventually, frame, refused_upgrade
+from serving import KINDS, UNLIMITED, Server
 
 
 def upgrade_path(session: Polling) -> str:
@@ -63,16 +63,15 @@ def test_a_probe_that_breaks_leaves_the_session_to_polling(server):
     eventually(lambda: session.poll()[1].startswith("431"))
 
 
-def refused_upgrade(server, path: str) -> tuple[int, str]:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=15) as link:
-        link.sendall(handshake(server, path))
-        answer = http.client.HTTPResponse(link)
-        answer.begin()
-        return answer.status, answer.read().decode()
+def unwanted(server, path: str) -> RawWebSocket:
+    """A WebSocket that the server opens and closes at once."""
+    client = RawWebSocket(server, connect=False, path=path)
+    assert client.frame() == (CLOSE, b"\x03\xe8")
+    return client
 
 
-def test_a_session_has_one_upgrade_at_a_time(server):
-    """Reference: a second is refused while one is in the making."""
+def test_session_has_one_upgrade_at_a_time(server):
+    """Reference: Server.onWebSocket; another gets its 101 and is closed."""
     session = Polling(server)
     path = upgrade_path(session)
     for messages in ([], ["2probe"]):
@@ -81,7 +80,7 @@ def test_a_session_has_one_upgrade_at_a_time(server):
             probe.send(message)
             assert probe.text() == "3probe"
         for _ in range(3):
-            assert refused_upgrade(server, path) == (400, "Bad request")
+            unwanted(server, path).close()
         probe.send("x")
         assert probe.close_code() == 1007
     client = RawWebSocket(server, connect=False, path=path)
@@ -90,8 +89,58 @@ def test_a_session_has_one_upgrade_at_a_time(server):
     client.send("5")
     client.send('421["join"]')
     assert client.text().startswith("431")
-    assert refused_upgrade(server, path) == (400, "Bad request")
     client.close()
+
+
+def test_session_that_has_upgraded_takes_no_other_websocket(server):
+    """Reference: Server.onWebSocket; what the other one sends changes nothing."""
+    session = Polling(server)
+    path = upgrade_path(session)
+    client = RawWebSocket(server, connect=False, path=path)
+    client.send("2probe")
+    assert client.text() == "3probe"
+    client.send("5")
+    client.send('421["join"]')
+    assert client.text().startswith("431")
+    other = unwanted(server, path)
+    for message in ("2probe", "5", "41", "1"):
+        other.send(message)
+    other.send_raw(frame(b"\x03\xe8", CLOSE))
+    assert other.frame() is None
+    client.send('422["join"]')
+    assert client.text().startswith("432")
+    client.close()
+
+
+def test_session_that_began_over_websocket_takes_no_other(server):
+    """The reference would let it take the session over."""
+    client = RawWebSocket(server)
+    path = f"/socket.io/?EIO=4&transport=websocket&sid={client.opening['sid']}"
+    unwanted(server, path).close()
+    client.send('421["join"]')
+    assert client.text().startswith("431")
+    client.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_kept_of_an_unwanted_websocket(tmp_path, kind):
+    """Whether its client answers the close frame, hangs up, or does nothing."""
+    server = Server(kind, tmp_path, UNLIMITED, module="watched")
+    try:
+        client = RawWebSocket(server)
+        path = f"/socket.io/?EIO=4&transport=websocket&sid={client.opening['sid']}"
+        at_first = alive(server)
+        for _ in range(10):
+            answering, leaving = unwanted(server, path), unwanted(server, path)
+            answering.send_raw(frame(b"\x03\xe8", CLOSE))
+            assert answering.frame() is None
+            leaving.close()
+        silent = [unwanted(server, path) for _ in range(10)]
+        assert left_over(server, at_first) == {}
+        for other in silent:
+            assert other.frame() is None
+    finally:
+        server.stop()
 
 
 def test_a_probe_ends_with_its_session(server):
@@ -126,19 +175,29 @@ def test_refused_upgrades(server):
     """Reference: abortUpgrade answers 400 with the error's words."""
     session = Polling(server)
     client = RawWebSocket(server)
-    taken = f"/socket.io/?EIO=4&transport=websocket&sid={client.opening['sid']}"
     for path, words in {
         "/socket.io/?EIO=4&transport=websocket&sid=unknown": "Session ID unknown",
         "/socket.io/?EIO=5&transport=websocket": "Unsupported protocol version",
         "/socket.io/?EIO=4&transport=polling": "Bad request",
         "/socket.io/?EIO=4&transport=x": "Transport unknown",
-        taken: "Bad request",
     }.items():
         assert refused_upgrade(server, path) == (400, words)
     client.send('421["join"]')
     assert client.text().startswith("431")
     client.close()
     assert session.is_alive()
+
+
+def test_upgrade_of_a_closed_session_leaves_its_last_packets_to_polls(serve):
+    """Reference: an upgrade of a closed session is refused with "Session ID unknown"."""
+    server = serve("gunicorn", EVENT_LIMIT="20/60")
+    session = Polling(server)
+    session.post("\x1e".join(['42["nonsense"]'] * 60))  # ends it
+    refused = (400, "Session ID unknown")
+    assert refused_upgrade(server, upgrade_path(session)) == refused
+    assert refused_upgrade(server, session.path) == refused
+    status, body = session.poll()
+    assert (status, body[:12]) == (200, '42["refused"')
 
 
 def test_the_log_shows_no_error(server):

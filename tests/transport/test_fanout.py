@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+
 import pytest
 from socketio.manager import Manager
 
+from chatapp.transport.eio.session import Connection
 from chatapp.transport.sio.manager import Fanout
 from chatapp.transport.sio.server import SocketIOServer
 
@@ -90,3 +94,103 @@ def test_one_alone_and_all_but_one(manager):
     manager.emit("event", "x", "/", room="tea", skip_sid=ann)
     manager.emit("event", "x", "/", room="tea", skip_sid=[ann, bo])
     assert manager.server.sent == [("2", '2["event"]'), ("2", '2["event","x"]')]
+
+
+# While a connect handler runs
+
+
+@pytest.fixture
+def server():
+    """A server that records what is sent, to whom."""
+    server = SocketIOServer()
+    server.sent = []
+    server._send_packet = lambda eio_sid, packet: server.sent.append((eio_sid, packet.encode()))
+    server._send_eio_packet = lambda eio_sid, packet: server.sent.append((eio_sid, packet.data))
+    return server
+
+
+def connects(server, eio_sid: str, handler=None) -> None:
+    """Take a CONNECT packet of a client whose `connect` handler calls `handler(sid)`."""
+    server.on("connect", lambda sid, environ, auth: handler(sid) if handler else None)
+    server._handle_eio_connect(eio_sid, {})
+    server._handle_eio_message(eio_sid, "0")
+
+
+def test_connecting_client_is_in_its_rooms(server):
+    seen = []
+
+    def handler(sid):
+        server.enter_room(sid, "tea")
+        for room in (None, "tea", sid):
+            seen.extend(eio_sid for _, eio_sid in server.manager.get_participants("/", room))
+        seen.append(server.manager.has_members("/", "tea"))
+        server.close_room("tea")
+        seen.append(server.manager.has_members("/", "tea"))
+
+    connects(server, "1", handler)
+    assert seen == ["1", "1", "1", True, False]
+    assert not server.manager.has_members("/", "tea")
+
+
+def test_client_that_is_never_answered_is_cut_when_too_much_waits_for_it(server):
+    server.eio.outbox_bytes = 1000
+    server.eio.spawn = lambda call, *arguments: call(*arguments)
+    session = server.eio.sockets["1"] = Connection(server.eio, "1", "127.0.0.1")
+    server.eio.admission.enter("127.0.0.1")
+    closed = []
+
+    def handler(sid):
+        for _ in range(3):
+            server.emit("event", "x" * 400, to=sid)
+            closed.append(session.closed)
+
+    connects(server, "1", handler)
+    assert closed == [False, False, True]
+
+
+def test_client_whose_session_ends_meanwhile_is_disconnected(server):
+    server.eio.sockets["1"] = Connection(server.eio, "1", "127.0.0.1")
+    server.eio.admission.enter("127.0.0.1")
+    told = []
+
+    @server.on("disconnect")
+    def disconnect(sid, reason):
+        told.append((server.get_environ(sid), reason))
+
+    connects(server, "1", lambda sid: server.eio.disconnect("1"))
+    assert told == [({}, server.reason.SERVER_DISCONNECT)]
+    assert list(server.manager.get_namespaces()) == []
+    assert server.environ == {}
+
+
+@pytest.fixture
+def hectic():
+    """Threads change places as often as they can."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+def test_events_of_another_thread_come_once_in_order_and_after_connect(server, hectic):
+    connects(server, "speaker", lambda sid: server.enter_room(sid, "tea"))
+    for round_number in range(300):
+        server.sent.clear()
+        both = threading.Barrier(2)
+
+        def speak(both=both):
+            both.wait()
+            for number in range(30):
+                server.emit("event", number, to="tea")
+
+        def enter(sid, both=both):
+            both.wait()
+            server.enter_room(sid, "tea")
+
+        speaker = threading.Thread(target=speak)
+        speaker.start()
+        connects(server, f"{round_number}", enter)
+        speaker.join()
+        first, *events = [data for eio_sid, data in server.sent if eio_sid == f"{round_number}"]
+        assert first.startswith('0{"sid"')
+        assert events == [f'2["event",{n}]' for n in range(30 - len(events), 30)]

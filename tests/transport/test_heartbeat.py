@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import engineio
 import pytest
 from clockwork import Time
+from flask import Flask
 
+from chatapp.transport.eio.http_errors import UNKNOWN_SID
 from chatapp.transport.eio.server import EngineServer
 from chatapp.transport.eio.session import Connection
 
@@ -69,3 +72,26 @@ def test_one_that_does_both_lives(client):
         client.polls(at)
         client.pongs(at + 0.5)
     assert client.ends() > 120
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(("late", "status"), [(0.0, 400), (-0.01, 200)])
+def test_session_is_unknown_when_its_time_is_up_even_before_its_timer_is_due(method, late, status):
+    """docs/wire.md, Bounds; reference: the official suites poll at that very moment."""
+    time, told = Time(), []
+    server = EngineServer(ping_interval=INTERVAL, ping_timeout=TIMEOUT)
+    server.clock = time.clock
+    server.on("disconnect", lambda sid, reason: told.append(reason))
+    client = Flask(__name__)
+    client.wsgi_app = engineio.WSGIApp(server)
+    path = "/engine.io/?EIO=4&transport=polling"
+    web = client.test_client()
+    web.get(path)
+    (sid,) = server.sockets
+    server.send(sid, "hello")
+    time.now = INTERVAL + TIMEOUT + late
+    answer = web.open(f"{path}&sid={sid}", method=method, data="3" if method == "POST" else None)
+    assert answer.status_code == status
+    if status == 400:
+        assert answer.json["message"] == UNKNOWN_SID[1]
+        assert (server.sockets, told) == ({}, [server.reason.PING_TIMEOUT])

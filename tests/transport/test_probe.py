@@ -20,7 +20,7 @@ class Channel:
 
     def write(self, data: bytes) -> None: ...
 
-    def close(self, code: int) -> None:
+    def close(self, code: int = 1000) -> None:
         self.closed.set()
 
 
@@ -33,8 +33,9 @@ def session():
 
 def probed(session: Connection) -> tuple[Probe, Channel]:
     channel = Channel()
-    session.probe = channel.receiver = Probe(session, channel)
-    return session.probe, channel
+    probe = channel.receiver = Probe(session, channel)
+    probe.begin()
+    return probe, channel
 
 
 @pytest.mark.parametrize("messages", [[], ["2probe"]])
@@ -66,6 +67,7 @@ def test_what_comes_after_a_bad_probe_is_not_heard(session):
 
 def test_one_that_has_ended_does_not_speak_for_the_next(session):
     earlier, _ = probed(session)
+    earlier.ended()
     _, channel = probed(session)
     earlier.ended()
     earlier.give_up()
@@ -81,3 +83,26 @@ def test_a_session_that_has_ended_takes_no_channel(session):
     assert channel.closed.is_set()
     probe.received("5")
     assert session.channel is None
+
+
+def test_session_has_one_probe_at_a_time_and_closes_others_at_once(session):
+    """Reference: Server.onWebSocket."""
+    first, channel = probed(session)
+    other, unwanted = probed(session)
+    assert unwanted.closed.is_set()
+    other.received("2probe")
+    first.received("2probe")
+    first.received("5")
+    assert session.channel is channel
+    _, unwanted = probed(session)
+    assert unwanted.closed.is_set()
+    session.close()
+    _, unwanted = probed(session)
+    assert unwanted.closed.is_set()
+
+
+def test_unwanted_probe_has_no_timer(session):
+    probed(session)
+    for _ in range(3):
+        probed(session)
+    assert len(session.server.clock._timers[session.server.request_timeout]) == 1

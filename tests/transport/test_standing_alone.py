@@ -82,6 +82,24 @@ def test_decorated_handlers_work_as_in_flask_socketio():
     assert socketio.test_client(app).emit("double", 21, callback=True) == 42
 
 
+@pytest.mark.parametrize("refused", [False, True])
+def test_connect_handler_that_emits_works_with_the_test_client(refused):
+    app = Flask(__name__)
+    socketio = SocketIO(app)
+
+    @socketio.on("connect")
+    def connect():
+        flask_socketio.emit("hello", 1)
+        flask_socketio.join_room("all")
+        flask_socketio.emit("hello", b"2", to="all")
+        return not refused
+
+    client = socketio.test_client(app)
+    assert client.is_connected() is not refused
+    heard = [event["args"] for event in client.queue]
+    assert heard == ([] if refused else [[1], [b"2"]])
+
+
 def test_its_engineio_server_alone():
     server = EngineServer()
     heard: list = []
@@ -146,7 +164,7 @@ RELIED_ON = {
         *["get_namespaces", "get_participants", "sid_from_eio_sid", "eio_sid_from_sid"],
         *["is_sid_room", "get_rooms", "pre_connect", "is_pre_connected", "connect"],
         *["is_connected", "pre_disconnect", "basic_disconnect", "basic_enter_room"],
-        *["basic_leave_room", "emit", "initialize"],
+        *["basic_leave_room", "emit", "initialize", "disconnect", "_generate_ack_id"],
     ],
     engineio.payload.Payload: ["encode"],
     pywsgi.WSGIHandler: ["get_environ"],

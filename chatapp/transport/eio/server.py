@@ -43,7 +43,7 @@ from chatapp.transport.loop.outbox import Outbox
 from chatapp.transport.loop.reading import ReadScheduler
 from chatapp.transport.loop.workers import Workers
 from chatapp.transport.websocket.channel import Channel
-from chatapp.transport.websocket.handshake import accept, is_upgrade
+from chatapp.transport.websocket.handshake import accept, connection_options, is_upgrade
 from chatapp.transport.websocket.protocol import WebSocket
 
 if TYPE_CHECKING:
@@ -134,6 +134,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         content = [("Content-Type", kind)] if kind else []
         if not status.startswith("204"):
             content.append(("Content-Length", str(len(body))))
+        if "close" in connection_options(environ):  # gevent's own server closes without saying so
+            headers.append(("Connection", "close"))
         start_response(status, [*content, ("Cache-Control", "no-store"), *headers])
         return [body] if body and environ["REQUEST_METHOD"] != "HEAD" else []
 
@@ -146,9 +148,6 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         method = environ["REQUEST_METHOD"]
         if method == "OPTIONS":
             return "204 No Content", "", b""
-        if method not in ("GET", "POST", "HEAD"):
-            allow = ("Allow", "GET, POST, OPTIONS")
-            raise Refused(BAD_REQUEST, "405 Method Not Allowed", allow)
         query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
         transport = query.get("transport")
         if transport not in ("polling", "websocket") or transport not in self.transports:
@@ -164,8 +163,12 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
                 raise Refused(UNSUPPORTED_PROTOCOL_VERSION)
             return self._handshake(environ, query, upgrade)
         connection = self.sockets.get(sid)
+        if connection and connection.is_overdue:
+            connection.close(reason=self.reason.PING_TIMEOUT)
+            connection = None
         if connection is None:
-            return self._answer_last_words(sid, method)
+            polls = method == "GET" and not (websocket_asked or upgrade)
+            return self._answer_last_words(sid, polls)
         fits = query.get("EIO") == connection.protocol and websocket_asked == upgrade
         if not fits or (connection.channel and not upgrade):
             raise Refused(BAD_REQUEST)
@@ -220,12 +223,10 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         if not self.allow_upgrades:
             raise Refused(BAD_REQUEST)
         response = self._accept(environ)
-        with connection.lock:
-            if connection.closed or connection.channel or connection.probe:
-                raise Refused(BAD_REQUEST)
-            channel = self._channel(environ)
-            connection.probe = Probe(connection, channel)
-            channel.open(connection.probe, response)
+        channel = self._channel(environ)
+        probe = Probe(connection, channel)
+        channel.open(probe, response)
+        probe.begin()
         if not channel.lives_on(environ):
             channel.run()
         raise leaving(environ)
@@ -265,8 +266,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         self.sockets.pop(connection.sid, None)
         self.admission.leave(connection.address)
 
-    def _answer_last_words(self, sid: str, method: str) -> Answer:
-        connection = self._last_words.get(sid) if method == "GET" else None
+    def _answer_last_words(self, sid: str, polls: bool) -> Answer:
+        connection = self._last_words.get(sid) if polls else None
         packets = connection.take() if connection else []
         if not connection or not packets:
             raise Refused(UNKNOWN_SID)

@@ -100,6 +100,17 @@ class Connection:
         return probe is not None and probe.answered
 
     @property
+    def is_overdue(self) -> bool:
+        """Whether over polling it hasn't polled for the ping interval and timeout together.
+
+        The heartbeat finds that out by its timer, up to a tenth of a second later.
+        """
+        if self.channel or self.news:
+            return False
+        patience: float = self.server.ping_interval + self.server.ping_timeout
+        return self.server.clock.now() - self.last_poll >= patience
+
+    @property
     def hearer(self) -> Hearer | None:
         """What its frames leave by at the end of a turn, where it has such a thing."""
         outbox = self.channel.outbox if self.channel else None
@@ -137,6 +148,15 @@ class Connection:
     def payload(self, packets: list[Packet]) -> tuple[str, bytes]:
         """The content type and body that carry them ("HTTP long-polling")."""
         return "text/plain; charset=UTF-8", Payload(packets).encode().encode()
+
+    def begin_upgrade(self, probe: Probe) -> bool:
+        """Take `probe` as what may become its channel. False: there is one of either, or it has
+        ended."""
+        with self.lock:
+            if self.closed or self.channel or self.probe:
+                return False
+            self.probe = probe
+        return True
 
     def attach(self, channel: Channel) -> bool:
         """Go on over `channel`; what waits goes first. False: it has ended, or has one."""
@@ -296,10 +316,13 @@ class Connection:
         self._heartbeat.stop()
         if self.idle:
             self.idle.cancel()
-        if not abort and not self.channel:
+        told = not abort and not self.channel
+        if told:
             self.outgoing.append(Packet(engineio_packet.CLOSE))
+        # A client that timed out gets the close packet only by a poll that waits for it now.
+        last_words = told and self.reason != self.server.reason.PING_TIMEOUT
         # First of all, so that who sees the end of it finds its name free.
-        self.server.forget(self, last_words=not abort and not self.channel)
+        self.server.forget(self, last_words)
         if self.channel:
             self.channel.close(NORMAL)
         if self.probe:

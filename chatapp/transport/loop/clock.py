@@ -84,6 +84,7 @@ class Clock:
                     call()
                 except Exception:
                     logger.exception("a timer failed")
+                call = None  # else what it belongs to is kept until the next one is due
 
     def _first(self) -> deque[Timer] | None:
         """The timers among which is the next one; those that are cancelled are dropped."""

@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Any
 
 from engineio import packet as engineio_packet
+from engineio.packet import Packet
 from socketio import packet as socketio_packet
 from socketio.manager import Manager
 
@@ -20,13 +21,16 @@ Name = str | None
 class Member:
     """A client in a namespace. `eio_sid` is its connection, `sid` itself (protocol 5, "sid")."""
 
-    __slots__ = ("connected", "eio_sid", "hearer", "rooms", "sid")
+    __slots__ = ("connected", "eio_sid", "hearer", "pending", "pending_bytes", "rooms", "sid")
 
     def __init__(self, sid: str, eio_sid: str) -> None:
         self.sid = sid
         self.eio_sid = eio_sid
         self.connected = False
         self.hearer: Hearer | None = None
+        self.pending: list[Packet] | None = []
+        """Packets that are sent once its CONNECT packet has been answered; None from then on."""
+        self.pending_bytes = 0
         self.rooms: list[Name] = []
 
 
@@ -44,14 +48,22 @@ class Room:
 
 
 class Namespace:
-    """The clients in a namespace, by both their names, and its rooms."""
+    """The clients in a namespace, by both their names, and its rooms.
 
-    __slots__ = ("by_eio_sid", "members", "rooms")
+    `connecting` are the members whose CONNECT packet has not been answered. They know their rooms,
+    but are in no `Room` yet.
+    """
+
+    __slots__ = ("by_eio_sid", "connecting", "members", "rooms")
 
     def __init__(self) -> None:
         self.members: dict[str, Member] = {}
         self.by_eio_sid: dict[str, Member] = {}
+        self.connecting: dict[str, Member] = {}
         self.rooms: dict[Name, Room] = {}
+
+    def connecting_in(self, room: Name) -> list[Member]:
+        return [member for member in list(self.connecting.values()) if room in member.rooms]
 
 
 class Fanout(Manager):  # type: ignore[misc]
@@ -59,6 +71,9 @@ class Fanout(Manager):  # type: ignore[misc]
 
     An event for a room is encoded once. Those who hear it otherwise than by a WebSocket under
     gevent (long polling, threads, Flask-SocketIO's test client) get it at once, by the server.
+
+    While a `connect` handler runs, what its client is sent in the namespace is kept. The client
+    gets it after the answer to its CONNECT packet, or never if the handler refuses it.
     """
 
     def __init__(self) -> None:
@@ -76,13 +91,12 @@ class Fanout(Manager):  # type: ignore[misc]
         self, namespace: str, room: Name | list[Name] | tuple[Name, ...]
     ) -> Iterator[tuple[str, str]]:
         """The `sid` and `eio_sid` of each in `room`, or in any of several."""
-        several = room if isinstance(room, list | tuple) else [room]
-        found = {m.sid: m.eio_sid for name in several for m in self._members_of(namespace, name)}
-        yield from found.items()
+        members = self._recipients(namespace, room, [])
+        yield from [(member.sid, member.eio_sid) for member in members]
 
     def has_members(self, namespace: str, room: Name) -> bool:
         here = self._namespaces.get(namespace)
-        return here is not None and room in here.rooms
+        return here is not None and (room in here.rooms or bool(here.connecting_in(room)))
 
     def _members_of(self, namespace: str, room: Name) -> list[Member]:
         here = self._namespaces.get(namespace)
@@ -90,7 +104,8 @@ class Fanout(Manager):  # type: ignore[misc]
             return []
         if room in here.members:
             return [here.members[room]]
-        return here.rooms[room].members() if room in here.rooms else []
+        connecting = here.connecting_in(room)  # first, as in threads one may enter its rooms now
+        return connecting + (here.rooms[room].members() if room in here.rooms else [])
 
     def _member(self, sid: str, namespace: str) -> Member | None:
         here = self._namespaces.get(namespace)
@@ -121,6 +136,7 @@ class Fanout(Manager):  # type: ignore[misc]
                 return None
             member = Member(self._new_sid(eio_sid, namespace), eio_sid)
             here.members[member.sid] = here.by_eio_sid[eio_sid] = member
+            here.connecting[member.sid] = member
             self._enter(here, member, None)
         return member.sid
 
@@ -138,8 +154,22 @@ class Fanout(Manager):  # type: ignore[misc]
         if member is None:  # it's the connection's
             member = self._member(self.pre_connect(sid, namespace) or "", namespace)
         if member:
+            self._admit(namespace, member)
             member.connected = True
         return member.sid if member else None
+
+    def _admit(self, namespace: str, member: Member) -> None:
+        """Send what was kept for `member`, and put it into its rooms."""
+        with self._lock:
+            here = self._namespaces.get(namespace)
+            if here is None or member.pending is None or member.sid not in here.connecting:
+                return
+            for packet in member.pending:
+                self.server._send_eio_packet(member.eio_sid, packet)
+            member.pending = None
+            for name in member.rooms:
+                self._take_place(here, member, name)
+            del here.connecting[member.sid]
 
     def is_connected(self, sid: str, namespace: str) -> bool:
         member = self._member(sid, namespace)
@@ -158,6 +188,7 @@ class Fanout(Manager):  # type: ignore[misc]
             if here is None or member is None:
                 return
             del here.by_eio_sid[member.eio_sid]
+            here.connecting.pop(sid, None)
             for name in list(member.rooms):
                 self._leave(here, member, name)
             self.callbacks.pop(sid, None)
@@ -193,6 +224,10 @@ class Fanout(Manager):  # type: ignore[misc]
         if name in member.rooms:
             return
         member.rooms.append(name)
+        if member.pending is None:
+            self._take_place(here, member, name)
+
+    def _take_place(self, here: Namespace, member: Member, name: Name) -> None:
         room = here.rooms.setdefault(name, Room())
         room.others[member.sid] = member
         self._find_hearer(room, member)
@@ -201,6 +236,8 @@ class Fanout(Manager):  # type: ignore[misc]
         if name not in member.rooms:
             return
         member.rooms.remove(name)
+        if member.pending is not None:
+            return
         room = here.rooms[name]
         room.others.pop(member.sid, None)
         if member.hearer:
@@ -236,43 +273,90 @@ class Fanout(Manager):  # type: ignore[misc]
         **options: Any,
     ) -> None:
         """Have everyone in a room hear `event`, whose arguments are those of the tuple `data`."""
-        name = to or room
+        del options  # a room has no members on other servers
         here = self._namespaces.get(namespace)
-        crowd = here.rooms.get(name) if here and not isinstance(name, (list, tuple)) else None
-        if crowd and crowd.others and self._turn:
-            for member in list(crowd.others.values()):
-                self._find_hearer(crowd, member)
-        if here is None or crowd is None or callback or not crowd.hearers:
-            super().emit(event, data, namespace, name, skip_sid, callback, **options)
+        if here is None:
+            return
+        name = to or room
+        skipped = skip_sid if isinstance(skip_sid, list) else [skip_sid]
+        if callback:
+            for member in self._recipients(namespace, name, skipped):
+                number = self._generate_ack_id(member.sid, callback)
+                self._send(member, self._encode(event, data, namespace, number))
             return
         packets = self._encode(event, data, namespace)
-        skipped = skip_sid if isinstance(skip_sid, list) else [skip_sid]
+        several = isinstance(name, (list, tuple))
+        if here.connecting and not several:
+            skipped = [*skipped, *self._send_to_connecting(here, name, packets, skipped)]
+        crowd = None if several else here.rooms.get(name)
+        if crowd is None:
+            for member in self._recipients(namespace, name, skipped):
+                self._send(member, packets)
+            return
+        if crowd.others and self._turn:
+            for member in list(crowd.others.values()):
+                self._find_hearer(crowd, member)
         if crowd.others:
             self._send_each(crowd.others.values(), packets, skipped)
         if len(packets) > 1:  # attachments aren't the same bytes in all protocols
             self._send_each(crowd.hearers.values(), packets, skipped)
-            return
-        frames = b"".join([encoded_frame(packet) for packet in packets])
-        apart = [here.members[sid].hearer for sid in skipped if sid in here.members]
-        self._turn.say_to_others(crowd.hearers, frames, [hearer for hearer in apart if hearer])
+        elif crowd.hearers:
+            frames = b"".join([encoded_frame(packet) for packet in packets])
+            apart = [here.members[sid].hearer for sid in skipped if sid in here.members]
+            self._turn.say_to_others(crowd.hearers, frames, [hearer for hearer in apart if hearer])
+
+    def _recipients(
+        self, namespace: str, room: Name | list[Name] | tuple[Name, ...], skipped: list[str | None]
+    ) -> list[Member]:
+        several = room if isinstance(room, (list, tuple)) else [room]
+        found = {m.sid: m for name in several for m in self._members_of(namespace, name)}
+        return [member for member in found.values() if member.sid not in skipped]
 
     def _send_each(
-        self,
-        members: Iterable[Member],
-        packets: list[engineio_packet.Packet],
-        skipped: list[str | None],
+        self, members: Iterable[Member], packets: list[Packet], skipped: list[str | None]
     ) -> None:
+        """Send to members that are in a `Room`."""
         for member in list(members):
             if member.sid not in skipped:
                 for packet in packets:
                     self.server._send_eio_packet(member.eio_sid, packet)
 
-    def _encode(self, event: str, data: Any, namespace: str) -> list[engineio_packet.Packet]:
+    def _send_to_connecting(
+        self, here: Namespace, room: Name, packets: list[Packet], skipped: list[str | None]
+    ) -> list[str]:
+        """Send to the members of `room` that are connecting, and return their `sid`s."""
+        members = [member for member in here.connecting_in(room) if member.sid not in skipped]
+        for member in members:
+            self._send(member, packets)
+        return [member.sid for member in members]
+
+    def _send(self, member: Member, packets: list[Packet]) -> None:
+        """Send to `member`, once its CONNECT packet has been answered."""
+        if member.pending is not None:
+            with self._lock:
+                if member.pending is not None:  # nothing has changed meanwhile
+                    self._keep(member, member.pending, packets)
+                    return
+        for packet in packets:
+            self.server._send_eio_packet(member.eio_sid, packet)
+
+    def _keep(self, member: Member, pending: list[Packet], packets: list[Packet]) -> None:
+        """Keep `packets` for later. Over the bound of what may wait, the connection is cut."""
+        eio = self.server.eio
+        member.pending_bytes += sum(len(packet.encode(b64=True)) for packet in packets)
+        if member.pending_bytes <= eio.outbox_bytes:
+            pending += packets
+        elif connection := eio.sockets.get(member.eio_sid):
+            eio.spawn(connection.close, False, True, eio.reason.TRANSPORT_ERROR)
+
+    def _encode(
+        self, event: str, data: Any, namespace: str, number: int | None = None
+    ) -> list[Packet]:
         """The packets of an event, which its hearers share: one, and one for each attachment."""
         arguments = data if isinstance(data, tuple) else () if data is None else (data,)
         packet = self.server.packet_class(
-            socketio_packet.EVENT, [event, *arguments], namespace=namespace
+            socketio_packet.EVENT, [event, *arguments], namespace=namespace, id=number
         )
         encoded = packet.encode()
         parts = encoded if isinstance(encoded, list) else [encoded]
-        return [engineio_packet.Packet(engineio_packet.MESSAGE, part) for part in parts]
+        return [Packet(engineio_packet.MESSAGE, part) for part in parts]

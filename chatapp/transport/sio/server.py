@@ -126,7 +126,7 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
             if session.connects > MOST_CONNECTS:
                 raise MalformedPacket("too many CONNECTs")
         if name in self.namespace_handlers or name in self.handlers:
-            super()._handle_connect(eio_sid, namespace, data)
+            self._enter(eio_sid, name, data)
             if session and session.idle and self.manager.sid_from_eio_sid(eio_sid, name):
                 session.idle.cancel()
                 session.idle = None
@@ -134,6 +134,25 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
         refusal = {"message": "Invalid namespace"}
         packet = self.packet_class(socketio_packet.CONNECT_ERROR, refusal, namespace=name)
         self._send_packet(eio_sid, packet)
+
+    def _enter(self, eio_sid: str, namespace: str, data: Any) -> None:
+        """Run the `connect` handler and answer the CONNECT packet (see Fanout).
+
+        A client whose handler fails is not connected. One whose session has ended meanwhile is
+        disconnected again, so that its `disconnect` handler runs, too.
+        """
+        session, environ = self.eio.sockets.get(eio_sid), self.environ.get(eio_sid)
+        try:
+            super()._handle_connect(eio_sid, namespace, data)
+        except Exception:
+            sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
+            if not self.manager.is_connected(sid, namespace):
+                self.manager.disconnect(sid, namespace, ignore_queue=True)
+            raise
+        if session and session.closed:
+            self.environ[eio_sid] = environ  # handlers read it
+            self._handle_disconnect(eio_sid, namespace, session.reason)
+            self.environ.pop(eio_sid, None)
 
     def _handle_event_internal(
         self,

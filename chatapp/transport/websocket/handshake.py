@@ -24,9 +24,14 @@ ACCEPTED = (
 
 def is_upgrade(environ: WSGIEnvironment) -> bool:
     """Whether a request asks for a WebSocket."""
-    connection = environ.get("HTTP_CONNECTION", "").lower()
     asked = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
-    return asked and "upgrade" in [option.strip() for option in connection.split(",")]
+    return asked and "upgrade" in connection_options(environ)
+
+
+def connection_options(environ: WSGIEnvironment) -> list[str]:
+    """What a request's Connection header asks for (RFC 9110, section 7.6.1), in lower case."""
+    connection: str = environ.get("HTTP_CONNECTION", "").lower()
+    return [option.strip() for option in connection.split(",")]
 
 
 def accept(environ: WSGIEnvironment) -> bytes:
