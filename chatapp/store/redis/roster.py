@@ -105,6 +105,8 @@ class RedisRoster(Roster):
     def claim(self, client: Client, name: str, token: str = "", *, hold: bool = False) -> Named:
         user = present(name, self._max_chars)
         folded, before = fold(user), fold(client.user) if client.user else ""
+        if self._log.server.away:  # so that it isn't asked, and nothing is doubtful
+            raise Unavailable
         known = self._known(folded, token) if token else ""
         new = secrets.token_urlsafe(TOKEN_BYTES)
         ms = round(self._name_hold * 1000) if hold else 0
