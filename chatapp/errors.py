@@ -14,7 +14,8 @@ ChatError
 ├── MessageTooLong    message_too_long
 ├── TakenOver         taken_over
 ├── Unavailable       unavailable
-│   └── NameLost
+│   ├── NameLost
+│   └── Damaged
 └── Internal          internal
 
 StoreError: a store that can't be opened; whoever runs the service is told.
@@ -130,6 +131,11 @@ class Unavailable(ChatError):
 class NameLost(Unavailable):
     """The sender's name isn't its own any more: in a cluster, its node was away for too long. Its
     connection is to end, so that it comes back and takes its name again."""
+
+
+class Damaged(Unavailable):
+    """What the store keeps of this room, or under this name, can't be used. The operator is told.
+    It says nothing about other rooms and names, nor about the store."""
 
 
 class Internal(ChatError):

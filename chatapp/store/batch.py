@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Generic, TypeVar
 
-from chatapp.errors import Unavailable
+from chatapp.errors import ChatError, Unavailable
 from chatapp.store.threads import event, let_others_come
 
 T = TypeVar("T")
@@ -19,7 +19,8 @@ class _Batch(Generic[D, R]):
 
     def __init__(self) -> None:
         self.drafts: list[D] = []
-        self.results: Sequence[tuple[R, bool]] = ()
+        self.results: Sequence[tuple[R | ChatError, bool]] = ()
+        self.undelivered: Collection[R] = ()
         self.written = False
         self.over = event()
 
@@ -27,8 +28,10 @@ class _Batch(Generic[D, R]):
 class Batches(Generic[D, R]):
     """Hands drafts to `write`, all that wait at once, and new entries to `deliver`, in order.
 
-    `write` gives the entry of each, and whether it is new, or raises Unavailable: they count as not
-    written; if some were, their keys tell.
+    `write` gives the entry of each, and whether it is new. If it raises Unavailable, all of them
+    count as not written; if some were, their keys tell. A draft that alone can't be written has a
+    refusal in place of its entry, which only its own writer gets. `deliver` gives the entries that
+    it couldn't deliver, if any; their writers get Unavailable.
 
     There's no writer of its own: the first to wait writes for all who have joined it by the time
     that the batch before has been written, and, where that had several drafts, for those that the
@@ -37,8 +40,8 @@ class Batches(Generic[D, R]):
 
     def __init__(
         self,
-        write: Callable[[list[D]], Sequence[tuple[R, bool]]],
-        deliver: Callable[[Sequence[R]], None],
+        write: Callable[[list[D]], Sequence[tuple[R | ChatError, bool]]],
+        deliver: Callable[[Sequence[R]], Collection[R] | None],
     ) -> None:
         self._write = write
         self._deliver = deliver
@@ -53,7 +56,8 @@ class Batches(Generic[D, R]):
         """The entry of `draft`, once it's written and delivered.
 
         Raises:
-            Unavailable: it can't be written now, or these batches are closed.
+            Unavailable: it can't be written or delivered now, or these batches are closed.
+            ChatError: `write` refused it.
         """
         with self._lock:
             if self._closed:
@@ -67,7 +71,12 @@ class Batches(Generic[D, R]):
             batch.over.wait()
         if not batch.written:
             raise Unavailable
-        return batch.results[place][0]
+        result, _ = batch.results[place]
+        if isinstance(result, ChatError):
+            raise result
+        if result in batch.undelivered:
+            raise Unavailable
+        return result
 
     def _lead(self, batch: _Batch[D, R]) -> None:
         try:
@@ -80,7 +89,7 @@ class Batches(Generic[D, R]):
                 batch.results = self._write(batch.drafts)
                 self._delivering.acquire()  # before the next is written, so that order is kept
             try:
-                self._deliver([entry for entry, is_new in batch.results if is_new])
+                batch.undelivered = self._deliver(new_entries(batch.results)) or ()
                 batch.written = True
             finally:
                 self._delivering.release()
@@ -112,3 +121,7 @@ class Batches(Generic[D, R]):
             last.over.wait()
         with self._writing, self._delivering:
             pass
+
+
+def new_entries(results: Sequence[tuple[R | ChatError, bool]]) -> list[R]:
+    return [entry for entry, is_new in results if is_new and not isinstance(entry, ChatError)]

@@ -200,3 +200,11 @@ def test_fifty_threads_ask_for_one_name_and_one_gets_it():
         thread.join()
     assert len(winners) == rounds
     assert usernames.snapshot() == []
+
+
+def test_name_that_is_refused_as_too_long_is_not_remembered():
+    """It may be 18 times as long as what was sent, once it's normalised."""
+    before = fold.cache_info()
+    with pytest.raises(NameInvalid, match="too long"):
+        present("\ufdfa" * 255 + "a")
+    assert fold.cache_info() == before

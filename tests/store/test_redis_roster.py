@@ -292,6 +292,18 @@ def test_while_redis_is_away_nobody_gets_a_name_or_a_room(shaky, own):
     assert ann.joins("tea").users == ["Ann"]
 
 
+def test_names_that_are_asked_for_while_redis_is_away_are_not_remembered(shaky, own):
+    one, _ = shaky
+    ann = one.connects("Ann")
+    own.stop()
+    for n in range(100):
+        with pytest.raises(Unavailable):
+            ann.sets(f"Name {n}")
+    assert len(one.roster._names[ann.id]) <= 2
+    ann.breaks_off()
+    assert len(one.roster._owed) <= 2
+
+
 def test_who_goes_while_redis_is_away_has_gone_when_it_is_back(shaky, own):
     one, two = shaky
     ann, bo, cy = (one.connects(name, hold=name == "Cy") for name in ("Ann", "Bo", "Cy"))

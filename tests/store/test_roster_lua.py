@@ -56,7 +56,9 @@ class Cluster:
             self.do("begin", node, "", lease)
 
     def do(self, task: str, node: str, holder: str = "", *arguments: Any) -> Any:
-        return self.client.evalsha(self.script, 0, task, node, holder, *arguments)
+        answer, notes = self.client.evalsha(self.script, 0, task, node, holder, *arguments)
+        assert notes == []
+        return answer
 
     def of(self, task: str, person: str, *arguments: Any) -> None:
         if person in self.names:

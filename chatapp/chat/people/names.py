@@ -36,6 +36,8 @@ def present(text: str, max_chars: int = 32) -> str:
         raise NameInvalid("The name is empty.")
     try:
         shown: str = _shown_profile.enforce(text)
+        if len(shown) > max_chars:  # before `fold` remembers it
+            raise NameInvalid(f"The name is too long: {max_chars} characters are allowed.")
         fold(shown)
     except UnicodeEncodeError as error:
         raise NameInvalid(f"The name has {_describe(error)}, which names can't have.") from None
@@ -43,8 +45,6 @@ def present(text: str, max_chars: int = 32) -> str:
         raise NameInvalid("The name has a character that can't be seen.")
     if not visible(shown):
         raise NameInvalid("The name has nothing in it that can be seen.")
-    if len(shown) > max_chars:
-        raise NameInvalid(f"The name is too long: {max_chars} characters are allowed.")
     return shown
 
 

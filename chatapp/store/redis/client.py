@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import threading
 from collections.abc import Callable, Iterator
@@ -25,12 +26,15 @@ from redis.exceptions import (
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-from chatapp.errors import StoreError, Unavailable
+from chatapp.errors import Damaged, StoreError, Unavailable
+from chatapp.store.damage import DamageLog
+from chatapp.store.redis.damage import DamagedKey, of_one_call, reading, words_of
 from chatapp.store.redis.scripts import EPOCH, PREFIX, SCHEMA, VERSION
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 OLDEST = 7
+EPOCH_TEXT = re.compile(rb"[A-Za-z0-9_-]+")
 MOST_CONNECTIONS = 50
 MOST_QUESTIONS = 40
 """At once; more wait. The other connections are for what looks after Redis."""
@@ -41,6 +45,9 @@ class Server:
     again by itself, as nobody would know whether it was done twice. Once it's known to be away,
     nobody waits for it until `look` has found it again.
 
+    An error about one key never makes it count as away (damage.py): what needs that key gets
+    Damaged, and a line in the log says which it is, once a minute at most.
+
     Raises:
         StoreError: the URL is none.
     """
@@ -50,6 +57,7 @@ class Server:
         self.away = False
         self._scripts: dict[str, Any] = {}  # what Redis calls them, by their text
         self._places = threading.Semaphore(MOST_QUESTIONS)
+        self.damage = DamageLog()
         try:
             pool = redis.BlockingConnectionPool.from_url(
                 url,
@@ -74,7 +82,8 @@ class Server:
         """What Redis answers.
 
         Raises:
-            Unavailable: it doesn't in time, or is away.
+            Damaged: a key that this is about can't be used.
+            Unavailable: Redis doesn't answer in time, or is away.
         """
         if self.away:
             raise Unavailable
@@ -102,22 +111,32 @@ class Server:
         once.
 
         Raises:
-            Unavailable: it doesn't answer.
+            Damaged: a key that this is about can't be used.
+            Unavailable: Redis doesn't answer.
         """
         try:
             yield
         except RedisError as error:
+            if isinstance(error, DamagedKey) and not error.is_shared:
+                raise self.report(error) from None
             if not self.away:
                 trouble = store_error(self.url, error)
                 logger.error("%s; messages aren't taken until then", trouble)
             self.away = True
             raise Unavailable from None
 
+    def report(self, damage: DamagedKey) -> Damaged:
+        """Log what is wrong, unless it was logged a short while ago: what a client gets of it."""
+        line = f"{shown(self.url)}: {damage}; what needs it is unavailable until then"
+        self.damage.report(damage.command, line)
+        return Damaged()
+
     def run(self, script: str, *calls: tuple[list[str], list[Any]]) -> list[Any]:
-        """Run a script with the keys and arguments of each call, all in one round trip.
+        """Run a script with the keys and arguments of each call, all in one round trip. A call that
+        met a damaged key has Damaged in place of its answer.
 
         Raises:
-            RedisError: one failed; the others may have been run.
+            RedisError: Redis can't be used; some of the calls may have been run.
         """
         answers: list[Any] = [NoScriptError()] * len(calls)
         while missing := [n for n, answer in enumerate(answers) if is_unknown(answer)]:
@@ -131,10 +150,25 @@ class Server:
                 answers[number] = answer
                 if is_unknown(answer):  # Redis has been started anew
                     self._scripts.pop(script, None)
-        for answer in answers:
+        for number, answer in enumerate(answers):
             if isinstance(answer, RedisError):
-                raise answer
+                error = of_one_call(answer, calls[number][0])
+                if not isinstance(error, DamagedKey) or error.is_shared:
+                    raise error
+                answers[number] = self.report(error)
         return answers
+
+    def call(self, script: str, keys: list[str], arguments: list[Any]) -> Any:
+        """Run a script once.
+
+        Raises:
+            Damaged: it met a damaged key.
+            RedisError: Redis can't be used.
+        """
+        (answer,) = self.run(script, (keys, arguments))
+        if isinstance(answer, Damaged):
+            raise answer
+        return answer
 
     def close(self) -> None:
         """Let go of it; what is being asked may still be answered."""
@@ -163,7 +197,10 @@ def prepare(server: Server) -> str:
         check_kind(server.client, server.url)
         check_schema(server.client, server.url)
         server.client.set(EPOCH, secrets.token_urlsafe(9), nx=True)
-        epoch: Any = server.client.get(EPOCH)
+        with reading(EPOCH):
+            epoch: Any = server.client.get(EPOCH)
+        if not EPOCH_TEXT.fullmatch(epoch):
+            raise DamagedKey(f"GET {EPOCH}", f"{EPOCH} isn't the name of a numbering")
         return str(epoch.decode())
     except RedisError as error:
         raise store_error(server.url, error) from None
@@ -188,7 +225,8 @@ def check_kind(server: redis.Redis, url: str) -> None:
 
 def check_schema(server: redis.Redis, url: str) -> None:
     """Refuse what another program or a newer version keeps under our prefix."""
-    there: Any = server.get(VERSION)
+    with reading(VERSION):
+        there: Any = server.get(VERSION)
     if there is None:
         found = next(server.scan_iter(f"{PREFIX}*", count=1000), None)
         if found is not None and server.get(VERSION) is None:  # else another of ours has just begun
@@ -197,16 +235,17 @@ def check_schema(server: redis.Redis, url: str) -> None:
                 "set CHATAPP_STORE to another database"
             )
         server.set(VERSION, SCHEMA, nx=True)
-    elif there.decode() != SCHEMA:
+    elif there != SCHEMA.encode():
+        schema = there.decode("ascii", "replace")[:20]
         raise StoreError(
-            f"{shown(url)} was written by a newer version of the chat (schema {there.decode()}); "
+            f"{shown(url)} was written by a newer version of the chat (schema {schema}); "
             "upgrade this one, or set CHATAPP_STORE to another database"
         )
 
 
 def store_error(url: str, error: RedisError) -> StoreError:
     """What's wrong with it, in one line."""
-    said = str(error).partition(" script: ")[0]
+    said = words_of(error)
     match error:
         case AuthenticationError() | NoPermissionError():
             wrong = f"wants another user or password ({said}); put them into CHATAPP_STORE"
@@ -216,6 +255,8 @@ def store_error(url: str, error: RedisError) -> StoreError:
             wrong = "is a replica, which takes nothing; set CHATAPP_STORE to its master"
         case BusyLoadingError():
             wrong = "is still reading what it keeps; wait until it has"
+        case DamagedKey():
+            wrong = f"has a key that the chat can't use: {said}"
         case ResponseError() if said.startswith("MISCONF"):
             wrong = f"can't write to its disk ({said}); make room there"
         case ResponseError():

@@ -13,7 +13,8 @@ class Tails:
     """Tells what is heard of rooms, from any number of threads, in any order and more than once.
 
     `read(room, since, until)` gives the entries between two numbers, where others were heard first,
-    or raises Unavailable; `deliver(entries)` tells them.
+    or raises Unavailable; `deliver(entries)` tells them. That one room can't be read says nothing
+    about the others.
     """
 
     def __init__(
@@ -34,8 +35,9 @@ class Tails:
         tail = self._tails.get(room)
         return tail is not None and tail.told is not None
 
-    def begin_anew(self, newest: dict[str, int]) -> None:
-        """The numbers are others: tell of each room what comes after its newest one."""
+    def begin_anew(self, newest: dict[str, int | None]) -> None:
+        """The numbers are others: tell of each room what comes after its newest one; None: after
+        what is heard of it first."""
         for room, number in newest.items():
             self._tails[room] = _Tail(number)
 
@@ -53,14 +55,10 @@ class Tails:
         tail = self._tails.get(room)
         return (tail.told or 0) if tail else 0
 
-    def said(self, entries: Sequence[Entry]) -> None:
-        """These were appended here, and are told even where nobody hears their room.
-
-        Raises:
-            Unavailable: what was said before some of them can't be read now, so they are told
-                later.
-        """
-        missed = False
+    def said(self, entries: Sequence[Entry]) -> list[Entry]:
+        """These were appended here, and are told even where nobody hears their room: those that
+        couldn't be told, as what was said before them can't be read now. They are told later."""
+        missed = []
         for entry in entries:
             try:
                 if entry.room in self._tails:
@@ -68,9 +66,8 @@ class Tails:
                 else:
                     self._deliver([entry])
             except Unavailable:
-                missed = True
-        if missed:
-            raise Unavailable
+                missed.append(entry)
+        return missed
 
     def heard(self, entry: Entry) -> None:
         """This was heard; what was said before it is told first."""

@@ -12,10 +12,12 @@ from typing import Any, TypeVar
 
 from chatapp.chat.log import KEEP, Draft, Entry, Page, Retention
 from chatapp.chat.people.names import fold
-from chatapp.errors import NameLost, Unavailable
+from chatapp.chat.rooms import ROOM
+from chatapp.errors import ChatError, Damaged, NameLost, Unavailable
 from chatapp.store.background import OpenedLog, logger
 from chatapp.store.batch import Batches
 from chatapp.store.redis.client import Server, prepare
+from chatapp.store.redis.damage import DamagedKey, reading
 from chatapp.store.redis.delivery import Tails
 from chatapp.store.redis.reader import Reader, entry_of
 from chatapp.store.redis.scripts import (
@@ -50,6 +52,9 @@ class RedisLog(OpenedLog):
     stream, where a later number comes, where the connection was broken, and every `check_interval`
     seconds. `patience`: seconds that Redis has for an answer. `clock`: seconds since 1970.
 
+    What is damaged of one room is that room's: whoever asks for it gets Damaged, and is the only
+    one to notice. Each loop over rooms goes on with the next (damage.py).
+
     RedisRoster has names on the same Redis; `on_hint(room, hint)` is called for what is told of
     them, and `on_return()` when Redis is there again, before anything else is asked of it.
     """
@@ -73,9 +78,9 @@ class RedisLog(OpenedLog):
         self.on_return: Callable[[], None] = lambda: None
         self.on_hint: Callable[[str, Hint], None] = lambda *_: None
         hear = (self._catch_up, self._hear, self._hear_hint)
-        self.listener = Listener(self.server.client, *hear, patience)
+        self.listener = Listener(self.server.client, self.server.damage, *hear, patience)
         self._renumbering = threading.Lock()
-        self._batches: Batches[Draft, Entry | None] = Batches(self._write, self._said)
+        self._batches: Batches[Draft, Entry] = Batches(self._write, self._tails.said)
 
     def _begin(self) -> None:
         self._epoch = prepare(self.server)
@@ -95,10 +100,7 @@ class RedisLog(OpenedLog):
 
     def append(self, draft: Draft) -> Entry:
         self._open_for_use()
-        entry = self._batches.append(draft)
-        if entry is None:
-            raise NameLost
-        return entry
+        return self._batches.append(draft)
 
     def attend(self, room: str) -> None:
         """Of names nothing is told before the room is subscribed to, so that is waited for."""
@@ -109,13 +111,7 @@ class RedisLog(OpenedLog):
         self.listener.hear(room, wait=not self.server.away)
 
     def find(self, room: str, user: str, key: str) -> Entry | None:
-        def look_up() -> Entry | None:
-            number: Any = self.server.client.hget(keys_key(room), f"{fold(user)} {key}")
-            if number is None:
-                return None
-            return next(self._reader.entries(room, int(number) - 1, int(number)), None)
-
-        return self.ask(look_up) if key else None
+        return self.ask(lambda: self._reader.find(room, user, key)) if key else None
 
     def read(
         self, room: str, *, since: int | None = None, before: int | None = None, limit: int = 50
@@ -136,21 +132,27 @@ class RedisLog(OpenedLog):
 
     # What is said
 
-    def _write(self, drafts: list[Draft]) -> Sequence[tuple[Entry | None, bool]]:
+    def _write(self, drafts: list[Draft]) -> Sequence[tuple[Entry | ChatError, bool]]:
         """Where it is broken off, some may have been written: their keys tell, sent again."""
         epoch = self._epoch  # before what has been told in it
         calls = [(self._keys(draft.room), self._arguments(draft, epoch)) for draft in drafts]
         answers = self.ask(lambda: self.server.run(APPEND, *calls))
-        if any(is_new == BROKEN for is_new, *_ in answers):
+        if any(not isinstance(answer, Damaged) and answer[0] == BROKEN for answer in answers):
             self.ask(lambda: self._begin_anew(epoch))
             raise Unavailable
-        return [
-            (entry_of(draft.room, number, fields) if is_new != LOST else None, is_new == 1)
-            for draft, (is_new, number, fields) in zip(drafts, answers, strict=True)
-        ]
+        return [self._outcome(*each) for each in zip(drafts, answers, strict=True)]
 
-    def _said(self, entries: Sequence[Entry | None]) -> None:
-        self._tails.said([entry for entry in entries if entry])
+    def _outcome(self, draft: Draft, answer: Any) -> tuple[Entry | ChatError, bool]:
+        """What has become of a draft, by the answer to APPEND."""
+        if isinstance(answer, Damaged):
+            return answer, False
+        is_new, number, fields = answer
+        if is_new == LOST:
+            return NameLost(), False
+        try:
+            return entry_of(draft.room, number, fields), is_new == 1
+        except DamagedKey as damage:
+            return self.server.report(damage), False
 
     def _keys(self, room: str) -> list[str]:
         return [log_key(room), keys_key(room), NEWEST, EPOCH, NAMES, NODES]
@@ -189,16 +191,22 @@ class RedisLog(OpenedLog):
             self.server.client.set(TRIAL, "")
             self.on_return()
         known, told = self._epoch, self._tails.told()
-        epoch: Any = self.server.client.get(EPOCH)
-        numbers = self._reader.numbers(list(told))
-        if epoch != known.encode() or any(numbers[room] < told[room] for room in told):
+        epoch, numbers = self._reader.look(list(told))
+        if epoch != known.encode() or any(numbers[room] < told[room] for room in numbers):
             self._begin_anew(known)
             return
-        missed = [self._tails.reach(room, number) for room, number in numbers.items()]
+        missed = [self._reach(room, number) for room, number in numbers.items()]
         self._forget_rooms(list(told))
         if any(missed) and self._has_missed:  # twice in a row: it hears nothing
             self.listener.begin_anew()
         self._has_missed = any(missed)
+
+    def _reach(self, room: str, number: int) -> bool:
+        """Tell what is missing of one room (Tails.reach), unless it is damaged."""
+        try:
+            return self._tails.reach(room, number)
+        except Damaged:
+            return False
 
     def _forget_rooms(self, rooms: list[str]) -> None:
         """Those that nobody hears any more; whoever comes meanwhile has it heard again."""
@@ -218,22 +226,34 @@ class RedisLog(OpenedLog):
         with self._renumbering:
             if self._epoch != known:
                 return
-            call = ([EPOCH, VERSION], [known, secrets.token_urlsafe(9), SCHEMA])
-            (epoch,) = self.server.run(BEGIN_ANEW, call)
-            self._tails.begin_anew(self._reader.numbers(list(self._tails.told())))
+            arguments = [known, secrets.token_urlsafe(9), SCHEMA]
+            epoch = self.server.call(BEGIN_ANEW, [EPOCH, VERSION], arguments)
+            rooms = list(self._tails.told())
+            numbers = self._reader.numbers(rooms)
+            self._tails.begin_anew({room: numbers.get(room) for room in rooms})
             self._epoch = epoch.decode()
         logger.error("Redis has lost messages that were told; their numbering begins anew")
         self.break_off()
 
     def _catch_up(self, room: str) -> None:
-        with suppress(Unavailable):  # else at the next check
+        with suppress(Unavailable), self.server.asked():  # else at the next check
             if room in self._tails:
                 self._tails.reach(room, self._reader.newest(room))
 
     def _hear(self, epoch: str, entry: Entry) -> None:
         if epoch == self._epoch:
-            with suppress(Unavailable):  # else at the next check
-                self._tails.heard(entry)
+            with suppress(Unavailable), self.server.asked():  # else at the next check
+                if self._is_beyond(entry):
+                    self.listener.drop(entry.room)
+                else:
+                    self._tails.heard(entry)
+
+    def _is_beyond(self, entry: Entry) -> bool:
+        """Whether the room hasn't reached that number. If it were told, it would look as if Redis
+        had lost what came before it."""
+        return entry.id > self._tails.told_in(entry.room) + 1 and entry.id > self._reader.newest(
+            entry.room
+        )
 
     def _hear_hint(self, room: str, hint: Hint) -> None:
         if hint.epoch == self._epoch:
@@ -247,12 +267,16 @@ class RedisLog(OpenedLog):
 
     def _sweep(self) -> None:
         """Where Redis takes nothing, too, as it may be full."""
-        with self.server.asked():
-            for room, _ in list(self.server.client.hscan_iter(NEWEST)):
-                self._retire(room.decode())
+        with self.server.asked(), reading(NEWEST):
+            fields = [field for field, _ in self.server.client.hscan_iter(NEWEST)]
+        for field in fields:
+            room = field.decode("ascii", "replace")
+            if ROOM.fullmatch(room):  # else it's none of the chat's, and has no messages
+                with suppress(Damaged), self.server.asked():
+                    self._retire(room)
 
     def _retire(self, room: str) -> None:
-        kept = self._reader.kept()
-        call = (self._keys(room), [room, *kept, RETIRED_AT_ONCE])
-        while self.server.run(RETIRE, call) == [RETIRED_AT_ONCE] and not self._closed.is_set():
-            self._closed.wait(SWEEP_PAUSE)
+        arguments = [room, *self._reader.kept(), RETIRED_AT_ONCE]
+        while self.server.call(RETIRE, self._keys(room), arguments) == RETIRED_AT_ONCE:
+            if self._closed.wait(SWEEP_PAUSE):
+                return

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from redis.exceptions import ResponseError
+
 from chatapp.chat.log import Entry, Page, Retention, bounded
+from chatapp.chat.people.names import fold
 from chatapp.errors import Unavailable
 from chatapp.store.redis.client import Server
-from chatapp.store.redis.scripts import EPOCH, NEWEST, READ, log_key
+from chatapp.store.redis.damage import SHARED, DamagedKey, reading, wrong_type
+from chatapp.store.redis.scripts import EPOCH, NAMES, NEWEST, NODES, READ, keys_key, log_key
 
 BEYOND = 2**53
 """More than any number of messages, and a number to Lua."""
 CHUNK = 50
 """Entries that are read at once."""
+NUMBER_AND_TIME = re.compile(rb"(\d{1,16}) \d{1,16}")
+NUMBER = re.compile(rb"\d{1,16}")
+Found = list[tuple[int, list[bytes]]]
+"""Numbers of messages, and the fields of each."""
 
 
 class Reader:
@@ -31,14 +40,55 @@ class Reader:
         """How many of the newest are kept, and since when; in ms since 1970."""
         return self._retention.messages or BEYOND, self._retention.cutoff(self.now())
 
+    def look(self, rooms: list[str]) -> tuple[bytes, dict[str, int]]:
+        """The epoch, and the newest number of each of the rooms for which that can be read.
+
+        Raises:
+            DamagedKey: a key that all rooms share can't be used.
+        """
+        with self._server.client.pipeline(transaction=False) as pipeline:
+            pipeline.get(EPOCH)
+            pipeline.hmget(NEWEST, ["", *rooms])
+            pipeline.hlen(NAMES)
+            pipeline.zcard(NODES)
+            answers = pipeline.execute(False)
+        for key, answer in zip(SHARED, answers, strict=True):
+            if isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE"):
+                raise wrong_type(key)
+            if isinstance(answer, Exception):
+                raise answer
+        return answers[0] or b"", self._parsed(rooms, answers[1][1:])
+
     def numbers(self, rooms: list[str]) -> dict[str, int]:
-        """The newest number of each."""
-        newest: Any = self._server.client.hmget(NEWEST, rooms) if rooms else []
-        return dict(zip(rooms, map(number_in, newest), strict=True))
+        """The newest number of each for which that can be read."""
+        with reading(NEWEST):
+            newest: Any = self._server.client.hmget(NEWEST, rooms) if rooms else []
+        return self._parsed(rooms, newest)
 
     def newest(self, room: str) -> int:
-        newest: Any = self._server.client.hget(NEWEST, room)
-        return number_in(newest)
+        with reading(NEWEST):
+            newest: Any = self._server.client.hget(NEWEST, room)
+        return number_in(room, newest)
+
+    def _parsed(self, rooms: list[str], newest: list[bytes | None]) -> dict[str, int]:
+        numbers = {}
+        for room, found in zip(rooms, newest, strict=True):
+            try:
+                numbers[room] = number_in(room, found)
+            except DamagedKey as damage:
+                self._server.report(damage)
+        return numbers
+
+    def find(self, room: str, user: str, key: str) -> Entry | None:
+        """What `user` said in `room` under `key` (Log.find)."""
+        keys = keys_key(room)
+        with reading(keys):
+            number: Any = self._server.client.hget(keys, f"{fold(user)} {key}")
+        if number is None:
+            return None
+        if not NUMBER.fullmatch(number):
+            raise DamagedKey(f"HVALS {keys}", f"a field of {keys} isn't a message's number")
+        return next(_Reading(self, room, int(number) - 1, int(number)).forwards(), None)
 
     def page(self, room: str, since: int | None, before: int | None, limit: int) -> Page:
         """A page of the log (Log.read).
@@ -54,60 +104,92 @@ class Reader:
         return Page(entries[::-1], more, reading.epoch)
 
     def entries(self, room: str, since: int, until: int) -> Iterator[Entry]:
-        """Those that are kept, after one number and up to another."""
-        return _Reading(self, room, since, until).forwards()
+        """Those that are kept, after one number and up to another. One that can't be read is left
+        out, and logged: whoever asks for a page with it gets Unavailable."""
+        return _Reading(self, room, since, until, self._server.report).forwards()
 
     def chunk(
         self, room: str, since: int, until: int, *, is_back: bool = False
-    ) -> tuple[str, list[Entry]]:
+    ) -> tuple[str, Found]:
         """The epoch, and the first or the last of the messages after one number and up to
         another."""
         most, _ = self.kept()
         keys = [log_key(room), NEWEST, EPOCH]
         arguments = [room, since + 1, until, most, CHUNK, int(is_back)]
-        ((epoch, found),) = self._server.run(READ, (keys, arguments))
-        return epoch.decode(), [entry_of(room, number_of(id_), fields) for id_, fields in found]
+        epoch, found = self._server.call(READ, keys, arguments)
+        return epoch.decode(errors="replace"), [(number_of(id_), fields) for id_, fields in found]
 
 
 class _Reading:
-    """Reads what `room` said after one number and up to another, in one epoch."""
+    """Reads what `room` said after one number and up to another, in one epoch. `skip(damage)` is
+    called for a message that can't be read; without it that is raised."""
 
-    def __init__(self, reader: Reader, room: str, since: int, until: int) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        room: str,
+        since: int,
+        until: int,
+        skip: Callable[[DamagedKey], object] | None = None,
+    ) -> None:
         self._reader = reader
         self._room = room
         self._since = since
         self._until = until
+        self._skip = skip
         _, self._cutoff = reader.kept()
         self.epoch = ""
 
     def forwards(self) -> Iterator[Entry]:
-        while entries := self._next(is_back=False):
-            self._since = entries[-1].id
-            yield from (entry for entry in entries if entry.at >= self._cutoff)
-            if len(entries) < CHUNK:
+        while found := self._next(is_back=False):
+            self._since, _ = found[-1]
+            yield from (entry for entry in self._entries(found) if entry.at >= self._cutoff)
+            if len(found) < CHUNK:
                 return
 
     def backwards(self) -> Iterator[Entry]:
-        while entries := self._next(is_back=True):
-            self._until = entries[-1].id - 1
-            for entry in entries:
+        while found := self._next(is_back=True):
+            last, _ = found[-1]
+            self._until = last - 1
+            for entry in self._entries(found):
                 if entry.at < self._cutoff:
                     return
                 yield entry
-            if len(entries) < CHUNK:
+            if len(found) < CHUNK:
                 return
 
-    def _next(self, is_back: bool) -> list[Entry]:
-        epoch, entries = self._reader.chunk(self._room, self._since, self._until, is_back=is_back)
+    def _next(self, is_back: bool) -> Found:
+        epoch, found = self._reader.chunk(self._room, self._since, self._until, is_back=is_back)
         if not epoch or self.epoch not in ("", epoch):
             raise Unavailable
         self.epoch = epoch
-        return entries
+        return found
+
+    def _entries(self, found: Found) -> Iterator[Entry]:
+        for number, fields in found:
+            try:
+                entry = entry_of(self._room, number, fields)
+            except DamagedKey as damage:
+                if self._skip is None:
+                    raise
+                self._skip(damage)
+            else:
+                yield entry
 
 
-def number_in(newest: bytes | None) -> int:
-    """The number, of what is kept of a room's newest message."""
-    return int(newest.partition(b" ")[0]) if newest else 0
+def number_in(room: str, newest: bytes | None) -> int:
+    """The number, of what is kept of a room's newest message.
+
+    Raises:
+        DamagedKey: that isn't a number and a time.
+    """
+    if newest is None:
+        return 0
+    found = NUMBER_AND_TIME.fullmatch(newest)
+    if found is None:
+        wrong = f"the field {room} of {NEWEST} isn't a number and a time"
+        raise DamagedKey(f"HGET {NEWEST} {room}", wrong)
+    return int(found[1])
 
 
 def number_of(id_: bytes) -> int:
@@ -116,7 +198,18 @@ def number_of(id_: bytes) -> int:
 
 
 def entry_of(room: str, number: Any, fields: list[bytes]) -> Entry:
-    """The entry of a stream's fields: names and values in turn."""
-    names, values = fields[::2], fields[1::2]
-    text = {name.decode(): value.decode() for name, value in zip(names, values, strict=True)}
-    return Entry(room, int(number), int(text["at"]), text["user"], text["message"], text["key"])
+    """The entry of a stream's fields: names and values in turn.
+
+    Raises:
+        DamagedKey: one is missing, or isn't what is written there.
+    """
+    try:
+        names, values = fields[::2], fields[1::2]
+        text = {name.decode(): value.decode() for name, value in zip(names, values, strict=True)}
+        return Entry(room, int(number), int(text["at"]), text["user"], text["message"], text["key"])
+    except (KeyError, ValueError):
+        log = log_key(room)
+        raise DamagedKey(
+            f"XRANGE {log} {int(number)} {int(number)}",
+            f"the message {int(number)} of {log} lacks a field, or has a wrong one",
+        ) from None

@@ -12,12 +12,18 @@
 -- until when, while it is; `rooms`: for each the time until which it waits there for its holder to
 -- be back, or 0. Times are Redis's own, in ms since 1970.
 --
+-- A record that can't be read is an error of whoever asks for its name, found before anything is
+-- changed. `users`, `at` and `due` are lists that follow from the records: one that is of a wrong
+-- type is left out and noted, so that names go on. Only who enters such a room gets an error.
+--
 -- Arguments: what to do, this node, the connection for which it's done, and what `tasks` say.
+-- Answer: what the task answers, and notes of damaged keys (`noted` in damage.py).
 
 local node, holder = ARGV[2], ARGV[3]
 local prefix = 'chatapp:'
 local names, nodes, due = prefix .. 'names', prefix .. 'nodes', prefix .. 'due'
-local epoch = redis.call('GET', prefix .. 'epoch') or ''
+local epoch = call('GET', prefix .. 'epoch') or ''
+local notes = {}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local CROWD, AT_ONCE = 200, 100
@@ -30,28 +36,42 @@ local function users(room)
   return prefix .. 'users:' .. room
 end
 
+-- The answer, or nil where something is damaged, which is noted.
+local function noted(answer, damage)
+  notes[#notes + 1] = damage
+  return answer
+end
+
+local function try(...)
+  return noted(attempt(...))
+end
+
 local function find(folded)
-  local packed = redis.call('HGET', names, folded)
-  return packed and cmsgpack.unpack(packed) or nil
+  return checked(record_of(names, folded))
+end
+
+local function try_to_find(folded)
+  return noted(record_of(names, folded))
 end
 
 local function lease_of(some_node)
-  return tonumber(redis.call('ZSCORE', nodes, some_node) or 0)
+  return tonumber(call('ZSCORE', nodes, some_node) or 0)
 end
 
 -- A hint to those who hear a room, or to a node.
 local function tell(channel, event, user, to, whose)
-  local count = redis.call('ZCARD', users(channel))
+  local count = try('ZCARD', users(channel)) or 0
   local hint = {'hint', epoch, event, count, user, to or '', whose or holder}
   redis.call('PUBLISH', prefix .. 'said:' .. channel, cmsgpack.pack(hint))
 end
 
+-- Whether it wasn't listed there.
 local function list(room, record)
-  redis.call('ZADD', users(room), 0, record.entry)
+  return try('ZADD', users(room), 0, record.entry) == 1
 end
 
 local function strike(room, record)
-  redis.call('ZREM', users(room), record.entry)
+  try('ZREM', users(room), record.entry)
 end
 
 local function leave(room, record)
@@ -60,9 +80,9 @@ local function leave(room, record)
   tell(room, 'userLeft', record.user)
 end
 
+-- It is listed even if it is in the room by its record: the list may have been deleted.
 local function enter(room, record)
-  if record.rooms[room] == nil then
-    list(room, record)
+  if list(room, record) then
     tell(room, 'userJoined', record.user)
   end
   record.rooms[room] = 0
@@ -86,9 +106,9 @@ local function keep(folded, record)
   end
   redis.call('HSET', names, folded, cmsgpack.pack(record))
   if first < math.huge then
-    redis.call('ZADD', due, first, folded)
+    try('ZADD', due, first, folded)
   else
-    redis.call('ZREM', due, folded)
+    try('ZREM', due, folded)
   end
 end
 
@@ -97,8 +117,8 @@ local function free(folded, record)
     leave(room, record)
   end
   redis.call('HDEL', names, folded)
-  redis.call('ZREM', due, folded)
-  redis.call('SREM', at(record.node), folded)
+  try('ZREM', due, folded)
+  try('SREM', at(record.node), folded)
 end
 
 -- Its rooms wait for its holder, who has gone at `since`.
@@ -116,7 +136,7 @@ local function break_off(folded, record, since)
     free(folded, record)
     return nil
   end
-  redis.call('SREM', at(record.node), folded)
+  try('SREM', at(record.node), folded)
   await(record, since)
   record.holder, record.node, record.ends = '', '', since + record.hold
   keep(folded, record)
@@ -155,7 +175,7 @@ end
 
 -- How many are in a room, and the first of them.
 local function people(room)
-  return {redis.call('ZCARD', users(room)), redis.call('ZRANGE', users(room), 0, CROWD - 1)}
+  return {call('ZCARD', users(room)), call('ZRANGE', users(room), 0, CROWD - 1)}
 end
 
 -- Who had `record` has it by another name: those in its rooms hear so, unless it's there already.
@@ -199,7 +219,7 @@ function tasks.claim(folded, user, entry, known, new, hold, before, may_bury, ..
   its.token = its.hold == 0 and '' or fits and known or new
   if there and not is_own and there.holder ~= '' then
     await(there, now)
-    redis.call('SREM', at(there.node), folded)
+    try('SREM', at(there.node), folded)
     tell('@' .. there.node, 'takenOver', there.user, '', there.holder)
   end
   if there and there.user == user then
@@ -207,7 +227,7 @@ function tasks.claim(folded, user, entry, known, new, hold, before, may_bury, ..
   elseif there then
     rename(there, its)
   end
-  local previous = before ~= '' and before ~= folded and find(before)
+  local previous = before ~= '' and before ~= folded and try_to_find(before)
   if previous and previous.holder == holder then
     rename(previous, its)
     previous.rooms = {}
@@ -216,7 +236,7 @@ function tasks.claim(folded, user, entry, known, new, hold, before, may_bury, ..
   for _, room in ipairs({...}) do
     enter(room, its)
   end
-  redis.call('SADD', at(node), folded)
+  try('SADD', at(node), folded)
   keep(folded, its)
   return fits and 'fits' or 'new'
 end
@@ -227,6 +247,7 @@ function tasks.enter(folded, room)
   if not record then
     return false
   end
+  call('ZCARD', users(room)) -- which fails before anything is changed
   enter(room, record)
   keep(folded, record)
   return people(room)
@@ -273,14 +294,14 @@ end
 
 function tasks.typing(folded, room)
   local record = own(folded)
-  if record and redis.call('ZCARD', users(room)) <= CROWD then
+  if record and call('ZCARD', users(room)) <= CROWD then
     tell(room, 'userTyping', record.user)
   end
 end
 
 -- A lease for this node, of so many ms.
 function tasks.begin(lease)
-  redis.call('ZADD', nodes, now + lease, node)
+  call('ZADD', nodes, now + lease, node)
 end
 
 -- The same for another such time: whether nobody has taken it for dead.
@@ -294,9 +315,9 @@ end
 
 -- End what is due, of some names: of how many.
 function tasks.settle()
-  local found = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, AT_ONCE)
+  local found = try('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, AT_ONCE) or {}
   for _, folded in ipairs(found) do
-    local record = find(folded)
+    local record = try_to_find(folded)
     if record then
       settle(folded, record)
     else
@@ -308,9 +329,9 @@ end
 
 -- Let go of some names of a node that is dead since then: of how many.
 local function bury_node(dead, since)
-  local found = redis.call('SRANDMEMBER', at(dead), AT_ONCE)
+  local found = try('SRANDMEMBER', at(dead), AT_ONCE) or {}
   for _, folded in ipairs(found) do
-    local record = find(folded)
+    local record = try_to_find(folded)
     if record and record.node == dead then
       bury(folded, record, since)
     else
@@ -342,4 +363,4 @@ function tasks.quit()
   return bury_node(node, now)
 end
 
-return tasks[ARGV[1]](unpack(ARGV, 4))
+return {tasks[ARGV[1]](unpack(ARGV, 4)) or false, notes}

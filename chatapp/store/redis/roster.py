@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -20,15 +20,16 @@ from chatapp.chat.people.crowd import Announcer
 from chatapp.chat.people.holds import TOKEN_BYTES, hashed, is_token
 from chatapp.chat.people.names import fold, present
 from chatapp.chat.people.roster import Named, Roster
-from chatapp.errors import NameLost, NameTaken, TakenOver, Unavailable
+from chatapp.errors import ChatError, Damaged, NameLost, NameTaken, TakenOver, Unavailable
 from chatapp.store.batch import Batches
 from chatapp.store.redis.client import logger
+from chatapp.store.redis.damage import DamagedKey, noted, reading
 from chatapp.store.redis.log import RedisLog
-from chatapp.store.redis.scripts import NAMES
+from chatapp.store.redis.scripts import CHECKED, NAMES
 from chatapp.store.redis.subscriber import Hint
 from chatapp.store.threads import event
 
-SCRIPT = Path(__file__).with_name("roster.lua").read_text()
+SCRIPT = CHECKED + Path(__file__).with_name("roster.lua").read_text()
 
 
 class Task(NamedTuple):
@@ -39,6 +40,12 @@ class Task(NamedTuple):
     arguments: tuple[Any, ...] = ()
 
 
+class Token(msgspec.Struct):
+    """What a node itself reads of a name's record: the hash of its token, as hexadecimal digits."""
+
+    token: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?\Z")]
+
+
 class RedisRoster(Roster):
     """Names on the Redis of `log`, for as long as this node has its lease.
 
@@ -46,6 +53,9 @@ class RedisRoster(Roster):
     that says nothing is taken for alive; it's renewed at a third of that. A dead node's names are
     free when it ends, held ones when their hold, counted from there, is over. `check_interval`:
     seconds between looks at what has ended.
+
+    A record that can't be read, or a room's list of a wrong type, is an error of who asks for that
+    name or enters that room (roster.lua). Nothing is owed for it, and the next task goes on.
 
     What is doubtful since Redis went away is put right when it's back: what has gone is gone then,
     and who is in which room is said again.
@@ -95,6 +105,8 @@ class RedisRoster(Roster):
     def claim(self, client: Client, name: str, token: str = "", *, hold: bool = False) -> Named:
         user = present(name, self._max_chars)
         folded, before = fold(user), fold(client.user) if client.user else ""
+        if self._log.server.away:  # so that it isn't asked, and nothing is doubtful
+            raise Unavailable
         known = self._known(folded, token) if token else ""
         new = secrets.token_urlsafe(TOKEN_BYTES)
         ms = round(self._name_hold * 1000) if hold else 0
@@ -106,9 +118,14 @@ class RedisRoster(Roster):
         rooms = self._audience.rooms(client.id)
         who = (folded, user, entry_of(user))
         tokens = (known, hashed(new).hex(), ms)
-        outcome = self._do(
-            "claim", client, *who, *tokens, before, int(self._may_bury()), *rooms
-        ).decode()
+        try:
+            outcome = self._do(
+                "claim", client, *who, *tokens, before, int(self._may_bury()), *rooms
+            ).decode()
+        except Damaged:  # nothing was done
+            if not is_doubtful:
+                names.remove(folded)
+            raise
         if outcome in ("taken", "lost"):
             if not is_doubtful:
                 names.remove(folded)
@@ -127,6 +144,8 @@ class RedisRoster(Roster):
             return people(self._do("users", None, room))
         try:
             there = self._do("enter", client, fold(client.user), room)
+        except Damaged:
+            raise
         except Unavailable:
             self._doubtful[client.id] = client
             raise
@@ -138,6 +157,8 @@ class RedisRoster(Roster):
         if client.user is not None:
             try:
                 self._do("leave", client, fold(client.user), room)
+            except Damaged:
+                pass
             except Unavailable:
                 self._doubtful[client.id] = client
 
@@ -148,6 +169,8 @@ class RedisRoster(Roster):
             task = Task("gone", client.id, (folded, int(how is Gone.GOODBYE)))
             try:
                 self._batches.append(task)
+            except Damaged:
+                pass  # as Redis doesn't know who has the name
             except Unavailable:
                 self._owed.append(task)
 
@@ -158,12 +181,14 @@ class RedisRoster(Roster):
         """What the script answers.
 
         Raises:
+            Damaged: it can't, and nothing is done.
             Unavailable: Redis doesn't; it may be done all the same.
         """
         return self._batches.append(Task(name, client.id if client else "", arguments))
 
-    def _run(self, tasks: Collection[Task]) -> Sequence[tuple[Any, bool]]:
-        """Do them in one round trip, after all that is owed."""
+    def _run(self, tasks: Collection[Task]) -> Sequence[tuple[Any | ChatError, bool]]:
+        """Do them in one round trip, after all that is owed. One that meets damage is done with,
+        whether it was owed or not: only its own answer says so."""
         owed = list(self._owed)
         doubtful = list(self._doubtful.values())
         before = owed + [self._be_in(client) for client in doubtful if client.user is not None]
@@ -176,7 +201,16 @@ class RedisRoster(Roster):
             self._owed.popleft()
         for client in doubtful:
             self._doubtful.pop(client.id, None)
-        return [(answer, False) for answer in answers[len(before) :]]
+        return [(self._answer(answer), False) for answer in answers][len(before) :]
+
+    def _answer(self, answered: Any) -> Any | Damaged:
+        """A task's answer, of what the script answers; what it notes is logged."""
+        if isinstance(answered, Damaged):
+            return answered
+        answer, notes = answered
+        for note in notes:
+            self._log.server.report(noted(note.decode("ascii", "replace")))
+        return answer
 
     def _be_in(self, client: Client) -> Task:
         rooms = self._audience.rooms(client.id)
@@ -184,9 +218,20 @@ class RedisRoster(Roster):
 
     def _known(self, folded: str, token: str) -> str:
         """The hash of `token`, where it's that of the name."""
-        found: Any = self._log.ask(lambda: self._log.server.client.hget(NAMES, folded))
-        kept: str = msgspec.msgpack.decode(found)["token"] if found else ""
+        kept = self._log.ask(lambda: self._kept_token(folded))
         return kept if kept and is_token(token, bytes.fromhex(kept)) else ""
+
+    def _kept_token(self, folded: str) -> str:
+        """The hash of the name's token, or nothing."""
+        with reading(NAMES):
+            found: Any = self._log.server.client.hget(NAMES, folded)
+        if found is None:
+            return ""
+        try:
+            return msgspec.msgpack.decode(found, type=Token).token
+        except msgspec.MsgspecError:
+            wrong = f"a field of {NAMES} isn't the record of a name"
+            raise DamagedKey(f"HVALS {NAMES}", wrong) from None
 
     # The node
 
@@ -206,6 +251,8 @@ class RedisRoster(Roster):
         while not self._closed.wait(self._check_interval * random.uniform(0.75, 1)):  # noqa: S311 (no secret)
             try:
                 self._look()
+            except Damaged:
+                pass  # which says nothing of Redis
             except Unavailable:
                 self._in_touch_since = float("inf")
             except Exception:
@@ -229,7 +276,8 @@ class RedisRoster(Roster):
         if not self._node:
             return
         begun = monotonic()
-        (is_ours,) = self._log.server.run(SCRIPT, ([], ["renew", self._node, "", self._ms()]))
+        arguments = ["renew", self._node, "", self._ms()]
+        is_ours = self._answer(self._log.server.call(SCRIPT, [], arguments))
         self._renewed = begun
         if not is_ours:
             logger.error(

@@ -14,6 +14,7 @@ from msgspec import Struct
 from redis.exceptions import RedisError
 
 from chatapp.chat.log import Entry
+from chatapp.store.damage import DamageLog
 from chatapp.store.redis.scripts import channel
 from chatapp.store.threads import event
 
@@ -53,19 +54,21 @@ class Listener:
 
     `on_subscribed(room)` is called before anything is heard of a room, after each break too;
     `on_entry(epoch, entry)` for what is said, `on_hint(room, hint)` for names. What isn't heard
-    while the connection is broken, nobody repeats: see RedisLog. `patience`: seconds that a
-    subscription has.
+    while the connection is broken, nobody repeats: see RedisLog. What is published there and isn't
+    the chat's is dropped, and goes to `damage`. `patience`: seconds that a subscription has.
     """
 
     def __init__(
         self,
         server: redis.Redis,
+        damage: DamageLog,
         on_subscribed: Callable[[str], None],
         on_entry: Callable[[str, Entry], None],
         on_hint: Callable[[str, Hint], None],
         patience: float,
     ) -> None:
         self._server = server
+        self._damage = damage
         self._on_subscribed = on_subscribed
         self._on_entry = on_entry
         self._on_hint = on_hint
@@ -94,6 +97,11 @@ class Listener:
         with self._lock:
             if self._rooms.pop(room, None):
                 self._try(lambda: self._pubsub.unsubscribe(channel(room)))
+
+    def drop(self, room: str) -> None:
+        """What was published of the room isn't the chat's: only the log tells of it."""
+        name = channel(room)
+        self._damage.report(name, f"what is published on {name} isn't the chat's, and is dropped")
 
     def rooms(self) -> list[str]:
         with self._lock:
@@ -157,6 +165,6 @@ class Listener:
                 return
             numbers = int(told.number), int(told.at)
         except ValueError:
-            logger.warning("what is published on %s isn't the chat's", channel(room))
+            self.drop(room)
             return
         self._on_entry(told.epoch, Entry(room, *numbers, told.user, told.message, told.key))

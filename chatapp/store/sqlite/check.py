@@ -46,6 +46,20 @@ def _wrong_numbers(database: sqlite3.Connection) -> Iterator[str]:
             yield f"the room {name} ends at {last}, and should at {newest}"
         if late:
             yield f"the room {name} has messages that are younger than its time"
+    odd = (
+        "SELECT name FROM rooms WHERE typeof(newest) != 'integer' OR typeof(at) != 'integer' "
+        "ORDER BY name"
+    )
+    for (name,) in database.execute(odd):
+        yield f"the room {name} has a number or a time that is none"
+    odd = (
+        "SELECT name, count(*) FROM messages m JOIN rooms ON rooms.id = m.room "
+        "WHERE typeof(m.id) != 'integer' OR typeof(m.at) != 'integer' OR typeof(user) != 'text' "
+        "OR typeof(message) != 'text' OR typeof(key) NOT IN ('text', 'null') "
+        "GROUP BY name ORDER BY name"
+    )
+    for name, count in database.execute(odd):
+        yield f"the room {name} has {count} messages with a value of a wrong type"
     orphans = database.execute(
         "SELECT count(*) FROM messages WHERE room NOT IN (SELECT id FROM rooms)"
     ).fetchone()[0]

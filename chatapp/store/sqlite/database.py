@@ -43,10 +43,36 @@ WRONG = {
 }
 
 
+OF_ROWS = ("CONSTRAINT", "CORRUPT", "MISMATCH", "TOOBIG")
+"""Errors that say something of the rows at hand only; of CORRUPT, the rest of the file tells."""
+NOT_UTF8 = "Could not decode to UTF-8"
+
+
+class DamagedRow(ValueError):
+    """A row has what the chat doesn't write there. Its text is logged: no client chose any of it,
+    except for a room's name."""
+
+
+def is_of_rows(error: sqlite3.Error | DamagedRow) -> bool:
+    """Whether this is an error of the rows at hand, and not of the file."""
+    if isinstance(error, DamagedRow):
+        return True
+    return name_of(error) in OF_ROWS or str(error).startswith(NOT_UTF8)
+
+
+def words_of(error: Exception) -> str:
+    """What is wrong, without the text of a row."""
+    return str(error).partition(" with text ")[0]
+
+
+def name_of(error: Exception) -> str:
+    return str(getattr(error, "sqlite_errorname", "")).removeprefix("SQLITE_").partition("_")[0]
+
+
 def store_error(path: Path, error: sqlite3.Error | OSError) -> StoreError:
     """What's wrong with the file, in one line."""
-    name = getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_").partition("_")[0]
-    return StoreError(f"{path} {WRONG.get(name) or f'cannot be used: {error}'}")
+    wrong = WRONG.get(name_of(error)) or f"cannot be used: {words_of(error)}"
+    return StoreError(f"{path} {wrong}")
 
 
 def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
@@ -165,10 +191,12 @@ def check_version(path: Path, database: sqlite3.Connection) -> int:
 
 def probe(database: sqlite3.Connection) -> None:
     """Read a little of all that there is, and all the holds, so that damage shows at the start.
+    What a row says isn't looked at: that is an error of its room or its name, later.
 
     Raises:
         sqlite3.DatabaseError: it's damaged.
     """
+    database.text_factory = bytes  # else a text has to be UTF-8
     database.execute("SELECT epoch FROM store").fetchone()
     for whole in ("SELECT * FROM holds", "SELECT folded FROM holds ORDER BY folded"):  # its index
         for _ in database.execute(whole):
@@ -177,6 +205,7 @@ def probe(database: sqlite3.Connection) -> None:
         ends = "SELECT * FROM messages WHERE room = ? AND id >= ? ORDER BY id LIMIT 1"
         database.execute(ends, (room, newest)).fetchone()
         database.execute(ends, (room, 0)).fetchone()
+    database.text_factory = str
 
 
 class Lease:

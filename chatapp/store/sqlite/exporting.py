@@ -9,8 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from chatapp.store.sqlite.database import open_read_only, store_error
+from chatapp.store.sqlite.database import DamagedRow, open_read_only, store_error
 from chatapp.store.sqlite.lines import FORMAT, EndLine, LogLine, LostLine, MessageLine, RoomLine
+from chatapp.store.sqlite.writer import entry_of
 
 MESSAGES = (
     "SELECT id, at, user, message, key FROM messages WHERE room = ? AND at >= ? AND id > ? "
@@ -79,7 +80,7 @@ def _salvage(
                 last = line.id
                 yield line
             return
-        except sqlite3.DatabaseError:
+        except (sqlite3.DatabaseError, DamagedRow):
             if last < newest:
                 first = _first_from_the_end(database, number, newest, last)
                 lost = LostLine(room, last + 1, max(last + 1, first - 1))
@@ -91,8 +92,9 @@ def _messages(
     database: sqlite3.Connection, number: int, room: str, since: int, after: int
 ) -> Iterator[MessageLine]:
     with closing(database.execute(MESSAGES, (number, since, after))) as rows:
-        for message_id, at, user, message, key in rows:
-            yield MessageLine(room, message_id, at, user, message, key or "")
+        for row in rows:
+            said = entry_of(room, *row)
+            yield MessageLine(room, said.id, said.at, said.user, said.message, said.key)
 
 
 def _first_from_the_end(database: sqlite3.Connection, number: int, newest: int, after: int) -> int:

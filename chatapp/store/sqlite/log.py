@@ -14,11 +14,20 @@ from typing import Any, TypeVar
 from chatapp.chat.log import KEEP, Draft, Entry, Page, Retention, bounded
 from chatapp.chat.people.holds import Hold
 from chatapp.chat.people.names import fold
-from chatapp.errors import Unavailable
+from chatapp.errors import Damaged, Unavailable
 from chatapp.store.background import OpenedLog
 from chatapp.store.batch import Batches
-from chatapp.store.sqlite.database import Lease, connect, open_database, store_error
-from chatapp.store.sqlite.writer import Change, Writer
+from chatapp.store.damage import DamageLog
+from chatapp.store.sqlite.database import (
+    DamagedRow,
+    Lease,
+    connect,
+    is_of_rows,
+    open_database,
+    store_error,
+    words_of,
+)
+from chatapp.store.sqlite.writer import Change, Result, Writer, entry_of
 from chatapp.store.threads import off_the_loop
 
 T = TypeVar("T")
@@ -31,7 +40,8 @@ KEPT = "(SELECT newest FROM rooms WHERE name = :room) - :messages"
 SINCE = f"{SELECT} AND id > max(:since, {KEPT}) ORDER BY id"
 BEFORE = f"{SELECT} AND id > {KEPT} AND id < :before ORDER BY id DESC"
 FIND = f"{SELECT} AND id > {KEPT} AND folded = :folded AND key = :key"
-HOLDS = "SELECT folded, user, token, rooms FROM holds"
+HOLDS = "SELECT CAST(folded AS BLOB), CAST(user AS BLOB), token, CAST(rooms AS BLOB) FROM holds"
+"""As bytes: one that isn't UTF-8 is an error of that name alone."""
 HOLD = "INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?)"
 FREE = "DELETE FROM holds WHERE folded = ?"
 BEYOND = 2**62
@@ -48,6 +58,9 @@ class SQLiteLog(OpenedLog):
     What `append` returns has been synced to the disk (WAL, `synchronous=FULL`): neither the end of
     the process nor a power cut loses it. `patience`: seconds to wait for another process to leave
     the file. `clock`: seconds since 1970.
+
+    A row that can't be used is an error of its room or its name, never of the file: whoever asks
+    for that gets Damaged, and a line in the log says so, once a minute at most.
     """
 
     def __init__(
@@ -66,6 +79,7 @@ class SQLiteLog(OpenedLog):
         self._clock = clock
         self._batches: Batches[Draft, Entry] = Batches(self._write, self._deliver)
         self._readers: list[sqlite3.Connection] = []
+        self._damage = DamageLog()
 
     def _begin(self) -> None:
         patience, self._patience = self._patience, 0  # whoever tries again has waited
@@ -121,10 +135,15 @@ class SQLiteLog(OpenedLog):
         return True
 
     def holds(self) -> list[Hold]:
-        rows = self._query(lambda reader: reader.execute(HOLDS).fetchall())
-        return [
-            Hold(folded, user, token, tuple(rooms.split())) for folded, user, token, rooms in rows
-        ]
+        names = "a name that is held"
+        rows = self._query(lambda reader: reader.execute(HOLDS).fetchall(), names)
+        holds = []
+        for row in rows:
+            try:
+                holds.append(hold_of(*row))
+            except DamagedRow as error:
+                self._refusal(names, error)
+        return holds
 
     def keep_hold(self, hold: Hold | None, instead_of: Collection[Hold]) -> None:
         changes: list[Change] = [(FREE, (old.folded,)) for old in instead_of]
@@ -133,8 +152,12 @@ class SQLiteLog(OpenedLog):
         self._open_for_use()
         self._batches.alone(partial(self._try, partial(self._writer.change, changes)))
 
-    def _write(self, drafts: list[Draft]) -> Sequence[tuple[Entry, bool]]:
-        return self._try(lambda: self._writer.commit(drafts))
+    def _write(self, drafts: list[Draft]) -> Sequence[Result]:
+        results = self._try(lambda: self._writer.commit(drafts))
+        for draft, (result, _) in zip(drafts, results, strict=True):
+            if isinstance(result, Damaged) and isinstance(result.__cause__, Exception):
+                self._refusal(f"the room {draft.room}", result.__cause__)
+        return results
 
     def _try(self, write: Callable[[], T]) -> T:
         try:
@@ -154,15 +177,12 @@ class SQLiteLog(OpenedLog):
 
         def fetch(reader: sqlite3.Connection) -> Page:
             with closing(reader.execute(query, parameters)) as rows:
-                entries = (
-                    Entry(room, number, at, user, message, key or "")
-                    for number, at, user, message, key in rows
-                )
+                entries = (entry_of(room, *row) for row in rows)
                 return Page(*bounded(entries, limit), self._epoch)
 
-        return self._query(fetch)
+        return self._query(fetch, f"the room {room}")
 
-    def _query(self, fetch: Callable[[sqlite3.Connection], T]) -> T:
+    def _query(self, fetch: Callable[[sqlite3.Connection], T], about: str) -> T:
         self._open_for_use()
 
         def fetch_with_a_reader() -> T:
@@ -171,9 +191,20 @@ class SQLiteLog(OpenedLog):
 
         try:
             return off_the_loop(fetch_with_a_reader)
-        except sqlite3.Error as error:
-            logger.error("%s", store_error(self.path, error))
-            raise Unavailable from None
+        except (sqlite3.Error, DamagedRow) as error:
+            raise self._refusal(about, error) from None
+
+    def _refusal(self, about: str, error: Exception) -> Unavailable:
+        """Log what is wrong, unless it was logged a short while ago: what a client gets of it."""
+        if isinstance(error, sqlite3.Error) and not is_of_rows(error):
+            self._damage.report("the file", str(store_error(self.path, error)))
+            return Unavailable()
+        self._damage.report(
+            about,
+            f"{self.path}: {about} has a row that can't be used ({words_of(error)}), and is "
+            "unavailable until that is repaired; `chatapp check` and `chatapp export` say more",
+        )
+        return Damaged()
 
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
@@ -195,8 +226,26 @@ class SQLiteLog(OpenedLog):
     def _sweep(self) -> None:
         """Between the batches."""
         steps = self._writer.sweep()
+        advance = partial(next, steps, DONE)
         try:
-            while self._batches.alone(lambda: off_the_loop(lambda: next(steps, DONE))) != DONE:
+            while (step := self._batches.alone(partial(off_the_loop, advance))) != DONE:
+                if isinstance(step, tuple):
+                    room, error = step
+                    self._refusal(f"the room of the id {room}", error)
                 self._closed.wait(SWEEP_PAUSE)
         except sqlite3.Error as error:
             logger.error("%s", store_error(self.path, error))
+
+
+def hold_of(folded: bytes, user: bytes, token: object, rooms: bytes) -> Hold:
+    """The hold of a row.
+
+    Raises:
+        DamagedRow: it isn't one that the chat has written.
+    """
+    if not isinstance(token, bytes):
+        raise DamagedRow("a token is of a wrong type")
+    try:
+        return Hold(folded.decode(), user.decode(), token, tuple(rooms.decode().split()))
+    except UnicodeDecodeError:
+        raise DamagedRow("a text isn't UTF-8") from None

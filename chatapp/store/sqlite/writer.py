@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 from chatapp.chat.log import Draft, Entry, Retention
 from chatapp.chat.people.names import fold
+from chatapp.errors import ChatError, Damaged, Unavailable
+from chatapp.store.sqlite.database import DamagedRow, is_of_rows, name_of
 
 INSERT = "INSERT INTO messages (room, id, at, user, message, folded, key) VALUES "
 ROW = "(?, ?, ?, ?, ?, ?, ?)"
@@ -21,6 +23,10 @@ TOGETHER = 64
 ROOMS_REMEMBERED = 10_000
 SWEPT, ROOMS_SWEPT = 500, 100
 """Messages that one step of retention takes at most, and rooms that it looks at."""
+MOST = 2**53
+"""More than any number of messages, and than any time in ms."""
+Result = tuple[Entry | ChatError, bool]
+"""A draft's entry, and whether it is new; or its refusal."""
 Change = tuple[str, tuple[object, ...]]
 """A statement and its values."""
 
@@ -50,7 +56,11 @@ class _Room:
 
 
 class Writer:
-    """The one who writes messages. Not thread-safe. `clock`: seconds since 1970."""
+    """The one who writes messages. Not thread-safe. `clock`: seconds since 1970.
+
+    A row that can't be used is an error of its room: other rooms' messages are written, and the
+    sweep goes on with the next room.
+    """
 
     def __init__(
         self, database: sqlite3.Connection, retention: Retention, clock: Callable[[], float]
@@ -60,17 +70,44 @@ class Writer:
         self._clock = clock
         self._rooms: dict[str, tuple[int, int, int]] = {}
 
-    def commit(self, drafts: list[Draft]) -> list[tuple[Entry, bool]]:
-        """Number and write `drafts`; the entry of each, and whether it is new.
+    def commit(self, drafts: list[Draft]) -> list[Result]:
+        """Number and write `drafts`; the entry of each, and whether it is new. Those of a damaged
+        room have Damaged in its place, whose cause is the error.
 
         Raises:
-            sqlite3.Error: none of them is written.
+            sqlite3.Error: the file can't be written, and none of them is.
         """
         try:
-            return self._commit(drafts, look_up=False)
-        except sqlite3.IntegrityError:  # the key of one is there already
-            return self._commit(drafts, look_up=True)
-        except sqlite3.Error:
+            return [*self._commit_together(drafts)]
+        except (sqlite3.Error, DamagedRow) as error:
+            if not is_of_rows(error):
+                raise
+            if name_of(error) == "CORRUPT":
+                self.try_to_write()
+        rooms = dict.fromkeys(draft.room for draft in drafts)
+        of_rooms = {
+            room: iter(self._commit_room([draft for draft in drafts if draft.room == room]))
+            for room in rooms
+        }
+        return [next(of_rooms[draft.room]) for draft in drafts]
+
+    def _commit_room(self, drafts: list[Draft]) -> list[Result]:
+        """Write the drafts of one room by themselves, or none of them."""
+        try:
+            return [*self._commit_together(drafts)]
+        except (sqlite3.Error, DamagedRow) as error:
+            refusals = [Damaged() if is_of_rows(error) else Unavailable() for _ in drafts]
+            for refusal in refusals:
+                refusal.__cause__ = error
+            return [(refusal, False) for refusal in refusals]
+
+    def _commit_together(self, drafts: list[Draft]) -> list[tuple[Entry, bool]]:
+        try:
+            try:
+                return self._commit(drafts, look_up=False)
+            except sqlite3.IntegrityError:  # the key of one is there already
+                return self._commit(drafts, look_up=True)
+        except (sqlite3.Error, DamagedRow):
             self._rooms.clear()  # to be read again, whatever has become of the file
             raise
 
@@ -99,6 +136,8 @@ class Writer:
             self._database.execute("INSERT OR IGNORE INTO rooms VALUES (NULL, ?, 0, 0)", (name,))
             select = "SELECT id, newest, at FROM rooms WHERE name = ?"
             row = self._database.execute(select, (name,)).fetchone()
+            if not all(isinstance(value, int) and 0 <= value < MOST for value in row):
+                raise DamagedRow("its number or its time is none")
         return _Room(*row)
 
     def find(self, room: _Room, draft: Draft, folded: str, now: int) -> Entry | None:
@@ -110,7 +149,7 @@ class Writer:
         if row is None:
             return None
         number, at, user, message = row
-        return Entry(draft.room, number, at, user, message, draft.key)
+        return entry_of(draft.room, number, at, user, message, draft.key)
 
     def change(self, changes: Iterable[Change]) -> None:
         """Do what is no message's, in a transaction of its own.
@@ -130,23 +169,33 @@ class Writer:
         """
         self.change([("UPDATE store SET trials = trials + 1", ())])
 
-    def sweep(self) -> Iterator[None]:
-        """Take away what retention no longer keeps, a little with each step."""
+    def sweep(self) -> Iterator[tuple[int, Exception] | None]:
+        """Take away what retention no longer keeps, a little with each step; a room that is damaged
+        is given by its number in the file, with the error."""
         last = 0
         select = "SELECT id, newest FROM rooms WHERE id > ? ORDER BY id LIMIT ?"
         while rooms := self._database.execute(select, (last, ROOMS_SWEPT)).fetchall():
             for room, newest in rooms:
-                while self._sweep_room(room, newest):
-                    yield
-            last = rooms[-1][0]
-            yield
+                try:
+                    while self._sweep_room(room, newest):
+                        yield None
+                except (sqlite3.Error, DamagedRow) as error:
+                    if not is_of_rows(error):
+                        raise
+                    yield room, error
+            last, _ = rooms[-1]
+            yield None
 
     def _sweep_room(self, room: int, newest: int) -> bool:
+        if not isinstance(newest, int):
+            raise DamagedRow("its number or its time is none")
         retired = self._retention.retired(newest)
         cutoff = self._retention.cutoff(int(self._clock() * 1000))
         select = "SELECT id, at FROM messages WHERE room = ? ORDER BY id LIMIT ?"
         last = 0
         for number, at in self._database.execute(select, (room, SWEPT)):
+            if not (isinstance(number, int) and isinstance(at, int)):
+                raise DamagedRow("a message's number or time is none")
             if number > retired and at >= cutoff:
                 break
             last = number
@@ -155,6 +204,20 @@ class Writer:
                 delete = "DELETE FROM messages WHERE room = ? AND id <= ?"
                 self._database.execute(delete, (room, last))
         return last > 0
+
+
+def entry_of(
+    room: str, number: object, at: object, user: object, message: object, key: object
+) -> Entry:
+    """The entry of a row of messages.
+
+    Raises:
+        DamagedRow: a value is of a type that the chat doesn't write there.
+    """
+    match number, at, user, message, key:
+        case int(), int(), str(), str(), str() | None:
+            return Entry(room, number, at, user, message, key or "")
+    raise DamagedRow("a message has a value of a wrong type")
 
 
 class _Numbering:

@@ -75,10 +75,22 @@ def uncount(counter: Counter[str], address: str) -> None:
         del counter[address]
 
 
-@lru_cache(1024)
+LONGEST_REMEMBERED = 64
+"""Characters: an IPv6 address has 45 at most, and then its interface. What a proxy's header says
+may be as long as the header, and isn't remembered."""
+
+
 def is_loopback(address: str) -> bool:
     """Whether a bound for each address makes no sense for it: loopback, or a Unix socket's."""
+    parse = _remembered if len(address) <= LONGEST_REMEMBERED else _is_loopback
+    return parse(address)
+
+
+def _is_loopback(address: str) -> bool:
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return True
+
+
+_remembered = lru_cache(1024)(_is_loopback)

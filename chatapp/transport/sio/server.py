@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import flask_socketio
@@ -27,8 +26,11 @@ KEPT = (
     *("HTTP_COOKIE", "HTTP_AUTHORIZATION", "HTTP_USER_AGENT", "HTTP_ACCEPT_LANGUAGE"),
 )
 """What is kept of the request that began a session: what handlers read, and Flask needs."""
-
-
+MOST_SHARED = 1024
+"""Values of which all sessions that have one have the same string; those used last."""
+LONGEST_SHARED = 512
+"""Characters of such a value, a byte each (PEP 3333): most browsers' User-Agent has fewer than
+300. A longer value is its session's own. So no more than 0.7 MB is kept of what clients sent."""
 ACK = str(socketio_packet.ACK)
 MOST_CONNECTS = 100
 """CONNECT packets of one session: far more than a client has namespaces to enter, and no rate of
@@ -52,7 +54,7 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
         return EngineServer
 
     def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
-        kept = {name: _shared(environ[name]) for name in KEPT if name in environ}
+        kept = {name: shared(environ[name]) for name in KEPT if name in environ}
         super()._handle_eio_connect(eio_sid, kept)
         self._expect_connect(eio_sid)
 
@@ -174,9 +176,18 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
             self._send_packet(eio_sid, packet)
 
 
-def _shared(value: Any) -> Any:
-    """`value`, where it's a string the same one for all sessions that have it."""
-    return sys.intern(value) if type(value) is str else value
+def shared(value: Any) -> Any:
+    """`value`; if it's a short string, the same one for all sessions that have it.
+
+    No string of a client's is interned: Python 3.12 never frees one that is.
+    """
+    return _first(value) if type(value) is str and len(value) <= LONGEST_SHARED else value
+
+
+@lru_cache(MOST_SHARED)
+def _first(value: str) -> str:
+    """The first string of this value, as long as it's among the values used last."""
+    return value
 
 
 class Middleware(flask_socketio._SocketIOMiddleware):  # type: ignore[misc]

@@ -1,0 +1,46 @@
+"""Tells the operator what is damaged in a store, without a line for each attempt."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock
+from time import monotonic
+
+logger = logging.getLogger(__name__)
+INTERVAL = 60.0  # seconds
+MAX_REMEMBERED = 100
+
+
+class DamageLog:
+    """Logs each damaged thing at most once in `interval` seconds. Thread-safe.
+
+    It remembers up to `most` things. So it also logs no more than that many in an interval, and one
+    line more that says that others aren't named.
+    """
+
+    def __init__(
+        self,
+        interval: float = INTERVAL,
+        most: int = MAX_REMEMBERED,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._interval = interval
+        self._most = most
+        self._clock = clock
+        self._logged: OrderedDict[str, float] = OrderedDict()  # when, the oldest first
+        self._lock = Lock()
+
+    def report(self, thing: str, line: str) -> None:
+        """Log `line` about `thing`, unless that was done a short while ago."""
+        with self._lock:
+            now = self._clock()
+            while self._logged and next(iter(self._logged.values())) <= now - self._interval:
+                self._logged.popitem(last=False)
+            if thing in self._logged or len(self._logged) > self._most:
+                return
+            if len(self._logged) == self._most:
+                thing, line = "", "more than that is damaged, which isn't logged"
+            self._logged[thing] = now
+        logger.error("%s", line)

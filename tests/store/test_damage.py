@@ -1,0 +1,36 @@
+"""How often the log tells of what is damaged in a store."""
+
+from __future__ import annotations
+
+import pytest
+from contract import Clock
+
+from chatapp.store.damage import DamageLog
+
+
+@pytest.fixture
+def clock():
+    return Clock(0.0)
+
+
+@pytest.fixture
+def damage(clock):
+    return DamageLog(interval=60, most=3, clock=clock)
+
+
+def test_each_thing_is_logged_once_in_an_interval(damage, clock, caplog):
+    for clock.now in range(121):
+        for thing in ("tea", "cake"):
+            damage.report(thing, f"{thing} is damaged")
+    assert caplog.messages == ["tea is damaged", "cake is damaged"] * 3
+
+
+def test_no_more_things_are_remembered_and_logged_than_the_bound(damage, clock, caplog):
+    for n in range(1000):
+        damage.report(f"room {n}", f"room {n} is damaged")
+    assert caplog.messages[:3] == [f"room {n} is damaged" for n in range(3)]
+    assert caplog.messages[3:] == ["more than that is damaged, which isn't logged"]
+    assert len(damage._logged) == 4
+    clock.now = 60
+    damage.report("room 999", "room 999 is damaged")
+    assert caplog.messages[4:] == ["room 999 is damaged"]

@@ -1,0 +1,139 @@
+"""What the process remembers of what clients send is bounded, and none of it is interned."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+
+import pytest
+from raw import RawWebSocket, handshake, request
+from werkzeug.serving import make_server
+
+from chatapp import create_app
+from chatapp.transport.eio import admission
+from chatapp.transport.sio import server as sio
+
+MARK = "mallory"
+"""In each string that the client makes."""
+
+
+@pytest.fixture
+def served():
+    """The chat, served by this process: on `port`."""
+    server = make_server("127.0.0.1", 0, create_app({"TESTING": True}), threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def interned(monkeypatch) -> list[str]:
+    """All that is interned from now on."""
+    found: list[str] = []
+    intern = sys.intern
+
+    def watched(text: str) -> str:
+        found.append(text)
+        return intern(text)
+
+    monkeypatch.setattr(sys, "intern", watched)
+    return found
+
+
+class Mallory(RawWebSocket):
+    """A client whose handshake has headers of its own making."""
+
+    def __init__(self, server, number: int) -> None:
+        own = f"{MARK}-{number}"
+        headers = {
+            **{"User-Agent": own, "Accept-Language": own, "Cookie": f"{own}={own}"},
+            **{"Authorization": own, "X-Forwarded-For": own, f"X-{own}": own},
+            **{"Origin": f"http://{own}:{server.port}", "Referer": own},
+        }
+        more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        path = f"/socket.io/?EIO=4&transport=websocket&{own}={own}"
+        opening = handshake(server, path, more=more).replace(
+            b"Host: 127.0.0.1", f"Host: {own}".encode()
+        )
+        self.sock = socket.create_connection(("127.0.0.1", server.port), timeout=15)
+        self.send_raw(opening)
+        self.buffer = b""
+        while b"\r\n\r\n" not in self.buffer:
+            received = self.sock.recv(4096)
+            assert received, self.buffer
+            self.buffer += received
+        head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101"), head
+        assert self.text().startswith('0{"sid"')
+
+
+def test_nothing_of_a_client_is_interned(served, interned):
+    """Python 3.12 never frees an interned string."""
+    for n in range(3):
+        own = f"{MARK}-{n}"
+        client = Mallory(served, n)
+        for packet in (f'40/{own},{{"{own}":"{own}"}}', f'40{{"{own}":"{own}"}}'):
+            client.send(packet)
+            client.texts("4")
+        client.send(f'420["setUsername","{own}",{{"token":"{own}","hold":true,"{own}":"{own}"}}]')
+        assert '"ok":true' in client.texts("430")[-1]
+        client.send(f'421["join",{{"room":"{own}","{own}":1}}]')
+        assert '"ok":true' in client.texts("431")[-1]
+        client.send(f'422["msg",{{"room":"{own}","message":"{own}","key":"{own}","{own}":1}}]')
+        assert '"ok":true' in client.texts("432")[-1]
+        for number, event in enumerate(("history", "typing", "leave"), start=3):
+            client.send(f'42{number}["{event}",{{"room":"{own}","{own}":1}}]')
+            assert '"ok":true' in client.texts(f"43{number}")[-1]
+        keys = ",".join(f'"{own}-{key}":{key}' for key in range(200))
+        client.send(f'426["{own}",{{{keys}}}]')
+        assert '"unknown_event"' in client.texts("436")[-1]
+        client.send(f'451-["{own}",{{"_placeholder":true,"num":0}}]')
+        client.send(own.encode())
+        client.send("41")
+        client.close()
+        path = f"/socket.io/?EIO=4&transport=polling&t={own}"
+        assert request(served, "GET", path, User_Agent=own, Accept_Language=own)[0] == 200
+        assert request(served, "GET", f"/r/{own}", Accept_Language=own)[0] == 200
+    sys.intern("here " + MARK)
+    assert [text for text in interned if MARK in text] == ["here " + MARK]
+
+
+def test_sessions_share_what_browsers_have_in_common():
+    values = [" ".join(["Mozilla/5.0", "(X11; Linux x86_64)"]) for _ in range(2)]
+    assert values[0] is not values[1]
+    assert sio.shared(values[0]) is sio.shared(values[1])
+
+
+def test_what_sessions_share_is_bounded_in_count_and_length():
+    for n in range(2 * sio.MOST_SHARED):
+        sio.shared(f"{MARK}-{n}")
+    assert sio._first.cache_info().currsize == sio.MOST_SHARED
+    longest, longer = ("x" * (sio.LONGEST_SHARED + n) for n in (0, 1))
+    before = sio._first.cache_info()
+    assert sio.shared(longer) is longer
+    assert sio._first.cache_info() == before
+    sio.shared(longest)
+    assert sio._first.cache_info().misses == before.misses + 1
+
+
+@pytest.mark.parametrize(
+    ("address", "is_loopback"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("203.0.113.9", False),
+        ("fe80::1%" + "e" * 8000, False),
+        ("::1%" + "e" * 8000, True),
+        ("x" * 8000, True),
+        ("", True),
+    ],
+)
+def test_long_address_is_judged_and_not_remembered(address, is_loopback):
+    before = admission._remembered.cache_info()
+    assert admission.is_loopback(address) is is_loopback
+    after = admission._remembered.cache_info()
+    assert (before == after) is (len(address) > admission.LONGEST_REMEMBERED)
