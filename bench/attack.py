@@ -3,6 +3,10 @@
 The other clients, the bystanders, take turns to say a message, one of them every 20 ms, and time
 when each of them hears it: first without the attack, then with it. The attack is a process of its
 own (bench/attacker.py).
+
+An attack that freezes the server does so for as long as it lasts, so a longest latency of half of
+`--seconds` is a freeze. gunicorn kills a worker that is frozen for 30 seconds: `make bench
+ARGS="--loads attack --seconds 72 --servers chatapp --rounds 1"` takes half an hour and shows that.
 """
 
 from __future__ import annotations
