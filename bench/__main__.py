@@ -98,7 +98,8 @@ def run_one(load: str, name: str, core: int, options: argparse.Namespace) -> Fig
     """Figures, or why there are none."""
     clients = options.clients or LOADS[load].clients
     try:
-        with servers.Server(name, core, LOADS[load].module) as server:
+        limited = LOADS[load].limited
+        with servers.Server(name, core, LOADS[load].module, limited=limited) as server:
             try:
                 return LOADS[load].run(server, options.seconds, clients)
             except OSError as error:
@@ -110,7 +111,7 @@ def run_one(load: str, name: str, core: int, options: argparse.Namespace) -> Fig
 def brief(outcome: Figures | str) -> str:
     if isinstance(outcome, str):
         return f"failed: {outcome}"
-    return ", ".join(f"{figure} {value:.4g}" for figure, value in outcome.items())
+    return ", ".join(f"{key} {value:.4g}" for key, value in outcome.items() if ":" not in key)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ flight) and a few listeners (who time what they hear) are read more closely.
 from __future__ import annotations
 
 import itertools
+import re
 import select
 import socket
 import time
@@ -25,7 +26,10 @@ HANDSHAKE = (
 )
 HANDSHAKE_3 = HANDSHAKE.replace(b"EIO=4", b"EIO=3")  # socket.io 2's
 STARTS = b"HTTP/1.1 101"
-ENTERED_3 = b"\x81\x0240"  # Socket.IO's CONNECT, which those clients hear unasked
+ENTERED = b'40{"sid"'  # Socket.IO's answer to a CONNECT
+ENTERED_3 = b"\x81\x0240"  # the same, which clients of socket.io 2 hear unasked
+SET_NAME = b'420["setUsername","%s"]'
+NAME_ANSWER = re.compile(rb"430\[(.*?)\]")
 ENDS_MESSAGE = b"]"
 HEADS_PING = b"\x01"  # a ping's second byte; another frame has one only where it's long
 
@@ -76,14 +80,22 @@ class Crowd:
         self.leave()
         self.epoll.close()
 
-    def connect(self, count: int, within: float = 60.0, older: bool = False) -> None:
-        """Let `count` clients in, a few at a time; `older` ones speak Engine.IO 3, and are cut
-        unless they `ping`."""
+    def connect(
+        self,
+        count: int,
+        within: float = 60.0,
+        older: bool = False,
+        names: Iterator[str] | None = None,
+        at_once: int = HANDSHAKES,
+    ) -> None:
+        """Let `count` clients in, `at_once` at a time; `older` ones speak Engine.IO 3, and are cut
+        unless they `ping`. Each client takes the next of `names`, if there are any."""
         deadline = time.monotonic() + within
+        entered = ENTERED_3 if older else ENTERED
         begun = 0
         got: dict[int, bytes] = {}
         while begun < count or got:
-            while begun < count and len(got) < HANDSHAKES:
+            while begun < count and len(got) < at_once:
                 begun += 1
                 got[self._knock(older)] = b""
             for client, data in self._read():
@@ -96,7 +108,12 @@ class Crowd:
                 if not data or not now.startswith(STARTS[: len(now)]):
                     answer = now.partition(b"\r\n")[0].decode(errors="replace")
                     raise BenchError(f"a client was turned away: {answer or 'no answer'}")
-                if (ENTERED_3 if older else b'40{"sid"') in now:
+                if names and entered in now:
+                    if entered not in before:
+                        self._send(client, frames.frame(SET_NAME % next(names).encode()))
+                    if is_named(now):
+                        del got[descriptor]
+                elif entered in now:
                     del got[descriptor]
                 elif not older and b'0{"sid"' in now and b'0{"sid"' not in before:
                     self._send(client, frames.frame(b"40"))
@@ -150,9 +167,9 @@ class Crowd:
             listener.closely = listener.listens = True
 
     def _name(self, client: Client) -> None:
-        self._send(client, frames.frame(b'420["setUsername","s%02d"]' % client.number))
+        self._send(client, frames.frame(SET_NAME % (b"s%02d" % client.number)))
         answer, deadline = b"", time.monotonic() + 10
-        while b"430[" not in answer:
+        while not is_named(answer):
             for hearer, data in self._read():
                 if hearer is client:
                     answer += data
@@ -160,8 +177,6 @@ class Crowd:
                     self._take(hearer, data)
             if time.monotonic() > deadline:
                 raise BenchError("a client's name was never set")
-        if b'"ok":true' not in answer:
-            raise BenchError(f"a client's name was refused: {answer!r}")
 
     def say(self, client: Client) -> None:
         """Send the next message of `client`, asking for an acknowledgement."""
@@ -252,3 +267,15 @@ class Crowd:
         for client in self.clients.values():
             client.sock.close()
         self.clients.clear()
+
+
+def is_named(received: bytes) -> bool:
+    """Whether the answer to `setUsername` has come.
+
+    Raises:
+        BenchError: the name was refused.
+    """
+    answer = NAME_ANSWER.search(received)
+    if answer and b'"ok":true' not in answer[1]:
+        raise BenchError(f"a client's name was refused: {answer[1]!r}")
+    return answer is not None

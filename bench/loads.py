@@ -13,9 +13,11 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
 from functools import cache
+from itertools import count
 from typing import NamedTuple
 
 from bench import machine
+from bench.attack import BYSTANDERS, attack
 from bench.back import back
 from bench.errors import BenchError
 from bench.load import Crowd
@@ -28,6 +30,7 @@ RATES = (500, 1000, 2000, 3000, 4000, 5000)  # messages a second
 RATE_P99 = 20.0  # milliseconds
 SIZES = (2000, 4000, 8000)  # clients
 NEWMSG_BYTES = 155
+ARRIVING = 100  # clients that connect at the same time
 TURNS, BLOCKS = 3, 10
 STALLED = 30.0  # seconds, at most, until the kernel holds all that it will for who doesn't read
 
@@ -38,6 +41,7 @@ class Load(NamedTuple):
     clients: int
     servers: Collection[str] = ALONE
     module: str = "wsgi"  # of this chat's app
+    limited: bool = False  # whether this chat has its own limits, as where it is deployed
 
 
 @contextlib.contextmanager
@@ -217,6 +221,27 @@ def idle(server: Server, _seconds: float, clients: int) -> Figures:
         }
 
 
+def arrive(server: Server, _seconds: float, clients: int) -> Figures:
+    with Crowd(*server.ports) as first:  # what is loaded once isn't an arrival's
+        first.connect(ARRIVING, names=map("first {}".format, count()))
+    for _ in quiet(server):
+        pass
+    with Crowd(*server.ports) as crowd:
+        stretch = Stretch(server, crowd)
+        cpu, memory, began = server.cpu(), server.memory(), time.monotonic()
+        crowd.connect(clients, names=map("person {}".format, count()), at_once=ARRIVING)
+        took = time.monotonic() - began
+        for _ in quiet(server):
+            crowd.turn(0)
+        return {
+            "arrive_cpu": (server.cpu() - cpu) * 1e6 / clients,  # microseconds
+            "arrive": took,
+            "arrivals": clients / took,
+            "memory": (server.memory() - memory) / 1000 / clients,  # KB
+            **{name: stretch.end()[name] for name in ("cut", "load_share", "others_share")},
+        }
+
+
 def leave(server: Server, crowd: Crowd, files: int) -> Figures:
     """Seconds until a server has only `files` open again and rests, and its CPU for that."""
     cpu, began = server.cpu(), time.monotonic()
@@ -291,6 +316,21 @@ LOADS = {
         100,
     ),
     "idle": Load("{clients} clients connect, say nothing, and leave at once", idle, 8000),
+    "arrive": Load(
+        f"{{clients}} clients connect, {ARRIVING} at a time, and take a name each; all of them are "
+        "in the lobby, and this chat tells them about each other",
+        arrive,
+        8000,
+        servers=["chatapp", "node", "bun"],
+    ),
+    "attack": Load(
+        "{clients} bystanders in turns say a message every 20 ms, without and with an attack on "
+        "the server; this chat has its default limits",
+        attack,
+        BYSTANDERS,
+        servers=["chatapp", "node", "bun"],
+        limited=True,
+    ),
     "stall": Load(
         "`room`, and then a third of its {clients} clients stop reading: until the server lets "
         f"them go, where it sends enough in {STALLED:g} s for the kernel to take no more",

@@ -56,6 +56,10 @@ def family(pid: int) -> list[int]:
     return pids
 
 
+def all_run(pids: list[int]) -> bool:
+    return all((PROC / str(pid)).exists() for pid in pids)
+
+
 def cpu_seconds(pids: list[int]) -> float:
     """CPU time that the processes have used, user's and system's."""
     return sum(map(_cpu_seconds, pids))

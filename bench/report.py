@@ -53,12 +53,18 @@ FIGURES = {
     "back_cpu": "CPU for that, s",
     "slowest": "slowest answer to a bystander meanwhile, ms",
     "lag": "longest that the loop was blocked, ms",
+    "arrivals": "arrivals a second",
+    "arrive": "all have arrived after, s",
+    "arrive_cpu": "server CPU for each arrival, µs",
+    "added": "p99 latency with an attack, ms more than without it, at most",
+    "ended": "attacks that ended a process of the server",
     "cut": "clients cut while they read",
     "load_share": "the load's share of its core, %",
     "others_share": "what others took, % of one core",
 }
 IN_STALL = {"p99": "the others' p99 latency, ms"}
 HIDDEN = {"stall": {"deliveries", "cpu", "median"}}
+LATENCIES = ("median", "p99", "longest")
 BUSY_LOAD = 0.97  # of its core
 BUSY_OTHERS = 0.1
 
@@ -69,7 +75,7 @@ def report(results: Results, rounds: int, seconds: float, clients: int | None) -
         "\n".join(circumstances(rounds, seconds)),
         "## Goals",
         "\n".join(goals(results)),
-        *(f"## {load}\n\n{table(results, load, clients)}" for load in results.loads()),
+        *(section(results, load, clients) for load in results.loads()),
         "## Notes",
         "\n".join(notes(results)),
     ]
@@ -97,7 +103,7 @@ def circumstances(rounds: int, seconds: float) -> Iterator[str]:
         f"{seconds:g} s for each load, in each of which the servers take turns, started afresh. "
         "A ratio is the median of the rounds' ratios. Clients use WebSocket alone; messages have "
         "64 bytes and ask for an acknowledgement; a delivery is one message to one client. "
-        "**This chat's limits on rates are turned off**, as the others have none."
+        "**This chat's limits on rates are turned off**, as the others have none, but for `attack`."
     )
 
 
@@ -154,6 +160,11 @@ def beside(results: Results, goal: Goal) -> str:
     return shown[goal.ours] + (f" ({others})" if others else "")
 
 
+def section(results: Results, load: str, clients: int | None) -> str:
+    tables = [table(results, load, clients), *(attack_tables(results) if load == "attack" else [])]
+    return "\n\n".join([f"## {load}", *tables])
+
+
 def table(results: Results, load: str, clients: int | None) -> str:
     names = results.servers(load)
     others = [name for name in ("node", "bun") if OURS in names and name in names]
@@ -177,6 +188,78 @@ def table(results: Results, load: str, clients: int | None) -> str:
         shown = IN_STALL.get(figure, name) if load == "stall" else name
         lines.append(f"| {shown} | {' | '.join(each or '-' for each in cells)} |")
     return "\n".join(lines)
+
+
+def attack_tables(results: Results) -> Iterator[str]:
+    """A table of latencies, and one of what else happened, with a row for each attack."""
+    names = results.servers("attack")
+    if not attacks(results):
+        return
+    lines = [
+        "Latency in ms, median / p99 / longest, without the attack → with it:",
+        "The server's CPU during the attack, as % of a core; its memory before, at most, and "
+        "after, in MB; what the attacker sent, in MB, over how many connections, and how many of "
+        "these the server refused or closed:",
+    ]
+    for line, show in zip(lines, (latencies_of, resources_of), strict=True):
+        rows = [line, "", f"|  | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+        for attack in attacks(results):
+            cells = [show(results, server, attack) for server in names]
+            if any(cells):
+                rows.append(f"| {attack} | {' | '.join(each or '-' for each in cells)} |")
+        yield "\n".join(rows)
+
+
+def attacks(results: Results) -> list[str]:
+    """The attacks that were measured, in their order."""
+    found: dict[str, None] = {}
+    for server in results.servers("attack"):
+        for figures in results.figures("attack", server):
+            keys = [key.partition(":") for key in figures or ()]
+            found |= {attack: None for figure, _, attack in keys if attack and figure == "p99"}
+    return list(found)
+
+
+def latencies_of(results: Results, server: str, attack: str) -> str:
+    """`1 / 2 / 3 → 4 / 5 / 6`, and what happened to the bystanders and to the server."""
+
+    def median(figure: str) -> float:
+        return results.median("attack", server, f"{figure}:{attack}") or 0.0
+
+    if not results.values("attack", server, f"p99:{attack}"):
+        return ""
+    before = " / ".join(number(median(f"{figure}_before")) for figure in LATENCIES)
+    during = " / ".join(number(median(figure)) for figure in LATENCIES)
+    worst = {
+        figure: max(results.values("attack", server, f"{figure}:{attack}"))
+        for figure in ("unheard", "cut", "ended")
+    }
+    remarks = [
+        *([f"{100 * worst['unheard']:.0f}% never heard"] if worst["unheard"] >= 0.005 else []),
+        *([f"**{worst['cut']:.0f} cut**"] if worst["cut"] else []),
+        *(["**the server ended**"] if worst["ended"] else []),
+    ]
+    return ", ".join([f"{before} → {during}", *remarks])
+
+
+def resources_of(results: Results, server: str, attack: str) -> str:
+    """`50%; 40, 60, 50 MB; 2 MB over 3, 2 closed`."""
+    figures = {
+        figure: results.median("attack", server, f"{figure}:{attack}")
+        for figure in (
+            *("cpu_share", "memory_before", "memory", "memory_after"),
+            *("sent", "connects", "attacker_cut"),
+        )
+    }
+    shown = {figure: value for figure, value in figures.items() if value is not None}
+    if not shown:
+        return ""
+    memory = ", ".join(f"{shown[each]:.0f}" for each in ("memory_before", "memory", "memory_after"))
+    closed = f", {shown['attacker_cut']:.0f} closed" if shown["attacker_cut"] else ""
+    return (
+        f"{100 * shown['cpu_share']:.0f}%; {memory} MB; "
+        f"{number(shown['sent'])} MB over {shown['connects']:.0f}{closed}"
+    )
 
 
 def cell(values: list[float], is_share: bool) -> str:

@@ -138,5 +138,9 @@ GOALS = [
         *(0.9, True),
     ),
     Goal("mixed", "median_kept", "… and at most 1.1 times the median latency", 1.1),
+    Goal("arrive", "arrive_cpu", "CPU for each arrival at most Node's", 1, other="node"),
+    Goal("attack", "added", "p99 latency at most 50 ms more than without the attack", 50),
+    Goal("attack", "cut", "… no bystander cut", 0),
+    Goal("attack", "ended", "… and the server survives", 0),
     Goal("stall", "growth", "the others' p99 latency at most doubles", 2),
 ]

@@ -131,13 +131,16 @@ class Server:
     """A server of one of KINDS, all its processes on a core of their own; takes connections once
     `with` has begun.
 
-    `module`: where this chat's app is.
+    `module`: where this chat's app is. `limited`: it has its own limits, as where it is deployed.
     """
 
-    def __init__(self, name: str, core: int, module: str = "wsgi") -> None:
+    def __init__(
+        self, name: str, core: int, module: str = "wsgi", *, limited: bool = False
+    ) -> None:
         kind = KINDS[name]
         self.name = name
         self.core = core
+        self.limited = limited
         self.ports = [free_port() for _ in range(kind.nodes)]
         self.port = self.ports[0]
         self.folder = tempfile.TemporaryDirectory(prefix=f"bench-{name}-")
@@ -150,11 +153,12 @@ class Server:
             while not answers(redis, b"PING\r\n"):
                 time.sleep(0.05)
         places = {"folder": self.folder.name, "redis": f"redis://127.0.0.1:{redis}/0"}
-        own = {name: value.format(**places) for name, value in kind.environ.items()}
+        environ = kind.environ.items() - (UNBOUNDED.items() if limited else set())
+        own = {name: value.format(**places) for name, value in environ}
         for port in self.ports:
-            environ = own | {"PORT": str(port), "NODE_ENV": "production"}
             command = [word.format(port=port, module=module) for word in kind.command]
-            self._start(command, kind.folder, environ)
+            its_own = own | {"PORT": str(port), "NODE_ENV": "production"}
+            self._start(command, kind.folder, its_own)
 
     def _start(self, command: list[str], folder: Path, own: dict[str, str]) -> None:
         environ = {k: v for k, v in os.environ.items() if not k.startswith("CHATAPP_")}
@@ -186,6 +190,14 @@ class Server:
     def has_ended(self) -> bool:
         """Whether one of its processes has."""
         return any(process.poll() is not None for process in self.processes)
+
+    def another(self) -> Server:
+        """A server like this one, on the same core."""
+        return Server(self.name, self.core, limited=self.limited)
+
+    def has_survived(self) -> bool:
+        """Whether all the processes still run that it had when it started."""
+        return not self.has_ended() and machine.all_run(self.pids)
 
     def stop(self) -> None:
         """End it and what it started, the last first: their process groups are their own."""

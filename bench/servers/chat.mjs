@@ -1,4 +1,7 @@
 // The chat's two events, for a socket.io server on Node or Bun: what docs/wire.md says of them.
+// Nobody is told who arrives: the chat does that only up to 200 names, and then tells a count once a
+// second. One packet for each arrival and client, as in socket.io's own example, would be 32 million
+// packets for the 8,000 of `arrive`, and would measure nothing else.
 
 export function chat(io) {
   const names = new Map();

@@ -8,6 +8,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from precis_i18n import get_profile
 
 from chatapp.chat.people.names import fold, present, visible
 from chatapp.chat.people.usernames import UsernameSet
@@ -95,6 +96,18 @@ def test_ascii_names_that_differ(pair):
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=32))
 def test_ascii_names_are_the_same_only_if_case_folding_says_so(name):
     assert fold(present(name)) == name.casefold()
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=32))
+def test_ascii_names_are_what_the_profiles_make_of_them(name):
+    try:
+        shown = get_profile("NicknameCasePreserved").enforce(name)
+    except UnicodeEncodeError:  # nothing but spaces
+        with pytest.raises(NameInvalid):
+            present(name)
+        return
+    assert present(name) == shown
+    assert fold(shown) == get_profile("NicknameCaseMapped:CaseFold").enforce(name)
 
 
 @given(names)

@@ -93,7 +93,8 @@ class LocalRoster(Roster):
                 self._remember_rooms(client.user)
 
     def _remember_rooms(self, user: str) -> None:
-        self._usernames.remember_rooms(user, self._rooms_to_keep(user))
+        if self._usernames.is_to_be_held(user):
+            self._usernames.remember_rooms(user, self._rooms_to_keep(user))
 
     def _rooms_to_keep(self, user: str | None) -> list[str]:
         """In the lobby everyone is."""

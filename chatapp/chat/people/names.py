@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import cache, lru_cache
 from pathlib import Path
@@ -13,6 +14,9 @@ from chatapp.errors import NameInvalid
 INPUT_BOUND = 256
 """Input of more code points is refused unread: a security limit, as the rules below cost time."""
 
+PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")
+"""A name that the profiles below leave as it is, but for its case: visible ASCII, and single spaces
+between."""
 EMOJI_VARIATION = "\ufe0f"
 UNSEEN = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc\U0001d159\U00013441\U00013442")
 """Characters that Unicode calls letters or symbols and that show nothing."""
@@ -31,6 +35,19 @@ def present(text: str, max_chars: int = 32) -> str:
     """
     if len(text) > INPUT_BOUND:
         raise NameInvalid(f"The name is too long: {max_chars} characters are allowed.")
+    shown = text if PLAIN.fullmatch(text) else _prepare(text)
+    if len(shown) > max_chars:
+        raise NameInvalid(f"The name is too long: {max_chars} characters are allowed.")
+    return shown
+
+
+@lru_cache(maxsize=256)  # a name is prepared several times as it is claimed
+def _prepare(text: str) -> str:
+    """The shown form of any text, by the profile.
+
+    Raises:
+        NameInvalid: it is empty, or has characters that can't be shown in a name.
+    """
     text = text.replace(EMOJI_VARIATION, "")
     if not text.strip():
         raise NameInvalid("The name is empty.")
@@ -70,6 +87,8 @@ def fold(shown: str) -> str:
     what they look like (UTS 39, section 4). ASCII stays, so that all-ASCII names are the same
     only if their case-folded forms are.
     """
+    if PLAIN.fullmatch(shown):
+        return shown.lower()
     compared = _compared_profile.enforce(shown)
     skeleton = unicodedata.normalize("NFD", compared).translate(_prototypes())
     return unicodedata.normalize("NFD", skeleton).casefold()

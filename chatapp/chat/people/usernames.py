@@ -130,6 +130,11 @@ class UsernameSet:
         listed = there.user if there and there.holder != holder else None
         return Claim(user, given_up.user if given_up else None, listed, ousted, new_token)
 
+    def is_to_be_held(self, name: str) -> bool:
+        """Whether someone has the name and it is to be held. To be asked within `changing`."""
+        record = self._records.get(fold(name))
+        return record is not None and record.holder is not None and record.hold is not None
+
     def remember_rooms(self, name: str, rooms: Iterable[str]) -> None:
         """Keep with `name` that it's in `rooms`, if someone has it and it is to be held; where that
         can't be kept just now, it will be at the next change."""
