@@ -35,19 +35,16 @@ def present(text: str, max_chars: int = 32) -> str:
     """
     if len(text) > INPUT_BOUND:
         raise NameInvalid(f"The name is too long: {max_chars} characters are allowed.")
-    shown = text if PLAIN.fullmatch(text) else _prepare(text)
-    if len(shown) > max_chars:
+    if not PLAIN.fullmatch(text):
+        return _prepare(text, max_chars)
+    if len(text) > max_chars:
         raise NameInvalid(f"The name is too long: {max_chars} characters are allowed.")
-    return shown
+    return text
 
 
 @lru_cache(maxsize=256)  # a name is prepared several times as it is claimed
-def _prepare(text: str) -> str:
-    """The shown form of any text, by the profile.
-
-    Raises:
-        NameInvalid: it is empty, or has characters that can't be shown in a name.
-    """
+def _prepare(text: str, max_chars: int) -> str:
+    """The shown form of any text, by the profile (see `present`)."""
     text = text.replace(EMOJI_VARIATION, "")
     if not text.strip():
         raise NameInvalid("The name is empty.")
