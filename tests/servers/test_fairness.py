@@ -13,7 +13,7 @@ from raw import RawWebSocket, frame, request
 from serving import UNLIMITED, Server
 from tracing import ANSWERED, ARRIVED
 
-from chatapp.transport.loop.reading import STEPS_PER_SLICE
+from chatapp.transport.loop.reading import FRAMES_PER_SLICE, STEPS_PER_SLICE
 
 GEVENT = ["gunicorn", "gevent-websocket"]
 STEPS = 400  # of each connection
@@ -78,7 +78,7 @@ def test_a_flood_of_events_leaves_everyone_a_turn(traced, connections):
     for client in flooding:
         client.texts("431")
         client.close()
-    assert longest(traced, waited=2 * connections) <= STEPS_PER_SLICE
+    assert longest(traced, waited=2 * connections) <= FRAMES_PER_SLICE
 
 
 def test_a_body_in_tiny_chunks_leaves_everyone_a_turn(traced):

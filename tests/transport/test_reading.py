@@ -33,9 +33,8 @@ class Loop:
         self.next.clear()
         watched = [reader for reader in reversed(self.ready) if reader.watched]
         self.told += len(watched)
-        for call in [partial(self.scheduler.ready, reader) for reader in watched]:
+        for call in [partial(self.scheduler.ready, reader) for reader in watched] + due:
             call()
-        self.calls += due
         while self.calls:
             self.calls.pop(0)()
         return self.now - began

@@ -143,10 +143,8 @@ def at_the_loops_end(call: Callable[[], None]) -> None:
 
 
 def in_the_loops_next_turn(call: Callable[[], None]) -> None:
-    """Have `call()` called once gevent's loop has looked for new events and dealt with them.
-
-    The timer's priority is the lowest, so it is due after all events of that turn.
-    """
+    """Have `call()` called once gevent's loop has looked for new events, as the last of them: the
+    timer's priority is the lowest."""
     from gevent import get_hub  # noqa: PLC0415 (threads need none)
 
     loop = get_hub().loop
@@ -154,6 +152,6 @@ def in_the_loops_next_turn(call: Callable[[], None]) -> None:
 
     def due() -> None:
         timer.close()
-        loop.run_callback(call)
+        call()
 
     timer.start(due)

@@ -1,10 +1,11 @@
 """Fair scheduling of what arrives: each connection gets a slice of the loop's time in its turn.
 
 Under gevent, `recv` and `send` don't switch while the kernel has data or room, so a client that
-always has more to say would keep the loop for itself. A slice ends after `SLICE` seconds or
-`STEPS_PER_SLICE` requests or messages; the connection then waits until all others have had theirs.
-A connection that becomes ready goes before those that have used up a slice, so that an occasional
-message doesn't wait behind a flood (as sparse flows in RFC 8290, section 4.1).
+always has more to say would keep the loop for itself. A slice ends after `SLICE` seconds, or after
+`STEPS_PER_SLICE` requests or `FRAMES_PER_SLICE` messages; the connection then waits until all
+others have had theirs. A connection that becomes ready goes before those that have used up a
+slice, so that an occasional message doesn't wait behind a flood (as sparse flows in RFC 8290,
+section 4.1).
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from greenlet import getcurrent
 
 SLICE = 0.01  # seconds
 STEPS_PER_SLICE = 16
-"""Requests of one connection, or messages of one client, in a slice."""
+"""Requests of one connection in a slice."""
+FRAMES_PER_SLICE = 64
+"""Messages of one connection in a slice; each costs much less than a request."""
 STARVED = 1.0
 """Seconds that a connection with a backlog waits at most while others keep the loop busy."""
 
@@ -40,8 +43,8 @@ class ReadScheduler:
 
     The loop doesn't watch a connection that waits, else each would cost something in each turn.
     `after_events(call)` has `call()` called once the loop has dealt with all events that it knows
-    of; `next_turn(call)` does so in its next turn, after it has looked for new events. `greenlets`:
-    whether `wait_turn` is called in greenlets; in threads it does nothing.
+    of; `next_turn(call)` has it called in the loop's next turn, as the last of its events.
+    `greenlets`: whether `wait_turn` is called in greenlets; in threads it does nothing.
     """
 
     def __init__(
@@ -118,25 +121,33 @@ class ReadScheduler:
 
     def _serve(self) -> None:
         try:
-            self._serve_once()
+            while self._ready and self.has_time_left():
+                self._ready.popleft().read_on()
+        finally:
+            self._after_events(self._serve_backlog)
+
+    def _serve_backlog(self) -> None:
+        """Serve those with a backlog, each of them once, while a slice of their own lasts; what has
+        been said by now to others has left before."""
+        self._end()
+        try:
+            for _ in range(self._due):
+                if not self._may_go_on():
+                    break
+                _, connection = self._backlogged.popleft()
+                connection.read_on()
         finally:
             self._due = len(self._backlogged)
             self._serving = bool(self._ready or self._backlogged)
             if self._serving:
                 self._next_turn(self._serve)
 
-    def _serve_once(self) -> None:
-        """Serve each of those that are due once, while the slice lasts: first those without a
-        backlog, but none that is starved is kept waiting for them."""
-        self._end()
-        while self._ready and self.has_time_left():
-            self._ready.popleft().read_on()
-        for _ in range(self._due):
-            since, connection = self._backlogged[0]
-            if not self.has_time_left() and self._clock() - since < STARVED:
-                break
-            self._backlogged.popleft()
-            connection.read_on()
+    def _may_go_on(self) -> bool:
+        """Whether there is time for a connection with a backlog: none while others wait that have
+        none, but none is kept waiting for too long."""
+        since, _ = self._backlogged[0]
+        is_starved = self._clock() - since >= STARVED
+        return is_starved or (not self._ready and self.has_time_left())
 
 
 class WaitingGreenlet(Waiter):  # type: ignore[misc]

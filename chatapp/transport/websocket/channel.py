@@ -14,7 +14,7 @@ from chatapp.transport.http.servers import duplicate
 from chatapp.transport.loop.clock import Clock, Timer
 from chatapp.transport.loop.meter import units_of
 from chatapp.transport.loop.outbox import WOULD_BLOCK, Limits, Outbox
-from chatapp.transport.loop.reading import STEPS_PER_SLICE, ReadScheduler
+from chatapp.transport.loop.reading import FRAMES_PER_SLICE, ReadScheduler
 from chatapp.transport.websocket.protocol import NORMAL, POLICY_VIOLATION, WebSocket
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ class Channel:
     def _may_go_on(self, step: int) -> bool:
         if not self._watcher:
             return True
-        return step < STEPS_PER_SLICE and self._tasks.scheduler.has_time_left()
+        return step < FRAMES_PER_SLICE and self._tasks.scheduler.has_time_left()
 
     def _finish(self, answer: bytes) -> None:
         self._closing = True
