@@ -23,9 +23,11 @@ STEPS = 400  # of each connection
 def traced(request, tmp_path):
     path = tmp_path / "socket"
     server = Server(request.param, tmp_path, UNLIMITED, "-b", f"unix:{path}", module="tracing")
-    assert fetch(server, "POST", f"/bystander?path={path}") == "ok"
-    yield server
-    server.stop()
+    try:
+        assert fetch(server, "POST", f"/bystander?path={path}") == "ok"
+        yield server
+    finally:
+        server.stop()
 
 
 def fetch(server, method: str, path: str) -> str:
