@@ -20,10 +20,17 @@ class Admission:
     A session has a connection of its own for a poll and one for a POST, and its page loads files
     over some more: so there may be more connections than sessions. A WebSocket's connection counts
     as its session alone. Loopback addresses have no bound of their own unless `limit_loopback`. All
-    bounds are security limits.
+    bounds are security limits. `refused` counts what is over them.
     """
 
-    def __init__(self, most: int, most_per_address: int, limit_loopback: bool = False) -> None:
+    def __init__(
+        self,
+        most: int,
+        most_per_address: int,
+        refused: Counter[str],
+        limit_loopback: bool = False,
+    ) -> None:
+        self._refused = refused
         self._most = most
         self._most_per_address = most_per_address
         self._limit_loopback = limit_loopback
@@ -44,6 +51,7 @@ class Admission:
         if self._is_bounded(address):
             over = over or self._addresses[address] >= self._most_per_address
         if over:
+            self._refused["sessions"] += 1
             raise Refused((3, "Too many connections"), "429 Too Many Requests", RETRY)
         self.inside += 1
         self._addresses[address] += 1
@@ -57,6 +65,7 @@ class Admission:
         """Count a connection from `address`; false if there are too many."""
         bound = 2 * self._most_per_address + BESIDE_SESSIONS
         if self._is_bounded(address) and self._connections[address] >= bound:
+            self._refused["connections"] += 1
             return False
         self._connections[address] += 1
         return True

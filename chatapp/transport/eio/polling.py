@@ -89,6 +89,8 @@ def post(connection: Connection, environ: WSGIEnvironment) -> Answer:
 def _take_body(connection: Connection, environ: WSGIEnvironment) -> Answer:
     answer, body = _read(connection, environ)
     if answer is not TAKEN:
+        if answer is TOO_LARGE:
+            connection.server.refused["large_body"] += 1
         return answer
     try:
         packets = connection.packets(body, environ.get("CONTENT_TYPE") == OCTETS)

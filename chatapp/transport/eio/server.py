@@ -100,8 +100,10 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         self.turn = Turn(at_the_loops_end) if self.gevent else None
         self.scheduler = ReadScheduler(at_the_loops_end, in_the_loops_next_turn, self.gevent)
         self.clock = Clock(self.spawn, self.event, lock=self.lock)
-        self.guard = RequestGuard(self.scheduler, self.clock, request_timeout)
-        self.admission = Admission(max_connections, max_connections_per_address, limit_loopback)
+        self.guard = RequestGuard(self.scheduler, self.clock, request_timeout, self.refused)
+        self.admission = Admission(
+            max_connections, max_connections_per_address, self.refused, limit_loopback
+        )
         self._last_words: dict[str, Connection] = {}
 
     def async_modes(self) -> list[str]:

@@ -8,6 +8,7 @@ take in time is given up. The servers do none of these (gunicorn reads an unread
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -29,12 +30,16 @@ QUICK = 0.001  # seconds; after a step that took less, the next is twice as long
 
 
 class RequestGuard:
-    """Guards requests. `seconds`: how long a client may take for each part of an answer."""
+    """Guards requests. `seconds`: how long a client may take for each part of an answer. `refused`
+    counts the bodies and answers that were left."""
 
-    def __init__(self, scheduler: ReadScheduler, clock: Clock, seconds: float) -> None:
+    def __init__(
+        self, scheduler: ReadScheduler, clock: Clock, seconds: float, refused: Counter[str]
+    ) -> None:
+        self.clock = clock
+        self.seconds = seconds
+        self.refused = refused
         self._scheduler = scheduler
-        self._clock = clock
-        self._seconds = seconds
 
     def answer(
         self, app: WSGIApplication, environ: WSGIEnvironment, start_response: StartResponse
@@ -43,7 +48,7 @@ class RequestGuard:
         self._scheduler.wait_turn()
         if not has_body(environ):
             parts = app(environ, start_response)
-            return Answer(parts, environ, None, self._clock, self._seconds)
+            return Answer(self, parts, environ, None)
         body = Body(environ, self._scheduler)
         environ["wsgi.input"] = io.BufferedReader(body)
 
@@ -53,7 +58,7 @@ class RequestGuard:
             return start_response(status, headers, *exc_info)
 
         parts = app(environ, start)
-        return Answer(parts, environ, body, self._clock, self._seconds)
+        return Answer(self, parts, environ, body)
 
 
 def has_body(environ: WSGIEnvironment) -> bool:
@@ -111,26 +116,25 @@ class Answer:
 
     def __init__(
         self,
+        guard: RequestGuard,
         parts: Iterable[bytes],
         environ: WSGIEnvironment,
         body: Body | None,
-        clock: Clock,
-        seconds: float,
     ) -> None:
+        self._guard = guard
         self._parts = parts
         self._environ = environ
         self._body = body
-        self._clock = clock
-        self._seconds = seconds
         self._deadline: Timer | None = None
 
     def __iter__(self) -> Iterator[bytes]:
         for part in self._parts:
-            self._deadline = self._clock.call_later(self._seconds, self._give_up)
+            self._deadline = self._guard.clock.call_later(self._guard.seconds, self._give_up)
             yield part
             self._deadline.cancel()
 
     def _give_up(self) -> None:
+        self._guard.refused["answer_timeout"] += 1
         shut(self._environ)
 
     def close(self) -> None:
@@ -140,4 +144,5 @@ class Answer:
         if hasattr(self._parts, "close"):
             self._parts.close()
         if self._body and not self._body.is_read:
+            self._guard.refused["unread_body"] += 1
             leave_body(self._environ, self._body.unread)

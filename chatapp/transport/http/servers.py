@@ -66,6 +66,6 @@ def leave_body(environ: WSGIEnvironment, unread: object) -> None:
     if "werkzeug.socket" in environ:
         shut(environ)  # so that what it reads has an end
         return
-    # gevent's pywsgi, whose connection the answer's "Connection: close" ends.
-    unread.content_length = 0  # type: ignore[attr-defined]
-    unread.chunked_input = False  # type: ignore[attr-defined]
+    if hasattr(unread, "chunked_input"):  # gevent's pywsgi; "Connection: close" ends it
+        unread.content_length = 0  # type: ignore[attr-defined]
+        unread.chunked_input = False
