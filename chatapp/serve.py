@@ -37,6 +37,10 @@ graceful_timeout = 3 + ceil(DRAIN_TIME)  # seconds; the master's own tasks take 
 forwarded_allow_ips = ""  # X-Forwarded-* is CHATAPP_TRUSTED_PROXIES' matter alone
 
 
+GC_THRESHOLD = (20_000, 50, 50)
+"""Less often than Python's own (700, 10, 10): a session is some 20 objects without a cycle."""
+
+
 def on_starting(server: Any) -> None:
     """Refuse in one line what can't work, before anything is listening."""
     if server.cfg.workers != 1:
@@ -87,6 +91,7 @@ def post_worker_init(worker: Any) -> None:
         sys.exit(Arbiter.WORKER_BOOT_ERROR)
     gc.collect()
     gc.freeze()  # else each collection looks through the loaded modules again
+    gc.set_threshold(*GC_THRESHOLD)
     worker.closing = gevent.spawn(close_clients, worker)
     engine = worker.wsgi.extensions["socketio"].server.eio
     end_stalled(worker.sockets, engine.ping_interval + engine.ping_timeout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from audience import Audience
 
-from chatapp.chat.people.crowd import CROWD
+from chatapp.chat.people.crowd import CROWD, Announcer
 from chatapp.chat.people.presence import Presence
 
 
@@ -86,6 +86,17 @@ def test_a_crowd_is_told_at_most_once_a_second_and_ends_with_the_truth(presence,
     assert audience.heard["watcher"][-1] == ("presence", {"room": "lobby", "count": 250})
     audience.wait(10)
     assert len(audience.heard["watcher"]) == CROWD + 2
+
+
+@pytest.mark.parametrize(("count", "seconds"), [(2000, 1), (5000, 2.5)])
+def test_a_larger_crowd_is_told_less_often(audience, count, seconds):
+    announcer = Announcer(audience.tell, audience.later, clock=audience.clock)
+    for changed in (count - 1, count):
+        announcer.announce("lobby", "userJoined", {}, "a", changed)
+    audience.wait(seconds - 0.1)
+    assert [change["count"] for _, change in audience.heard["watcher"]] == [count - 1]
+    audience.wait(0.2)
+    assert [change["count"] for _, change in audience.heard["watcher"]] == [count - 1, count]
 
 
 def test_a_crowd_that_is_none_any_more_names_people_again(presence, audience):

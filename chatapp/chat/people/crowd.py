@@ -10,6 +10,8 @@ from typing import Any
 
 CROWD = 200
 """A room of more names tells its count only (docs/wire.md, People)."""
+TOLD_A_SECOND = 2000
+"""Names to which a crowd's count is told in a second; a larger crowd hears it less often."""
 
 Tell = Callable[..., None]
 """`tell(room, event, *arguments, skip=client)`: everyone in the room hears it, but for `skip`."""
@@ -19,7 +21,7 @@ Later = Callable[[float, Callable[[], Any]], Any]
 
 class Announcer:
     """Has those in a room hear who comes and goes: one by one, or, in a crowd, how many they are,
-    at most once in `interval` seconds. Thread-safe."""
+    at most once in `interval` seconds for each TOLD_A_SECOND of them. Thread-safe."""
 
     def __init__(
         self,
@@ -51,7 +53,8 @@ class Announcer:
                     del self._crowds[room]
             elif crowd and not crowd.waiting:
                 crowd.waiting = True
-                wait = crowd.told + self._interval - self._clock()
+                interval = self._interval * max(1, count / TOLD_A_SECOND)
+                wait = crowd.told + interval - self._clock()
                 if wait > 0:
                     self._later(wait, partial(self._tell_count_later, room, crowd))
                 else:
