@@ -14,8 +14,8 @@ import geventwebsocket.websocket
 import pytest
 import socketio
 from flask import Flask
-from gevent import pywsgi
-from gevent.pywsgi import WSGIServer
+from gevent import baseserver, pywsgi
+from gevent.baseserver import BaseServer
 from geventwebsocket.handler import WebSocketHandler
 from gunicorn.arbiter import Arbiter
 from gunicorn.http import wsgi
@@ -208,7 +208,8 @@ READ_BY_NAME = [
     (pywsgi.WSGIHandler.__init__, "self.socket = sock"),
     (GeventWorker.run, "hfun = partial(self.handle, s)"),
     (GeventWorker.run, "server = self.server_class("),
-    (WSGIServer.handle, "def handle(self, sock, address)"),
+    (BaseServer.do_handle, "spawn(_handle_and_close_when_done, handle, close, args)"),
+    (baseserver._handle_and_close_when_done, "finally:\n        close(*args_tuple)"),
     # An answer's `close` may end the connection: nothing between it and the except clauses.
     (AsyncWorker.handle_request, "respiter.close()\n            if resp.should_close()"),
     (AsyncWorker.handle_request, "except StopIteration:\n            raise"),

@@ -43,26 +43,43 @@ def bound_connections(worker: Any, connections: Connections) -> None:
         return
 
     class Server(worker.server_class):  # type: ignore[misc]
-        def handle(self, sock: Any, address: Any) -> None:
-            serve(connections, super().handle, sock, address)
+        """gevent calls `do_close` once for each connection that `do_handle` has taken."""
+
+        def do_handle(self, sock: Any, address: Any) -> None:
+            if connections.connect(host_of(address)):
+                super().do_handle(sock, address)
+            else:
+                refuse(sock)
+
+        def do_close(self, sock: Any, address: Any) -> None:
+            super().do_close(sock, address)
+            connections.disconnect(host_of(address))
 
     worker.server_class = Server
 
 
-def serve(connections: Connections, handle: Callable[..., Any], *arguments: Any) -> None:
-    """Have `handle(…, sock, address)` serve a connection, unless its address has too many."""
-    *_, sock, peer = arguments
-    address = peer[0] if isinstance(peer, tuple) else ""  # a Unix socket's has none
-    if not connections.connect(address):
-        with suppress(OSError):
-            sock.sendall(REFUSAL)
-        sock.close()
+def serve(
+    connections: Connections, handle: Callable[..., Any], listener: Any, sock: Any, address: Any
+) -> None:
+    """Have gunicorn serve a connection, unless its address has too many."""
+    host = host_of(address)
+    if not connections.connect(host):
+        refuse(sock)
         return
     try:
-        with suppress(ConnectionError):  # of which pywsgi would log a traceback
-            handle(*arguments)
+        handle(listener, sock, address)
     finally:
-        connections.disconnect(address)
+        connections.disconnect(host)
+
+
+def host_of(address: Any) -> str:
+    return address[0] if isinstance(address, tuple) else ""  # a Unix socket's has none
+
+
+def refuse(sock: socket.socket) -> None:
+    with suppress(OSError):
+        sock.send(REFUSAL)  # which a new connection always has room for
+    sock.close()
 
 
 def bound_threads(seconds: float, server_class: type = ThreadedWSGIServer) -> None:

@@ -8,12 +8,21 @@ take in time is given up. The servers do none of these (gunicorn reads an unread
 from __future__ import annotations
 
 import io
+import socket
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from chatapp.transport.http.servers import leave_body, shut
+from chatapp.transport.http.servers import (
+    duplicate,
+    end_body,
+    leave_body,
+    server_socket,
+    shut,
+)
 from chatapp.transport.loop.clock import Clock, Timer
 from chatapp.transport.loop.reading import ReadScheduler
 
@@ -26,6 +35,8 @@ its own, which costs a server 6 µs."""
 MAX_STEP = 65536
 MAX_DIGITS = 15
 """Of a body's length: longer numbers aren't read."""
+LINGER_SECONDS = 2.0
+MAX_LINGERING = 100
 QUICK = 0.001  # seconds; after a step that took less, the next is twice as long
 
 
@@ -40,6 +51,25 @@ class RequestGuard:
         self.seconds = seconds
         self.refused = refused
         self._scheduler = scheduler
+        self._lingering: dict[Any, None] = {}  # sockets, the oldest first
+
+    def linger(self, environ: WSGIEnvironment) -> None:
+        """Keep a connection that ends with an unread body for a while, so that its client sees the
+        answer and not a reset. Nothing is read, so that the client soon can't send any more."""
+        sock = server_socket(environ)
+        if sock is None:
+            return
+        with suppress(OSError):
+            same = duplicate(sock)
+            self._lingering[same] = None
+            self.clock.call_later(LINGER_SECONDS, partial(self._end, same))
+            same.shutdown(socket.SHUT_WR)
+        while len(self._lingering) > MAX_LINGERING:
+            self._end(next(iter(self._lingering)))
+
+    def _end(self, sock: Any) -> None:
+        self._lingering.pop(sock, None)
+        sock.close()
 
     def answer(
         self, app: WSGIApplication, environ: WSGIEnvironment, start_response: StartResponse
@@ -132,6 +162,8 @@ class Answer:
             self._deadline = self._guard.clock.call_later(self._guard.seconds, self._give_up)
             yield part
             self._deadline.cancel()
+        if self._body and not self._body.is_read:
+            end_body(self._environ)
 
     def _give_up(self) -> None:
         self._guard.refused["answer_timeout"] += 1
@@ -145,4 +177,5 @@ class Answer:
             self._parts.close()
         if self._body and not self._body.is_read:
             self._guard.refused["unread_body"] += 1
+            self._guard.linger(self._environ)
             leave_body(self._environ, self._body.unread)

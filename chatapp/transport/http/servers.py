@@ -53,6 +53,13 @@ def shut(environ: WSGIEnvironment, how: int = socket.SHUT_RDWR) -> None:
                 same.close()
 
 
+def end_body(environ: WSGIEnvironment) -> None:
+    """Have what is left of a request's body end where Werkzeug reads it, which it does before it
+    closes an answer; call it when the answer's last part has been written."""
+    if "werkzeug.socket" in environ:
+        shut(environ, socket.SHUT_RD)
+
+
 def leave_body(environ: WSGIEnvironment, unread: object) -> None:
     """Have the server close the connection without reading the rest of a request's body; call it
     when the answer has been written. `unread`: the server's own `wsgi.input`.
@@ -61,11 +68,7 @@ def leave_body(environ: WSGIEnvironment, unread: object) -> None:
         StopIteration: to gunicorn's gevent worker, which reads the rest only if it goes on.
     """
     if "gunicorn.socket" in environ:
-        shut(environ, socket.SHUT_WR)
         raise StopIteration
-    if "werkzeug.socket" in environ:
-        shut(environ)  # so that what it reads has an end
-        return
     if hasattr(unread, "chunked_input"):  # gevent's pywsgi; "Connection: close" ends it
         unread.content_length = 0  # type: ignore[attr-defined]
         unread.chunked_input = False
