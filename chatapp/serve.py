@@ -129,8 +129,14 @@ def worker_int(worker: Any) -> None:
 
 
 def hand_over_socket(_server: Any, handler: Any) -> bool:
-    """gevent-websocket's pre_start_hook; true: the application does the rest."""
+    """gevent-websocket's pre_start_hook; true: the application does the rest.
+
+    It gets the body that the server would read to its end, also where the request asks for an
+    upgrade: for that, gevent gives it the connection's raw bytes.
+    """
     handler.environ["gunicorn.sock"] = handler.socket
+    handler.environ["wsgi.input"] = handler.wsgi_input
+    handler.environ["wsgi.input_terminated"] = True
     return True
 
 
