@@ -17,6 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -293,7 +294,8 @@ def fuzz(server: Server, seed: int, seconds: float, attacks: int) -> str:
         person.leaves()
     assert not (more := left_over(server, at_first)), f"left over: {more}"
     assert names_left(server) == 0
-    assert not (found := tracebacks(server)), found[0][:3000]
+    found = tracebacks(server)
+    assert not found, f"{len(found)} tracebacks; the first:\n{found[0][:3000]}"
     assert after - before < 20_000, f"resident memory grew by {after - before} KiB"
     return (
         f"{server.kind}: {fuzzer.begun} attacks, {bystanders.report()}; floods: "
@@ -302,7 +304,7 @@ def fuzz(server: Server, seed: int, seconds: float, attacks: int) -> str:
     )
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="for each kind of server")
     parser.add_argument("--attacks", type=int, default=10**9, help="at most")
@@ -310,13 +312,18 @@ def main() -> None:
     parser.add_argument("--kind", choices=KINDS, action="append", help="one kind of server only")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
+    failed = 0
     for kind in options.kind or KINDS:
         with tempfile.TemporaryDirectory() as folder:
             server = Server(kind, Path(folder), SETTINGS, module="watched")
             try:
                 print(fuzz(server, options.seed, options.seconds, options.attacks), flush=True)
+            except Exception:
+                failed = 1
+                print(f"{kind}:\n{traceback.format_exc()}", flush=True)
             finally:
                 server.stop()
+    return failed
 
 
 if __name__ == "__main__":
