@@ -36,6 +36,8 @@ TRIP_SECONDS = 5.0
 NAMES = ("Bystander 1", "Bystander 2")
 PARSING = {"gevent-websocket": "read_request", "flask": "make_environ"}
 """Functions of servers that log a traceback of what they can't parse."""
+SWITCH_SECONDS = 0.0005
+"""How long attacks keep Python to themselves while the bystanders' threads wait for it."""
 UNDER_WAY = 32
 """How many attacks over HTTP may be under way at once."""
 PACKETS = [
@@ -311,6 +313,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     parser.add_argument("--kind", choices=KINDS, action="append", help="one kind of server only")
     options = parser.parse_args()
+    sys.setswitchinterval(SWITCH_SECONDS)
     print(f"seed {options.seed}", flush=True)
     failed = 0
     for kind in options.kind or KINDS:

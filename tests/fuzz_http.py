@@ -81,6 +81,8 @@ METERED = frame(struct.pack("!H", 1008), 8, mask=False)
 """The frame that closes a connection which has sent too much."""
 FLOOD = 15_000
 """Frames of a flood: more than the meter allows with the fuzzer's settings."""
+MOST_CHUNKS = 10_000
+"""To build more takes so long that the bystanders, who are in the same process, wait for it."""
 CUT_SECONDS = 30.0
 """How soon after its end a flood has been cut, on a machine that does other things."""
 FILE = re.compile(rb"/static/[^\"' ]+")
@@ -283,7 +285,8 @@ class Http:
 
     def chunks(self, content: bytes) -> bytes:
         """A body in chunks, which may be malformed."""
-        size = self.random.choice([1, 1, 7, 1000, max(1, len(content))])
+        size = self.random.choice([1, 1, 7, 1000, len(content)])
+        size = max(1, size, len(content) // MOST_CHUNKS)
         extension = self.random.choice(EXTENSIONS).encode()
         parts = [content[at : at + size] for at in range(0, len(content), size)]
         chunks = [b"%x%b\r\n%b\r\n" % (len(part), extension, part) for part in parts]
