@@ -62,8 +62,7 @@ class Fuzzer:
         self.under_way: list[Iterator[None]] = []
 
     def attack(self) -> None:
-        """Begin an attack, or go on with one over HTTP. That the server ends the connection is its
-        right."""
+        """Begin an attack, or go on with one over HTTP. The server may end its connection."""
         with contextlib.suppress(OSError, AssertionError, ValueError, EOFError):
             if len(self.under_way) == UNDER_WAY or self.random.random() < len(self.under_way) / 40:
                 self.go_on()
@@ -183,7 +182,7 @@ class Fuzzer:
 
 
 class Bystander(Person):
-    """A person who waits for what bystanders say."""
+    """A client that takes what the bystanders say, message by message."""
 
     def __init__(self, url: str, transport: str) -> None:
         self.news: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -196,7 +195,7 @@ class Bystander(Person):
 
 
 class Bystanders:
-    """Two who chat throughout: each message comes to both, in order and in time."""
+    """Two clients that chat throughout: each message comes to both, in order and in time."""
 
     def __init__(self, server: Server) -> None:
         self.people = [Bystander(server.url, "websocket"), Bystander(server.url, "polling")]
