@@ -79,7 +79,11 @@ def post_worker_init(worker: Any) -> None:
 
     # As they are by now: see post_fork.
     from chatapp.errors import StoreError, Unavailable  # noqa: PLC0415
-    from chatapp.transport.http.accepting import bound_connections, end_stalled  # noqa: PLC0415
+    from chatapp.transport.http.accepting import (  # noqa: PLC0415
+        bound_connections,
+        end_stalled,
+        expect_stalled,
+    )
 
     try:
         if chat := worker.wsgi.extensions.get("chat"):  # else it's another application
@@ -95,6 +99,7 @@ def post_worker_init(worker: Any) -> None:
     worker.closing = gevent.spawn(close_clients, worker)
     engine = worker.wsgi.extensions["socketio"].server.eio
     end_stalled(worker.sockets, engine.ping_interval + engine.ping_timeout)
+    expect_stalled(worker)
     if not settings.trusted_proxies:  # else all connections are a proxy's
         bound_connections(worker, engine.admission)
     if "geventwebsocket" in type(worker).__module__:
@@ -134,8 +139,14 @@ def worker_int(worker: Any) -> None:
 
 
 def hand_over_socket(_server: Any, handler: Any) -> bool:
-    """gevent-websocket's pre_start_hook; true: the application does the rest."""
+    """gevent-websocket's pre_start_hook; true: the application does the rest.
+
+    It gets the body that the server would read to its end, also where the request asks for an
+    upgrade: for that, gevent gives it the connection's raw bytes.
+    """
     handler.environ["gunicorn.sock"] = handler.socket
+    handler.environ["wsgi.input"] = handler.wsgi_input
+    handler.environ["wsgi.input_terminated"] = True
     return True
 
 

@@ -1,7 +1,8 @@
-"""The transport's fuzzer: mutated bytes at a live server, while two bystanders chat (make fuzz).
+"""The transport's fuzzer: attacks on a live server, while two bystanders chat (make fuzz).
 
-Bounded in time and in number; talks to this machine alone. It fails if a bystander loses a message,
-a traceback is logged, or connections, greenlets, timers or names are left over.
+Bounded in time and in number; talks to this machine alone. It fails if a bystander loses a message
+or waits too long for one, a flood isn't cut, memory grows, a traceback is logged, or connections,
+greenlets, timers or names are left over.
 """
 
 from __future__ import annotations
@@ -9,21 +10,36 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import queue
 import random
 import socket
+import statistics
 import sys
 import tempfile
-import threading
 import time
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from fuzz_eio3 import Older
+from fuzz_http import Http
 from person import Person
 from raw import Polling, RawWebSocket, frame, handshake, request
 from serving import KINDS, UNLIMITED, Server
 
-SETTINGS = {**UNLIMITED, "PING_INTERVAL": "3", "PING_TIMEOUT": "2"}
+SETTINGS = {**UNLIMITED, "EVENT_LIMIT": "400/10", "PING_INTERVAL": "3", "PING_TIMEOUT": "2"}
+"""A bystander sends up to 250 events in 10 s; the meter allows 6,000 frames and requests."""
+TRIP_SECONDS = 5.0
+"""How long a bystander's message may take at most, on a machine that does other things."""
+NAMES = ("Bystander 1", "Bystander 2")
+PARSING = {"gevent-websocket": "read_request", "flask": "make_environ"}
+"""Functions of servers that log a traceback of what they can't parse."""
+SWITCH_SECONDS = 0.0005
+"""How long attacks keep Python to themselves while the bystanders' threads wait for it."""
+UNDER_WAY = 32
+"""How many attacks over HTTP may be under way at once."""
 PACKETS = [
     *["0", "1", "2", "2probe", "3", "3probe", "4", "5", "6", "40", "41", "42[]", '42["msg"]'],
     *['42["msg",{"message":"hi"}]', '421["setUsername","Fuzz"]', '42["join",{"limit":5}]'],
@@ -41,11 +57,33 @@ class Fuzzer:
         self.random = random.Random(seed)
         self.attacks = [self.frames, self.packets, self.bodies, self.handshakes, self.requests]
         self.attacks += [self.upgrades, *Older(self).attacks]
+        self.http = Http(self)
+        self.begun = 0
+        self.under_way: list[Iterator[None]] = []
 
     def attack(self) -> None:
-        """One attack. That the server ends the connection is its right."""
+        """Begin an attack, or go on with one over HTTP. The server may end its connection."""
         with contextlib.suppress(OSError, AssertionError, ValueError, EOFError):
-            self.random.choice(self.attacks)()
+            if len(self.under_way) == UNDER_WAY or self.random.random() < len(self.under_way) / 40:
+                self.go_on()
+                return
+            self.begun += 1
+            if self.random.random() < 0.5:
+                self.under_way.append(self.random.choice(self.http.attacks)())
+            else:
+                self.random.choice(self.attacks)()
+
+    def go_on(self) -> None:
+        """Go on with one of the attacks that are under way, until it yields or ends."""
+        attack = self.under_way.pop(self.random.randrange(len(self.under_way)))
+        for _ in attack:
+            self.under_way.append(attack)
+            return
+
+    def end(self) -> None:
+        """End the attacks that are under way."""
+        for attack in self.under_way:
+            attack.close()
 
     def mutated(self, data: bytes) -> bytes:
         """`data` with some of its bytes changed, dropped, doubled or added."""
@@ -143,51 +181,68 @@ class Fuzzer:
             link.recv(4096)
 
 
+class Bystander(Person):
+    """A client that takes what the bystanders say, message by message."""
+
+    def __init__(self, url: str, transport: str) -> None:
+        self.news: queue.SimpleQueue[str] = queue.SimpleQueue()
+        super().__init__(url, transport)
+
+    def _hear(self, event: str, *arguments: Any) -> None:
+        super()._hear(event, *arguments)
+        if event == "newmsg" and arguments[0]["user"] in NAMES:
+            self.news.put(arguments[0]["message"])
+
+
 class Bystanders:
-    """Two who chat throughout, and lose nothing."""
+    """Two clients that chat throughout: each message comes to both, in order and in time."""
 
     def __init__(self, server: Server) -> None:
-        self.people = [Person(server.url, "websocket"), Person(server.url, "polling")]
-        self.said: list[str] = []
+        self.people = [Bystander(server.url, "websocket"), Bystander(server.url, "polling")]
+        self.trips: list[float] = []
         self.going = True
-        self.chatting = threading.Thread(target=self.chat)
+        self.pool = ThreadPoolExecutor(1)
 
     def __enter__(self) -> Bystanders:
-        for person, name in zip(self.people, ("Bystander 1", "Bystander 2"), strict=True):
+        for person, name in zip(self.people, NAMES, strict=True):
             assert person.sets(name)["ok"]
-        self.chatting.start()
+        self.chatting = self.pool.submit(self.chat)
         return self
 
     def chat(self) -> None:
         while self.going:
-            text = f"message {len(self.said)}"
-            assert self.people[len(self.said) % 2].says("msg", {"message": text})["ok"]
-            self.said.append(text)
+            begun, text = time.monotonic(), f"message {len(self.trips)}"
+            speaker = self.people[len(self.trips) % 2]
+            assert speaker.says("msg", {"message": text})["ok"]
+            for person in self.people:
+                heard = person.news.get(timeout=20)
+                assert heard == text, f"a bystander heard {heard!r}, not {text!r}"
+            self.trips.append(time.monotonic() - begun)
             time.sleep(0.02)
 
     def __exit__(self, *_: object) -> None:
         self.going = False
-        self.chatting.join(30)
+        self.pool.shutdown()
+        self.chatting.result()
 
     def check(self) -> None:
-        for person in self.people:
-            deadline = time.monotonic() + 20
-            while self.heard(person) != self.said and time.monotonic() < deadline:
-                time.sleep(0.1)
-            assert self.heard(person) == self.said, "a bystander lost a message"
+        """Fail if a message was late, or came twice."""
+        assert all(person.news.empty() for person in self.people)
+        assert max(self.trips) < TRIP_SECONDS, f"a message took {max(self.trips):.1f} s"
 
-    def heard(self, person: Person) -> list[str]:
-        users = ("Bystander 1", "Bystander 2")
-        events = [event for event in person.heard if event[0] == "newmsg"]
-        return [said["message"] for _, said, _ in events if said["user"] in users]
+    def report(self) -> str:
+        """How long messages took, from being sent until both have heard them."""
+        percentiles = statistics.quantiles(self.trips, n=100, method="inclusive")
+        times = [percentiles[49], percentiles[98], max(self.trips)]
+        shown = ", ".join(f"{1000 * seconds:.0f}" for seconds in times)
+        return f"{len(self.trips)} messages of bystanders, none lost (median, p99, max: {shown} ms)"
 
 
 def tracebacks(server: Server) -> list[str]:
-    """Those in the log; of gevent's own HTTP server, which logs what it can't parse, only ours."""
+    """Those in the log, but for what a server logs of a request that it can't parse."""
     found = server.log.read_text(errors="replace").split("Traceback (most recent call last)")[1:]
-    if server.kind == "gevent-websocket":
-        return [text for text in found if "/chatapp/" in text]
-    return found
+    parsing = PARSING.get(server.kind)
+    return [text for text in found if not parsing or f", in {parsing}\n" not in text]
 
 
 def resident_kib(server: Server) -> int:
@@ -223,46 +278,54 @@ def names_left(server: Server) -> int:
 
 def fuzz(server: Server, seed: int, seconds: float, attacks: int) -> str:
     """Fuzz `server` until either bound is reached; a line on what was seen."""
-    fuzzer, done, begun = Fuzzer(server, seed), 0, time.monotonic()
+    fuzzer, begun = Fuzzer(server, seed), time.monotonic()
     names_left(server)  # opens what is opened once
     at_first = alive(server)
     with Bystanders(server) as bystanders:
         share = 0.0
-        while done < 200 or share < 1:
+        while (fuzzer.begun < 200 or share < 1) and not bystanders.chatting.done():
             fuzzer.attack()
-            done += 1
-            share = max(done / attacks, (time.monotonic() - begun) / seconds)
-            if done <= 200 or share < 0.25:  # by then the log is as long as it gets
+            share = max(fuzzer.begun / attacks, (time.monotonic() - begun) / seconds)
+            if fuzzer.begun <= 200 or share < 0.25:  # by then the log is as long as it gets
                 before = resident_kib(server)
         after = resident_kib(server)
+        fuzzer.end()
     bystanders.check()
     for person in bystanders.people:
         person.leaves()
     assert not (more := left_over(server, at_first)), f"left over: {more}"
     assert names_left(server) == 0
-    assert not (found := tracebacks(server)), found[0][:3000]
+    found = tracebacks(server)
+    assert not found, f"{len(found)} tracebacks; the first:\n{found[0][:3000]}"
     assert after - before < 20_000, f"resident memory grew by {after - before} KiB"
     return (
-        f"{server.kind}: {done} attacks, {len(bystanders.said)} messages of bystanders, none lost; "
-        f"resident memory {before} KiB, then {after} KiB; nothing left over of {list(at_first)}"
+        f"{server.kind}: {fuzzer.begun} attacks, {bystanders.report()}; floods: "
+        f"{dict(fuzzer.http.floods)}; resident memory {before} KiB, then {after} KiB; "
+        f"nothing left over of {list(at_first)}"
     )
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="for each kind of server")
     parser.add_argument("--attacks", type=int, default=10**9, help="at most")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     parser.add_argument("--kind", choices=KINDS, action="append", help="one kind of server only")
     options = parser.parse_args()
+    sys.setswitchinterval(SWITCH_SECONDS)
     print(f"seed {options.seed}", flush=True)
+    failed = 0
     for kind in options.kind or KINDS:
         with tempfile.TemporaryDirectory() as folder:
             server = Server(kind, Path(folder), SETTINGS, module="watched")
             try:
                 print(fuzz(server, options.seed, options.seconds, options.attacks), flush=True)
+            except Exception:
+                failed = 1
+                print(f"{kind}:\n{traceback.format_exc()}", flush=True)
             finally:
                 server.stop()
+    return failed
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 
 import pytest
-from raw import RawWebSocket, frame, request
+from raw import RawWebSocket, exchange, frame, request
 from serving import UNLIMITED, Server
 from tracing import ANSWERED, ARRIVED
 
@@ -135,11 +135,23 @@ def test_a_body_over_the_bound_is_not_drained(serve, kind):
 
 
 @pytest.mark.parametrize("kind", GEVENT)
-def test_a_request_after_a_read_body_uses_the_same_connection(serve, kind):
+def test_a_body_after_connection_upgrade_is_not_drained(serve, kind):
+    """RFC 9110, section 7.8: a server may ignore that; gevent's gives such a request raw bytes."""
+    server = serve(kind, **UNLIMITED)
+    head = (
+        b"POST /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nContent-Length: 100\r\n\r\n"
+    )
+    answer = exchange(server, head, seconds=5)
+    assert answer.startswith(b"HTTP/1.1 405")
+
+
+@pytest.mark.parametrize("connection", ["keep-alive", "Upgrade"])
+@pytest.mark.parametrize("kind", GEVENT)
+def test_a_request_after_a_read_body_uses_the_same_connection(serve, kind, connection):
     server = serve(kind, **UNLIMITED)
     _, _, opening = request(server, "GET", "/socket.io/?EIO=4&transport=polling")
     path = f"/socket.io/?EIO=4&transport=polling&sid={json.loads(opening[1:])['sid']}"
-    post = f"POST {path} HTTP/1.1\r\nHost: x\r\n"
+    post = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\n"
     whole = f"{post}Content-Length: 2\r\n\r\n40"
     chunked = f"{post}Transfer-Encoding: chunked\r\n\r\n1\r\n3\r\n0\r\n\r\n"
     after = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

@@ -8,9 +8,9 @@ from serving import KINDS, Server
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_mutated_bytes_harm_nobody(tmp_path, kind):
+def test_attacks_harm_nobody(tmp_path, kind):
     server = Server(kind, tmp_path, SETTINGS, module="watched")
     try:
-        print(fuzz(server, seed=20260, seconds=5, attacks=600))
+        print(fuzz(server, seed=20260, seconds=3, attacks=400))
     finally:
         server.stop()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 
 import pytest
+from fuzz import alive
 from raw import eventually, request
 from serving import KINDS, UNLIMITED, Server
 from werkzeug.serving import make_server
@@ -59,6 +61,23 @@ def test_a_client_that_never_reads_its_answers_is_cut(tmp_path, kind):
             with contextlib.suppress(ConnectionError):
                 while link.recv(2**20):
                     pass
+        assert "Traceback" not in server.log.read_text()
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("kind", GEVENT)
+def test_an_answer_that_the_kernel_gives_up_is_not_logged(tmp_path, kind):
+    """TCP_USER_TIMEOUT, where it is shorter than the time for an answer."""
+    brief = {"PING_INTERVAL": "0.5", "PING_TIMEOUT": "0.5"}
+    server = Server(kind, tmp_path, brief, module="watched")
+    try:
+        path = re.findall('/static/[^"]*socket.io[^"]*', request(server, "GET", "/")[2])[0]
+        files = alive(server)["file"]
+        with connect(server) as link:
+            link.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 500)
+            eventually(lambda: alive(server)["file"] > files)
+            eventually(lambda: alive(server)["file"] == files)
         assert "Traceback" not in server.log.read_text()
     finally:
         server.stop()

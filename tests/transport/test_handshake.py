@@ -49,6 +49,8 @@ def test_not_asked_for(name, value):
         ("HTTP_SEC_WEBSOCKET_KEY", "", 400),
         ("HTTP_SEC_WEBSOCKET_KEY", "\xff" * 24, 400),
         ("HTTP_SEC_WEBSOCKET_KEY", "dGhlIHNhbXBsZSBub25jZQ=", 400),
+        ("HTTP_TRANSFER_ENCODING", "chunked", 400),
+        ("CONTENT_LENGTH", "2", 400),
         ("HTTP_SEC_WEBSOCKET_KEY", b64encode(b"x" * 15).decode(), 400),
         ("HTTP_SEC_WEBSOCKET_KEY", b64encode(b"x" * 17).decode(), 400),
         ("HTTP_SEC_WEBSOCKET_VERSION", "", 426),

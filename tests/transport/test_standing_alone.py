@@ -206,6 +206,8 @@ READ_BY_NAME = [
     (geventwebsocket.websocket.WebSocket.__init__, "self.handler = handler"),
     (geventwebsocket.websocket.WebSocket.__init__, "self.closed = False"),
     (pywsgi.WSGIHandler.__init__, "self.socket = sock"),
+    (pywsgi.WSGIHandler.get_environ, "self.wsgi_input = Input("),
+    (pywsgi.WSGIHandler.handle_one_response, "self.wsgi_input._discard()"),
     (GeventWorker.run, "hfun = partial(self.handle, s)"),
     (GeventWorker.run, "server = self.server_class("),
     (BaseServer.do_handle, "spawn(_handle_and_close_when_done, handle, close, args)"),

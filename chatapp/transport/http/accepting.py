@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import socket
 import threading
 from collections.abc import Callable, Iterable
@@ -33,6 +35,20 @@ def end_stalled(listeners: Iterable[socket.socket], seconds: float) -> None:
         if listener.family in (socket.AF_INET, socket.AF_INET6):
             milliseconds = round(seconds * 1000)
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+
+
+def expect_stalled(worker: Any) -> None:
+    """Have gunicorn's `worker` log no traceback where the kernel has ended a stalled connection."""
+    worker.log.error_log.addFilter(is_unexpected)
+    if worker.server_class is not None:  # gevent's pywsgi
+        handler = worker.wsgi_handler
+        handler.ignored_socket_errors = (*handler.ignored_socket_errors, errno.ETIMEDOUT)
+
+
+def is_unexpected(record: logging.LogRecord) -> bool:
+    """Whether a record tells of something else than a connection that the kernel has ended."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, OSError) and error.errno == errno.ETIMEDOUT)
 
 
 def bound_connections(worker: Any, connections: Connections) -> None:

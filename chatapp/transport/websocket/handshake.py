@@ -8,6 +8,7 @@ from hashlib import sha1
 from typing import TYPE_CHECKING
 
 from chatapp.transport.eio.http_errors import BAD_REQUEST, Refused
+from chatapp.transport.http.guard import has_body
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
@@ -38,14 +39,16 @@ def accept(environ: WSGIEnvironment) -> bytes:
     """The 101 that opens the WebSocket which a request asks for (section 4.2.2).
 
     Raises:
-        Refused: with 426, it asks for another version; with 400, it isn't as section 4.2.1 has it.
+        Refused: with 426, it asks for another version; with 400, it isn't as section 4.2.1 has it,
+            or announces a body, which a proxy and we might tell apart from frames differently.
     """
     version = environ.get("HTTP_SEC_WEBSOCKET_VERSION")
     if version != "13":
         raise Refused(BAD_REQUEST, "426 Upgrade Required", *UNDERSTOOD)
     key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "").encode("latin-1")
     http_1_0 = environ.get("SERVER_PROTOCOL") == "HTTP/1.0"
-    if environ["REQUEST_METHOD"] != "GET" or http_1_0 or not is_key(key):
+    odd = environ["REQUEST_METHOD"] != "GET" or http_1_0 or has_body(environ)
+    if odd or not is_key(key):
         raise Refused(BAD_REQUEST)
     return ACCEPTED % b64encode(sha1(key + GUID, usedforsecurity=False).digest())
 
