@@ -172,6 +172,7 @@ RELIED_ON = {
     GeventPyWSGIWorker: ["server_class"],
     GeventWorker: ["server_class", "handle"],
     gevent.hub.Waiter: ["switch", "get", "greenlet"],
+    gevent.hub.Hub: ["NOT_ERROR"],
     ThreadedWSGIServer: ["verify_request"],
     Arbiter: ["WORKER_BOOT_ERROR"],
     geventwebsocket.websocket.WebSocket: ["close"],

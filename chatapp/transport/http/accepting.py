@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
+from gevent import get_hub
 from werkzeug.serving import ThreadedWSGIServer
 
 REFUSAL = (
@@ -38,11 +39,14 @@ def end_stalled(listeners: Iterable[socket.socket], seconds: float) -> None:
 
 
 def expect_stalled(worker: Any) -> None:
-    """Have gunicorn's `worker` log no traceback where the kernel has ended a stalled connection."""
+    """Have gunicorn's `worker` log no traceback where the kernel has ended a stalled connection, or
+    where a client has gone that gevent's pywsgi tells of its malformed request."""
     worker.log.error_log.addFilter(is_unexpected)
     if worker.server_class is not None:  # gevent's pywsgi
         handler = worker.wsgi_handler
         handler.ignored_socket_errors = (*handler.ignored_socket_errors, errno.ETIMEDOUT)
+        hub = get_hub()
+        hub.NOT_ERROR = (*hub.NOT_ERROR, ConnectionError, TimeoutError)
 
 
 def is_unexpected(record: logging.LogRecord) -> bool:
