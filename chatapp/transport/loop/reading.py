@@ -24,7 +24,7 @@ STEPS_PER_SLICE = 16
 FRAMES_PER_SLICE = 64
 """Messages of one connection in a slice; each costs much less than a request."""
 STARVED = 1.0
-"""Seconds that a connection with a backlog waits at most while others keep the loop busy."""
+"""Seconds after which a connection with a backlog no longer waits for those that have none."""
 
 
 class Readable(Protocol):
@@ -144,10 +144,11 @@ class ReadScheduler:
 
     def _may_go_on(self) -> bool:
         """Whether there is time for a connection with a backlog: none while others wait that have
-        none, but none is kept waiting for too long."""
+        none, but none is kept waiting for too long. Those that have waited for too long share one
+        slice, as there may be any number of them."""
         since, _ = self._backlogged[0]
         is_starved = self._clock() - since >= STARVED
-        return is_starved or (not self._ready and self.has_time_left())
+        return self.has_time_left() and (is_starved or not self._ready)
 
 
 class WaitingGreenlet(Waiter):  # type: ignore[misc]
