@@ -75,7 +75,11 @@ def post_worker_init(worker: Any) -> None:
 
     # As they are by now: see post_fork.
     from chatapp.errors import StoreError, Unavailable  # noqa: PLC0415
-    from chatapp.transport.http.accepting import bound_connections, end_stalled  # noqa: PLC0415
+    from chatapp.transport.http.accepting import (  # noqa: PLC0415
+        bound_connections,
+        end_stalled,
+        read_in_turns,
+    )
 
     try:
         if chat := worker.wsgi.extensions.get("chat"):  # else it's another application
@@ -90,6 +94,7 @@ def post_worker_init(worker: Any) -> None:
     worker.closing = gevent.spawn(close_clients, worker)
     engine = worker.wsgi.extensions["socketio"].server.eio
     end_stalled(worker.sockets, engine.ping_interval + engine.ping_timeout)
+    read_in_turns(worker, engine.scheduler)
     if not settings.trusted_proxies:  # else all connections are a proxy's
         bound_connections(worker, engine.admission)
     if "geventwebsocket" in type(worker).__module__:

@@ -1,4 +1,5 @@
-"""Bounds on the connections that a server accepts, before anything has been asked over them."""
+"""Bounds on the connections that a server accepts, before anything has been asked over them, and
+fair reading from them."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ from functools import partial
 from typing import Any, Protocol
 
 from werkzeug.serving import ThreadedWSGIServer
+
+from chatapp.transport.loop.reading import ReadScheduler
 
 REFUSAL = (
     b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nConnection: close\r\n"
@@ -38,13 +41,58 @@ def end_stalled(listeners: Iterable[socket.socket], seconds: float) -> None:
 def bound_connections(worker: Any, connections: Connections) -> None:
     """Have gunicorn's `worker`, which isn't running yet, refuse an address's connections beyond its
     bound with 429."""
+    serve_by(worker, partial(serve, connections))
+
+
+def read_in_turns(worker: Any, scheduler: ReadScheduler) -> None:
+    """Have gunicorn's `worker`, which isn't running yet, read from each connection in its turn.
+
+    Servers parse heads, chunks and trailers as long as bytes come, and a read doesn't switch to
+    another greenlet while the kernel has some.
+    """
+    kinds: dict[type, type] = {}
+
+    def serve_in_turns(handle: Callable[..., Any], *arguments: Any) -> None:
+        *_, sock, _ = arguments
+        kind = type(sock)
+        if kind not in kinds:
+            kinds[kind] = in_turns(kind, scheduler)
+        sock.__class__ = kinds[kind]
+        handle(*arguments)
+
+    serve_by(worker, serve_in_turns)
+
+
+def in_turns(kind: Any, scheduler: ReadScheduler) -> type:
+    """Return a subclass of a class of sockets, which waits for its turn after each read."""
+
+    class InTurns(kind):  # type: ignore[misc]
+        __slots__ = ()
+
+        def recv(self, *arguments: Any) -> Any:
+            return self._in_turn(super().recv(*arguments))
+
+        def recv_into(self, *arguments: Any) -> Any:
+            return self._in_turn(super().recv_into(*arguments))
+
+        def _in_turn(self, received: Any) -> Any:
+            if received and self.gettimeout() != 0:  # else it's read on the loop
+                scheduler.wait_after_read()
+            return received
+
+    return InTurns
+
+
+def serve_by(worker: Any, serve: Callable[..., Any]) -> None:
+    """Have gunicorn's `worker` serve each connection by `serve(handle, …, sock, address)`, where
+    `handle(…, sock, address)` is what did so before."""
     if worker.server_class is None:
-        worker.handle = partial(serve, connections, worker.handle)
+        worker.handle = partial(serve, worker.handle)
         return
 
     class Server(worker.server_class):  # type: ignore[misc]
         def handle(self, sock: Any, address: Any) -> None:
-            serve(connections, super().handle, sock, address)
+            serve(super().handle, sock, address)
 
     worker.server_class = Server
 

@@ -90,20 +90,32 @@ class ReadScheduler:
 
     def wait_turn(self) -> None:
         """Return at once if the calling greenlet may take a step, else once it is its turn."""
+        self._wait(1)
+
+    def wait_after_read(self) -> None:
+        """Return once the calling greenlet may parse what it has read from its connection.
+
+        The first read in a slice is no step: what is parsed from it waits for its own turn.
+        """
+        self._wait(0)
+
+    def _wait(self, first: int) -> None:
+        """Wait for the turn to take a step, which counts for `first` if it begins a slice."""
         if not self._greenlets:
             return
         current = getcurrent()
-        if current is not self._running:
+        if current is self._running:
+            self._steps += 1
+        else:
             self._running = current
-            self._steps = 0
-        self._steps += 1
+            self._steps = first
         if self._steps <= STEPS_PER_SLICE and not self._ready and self.has_time_left():
             return
         waiting = WaitingGreenlet()
         self._let_wait(waiting, backlogged=self._steps > 1)
         waiting.get()
         self._running = current
-        self._steps = 1
+        self._steps = first
 
     def _let_wait(self, connection: Readable, backlogged: bool) -> None:
         connection.unwatch()
