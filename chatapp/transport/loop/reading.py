@@ -95,7 +95,7 @@ class ReadScheduler:
     def wait_after_read(self) -> None:
         """Return once the calling greenlet may parse what it has read from its connection.
 
-        The first read in a slice is no step: what is parsed from it waits for its own turn.
+        The first read in a slice is no step: the one that follows it is in the same turn.
         """
         self._wait(0)
 
@@ -106,6 +106,8 @@ class ReadScheduler:
         current = getcurrent()
         if current is self._running:
             self._steps += 1
+            if self._steps == 1:  # its turn began with a read
+                return
         else:
             self._running = current
             self._steps = first
