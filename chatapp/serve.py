@@ -77,6 +77,7 @@ def post_worker_init(worker: Any) -> None:
     from chatapp.errors import StoreError, Unavailable  # noqa: PLC0415
     from chatapp.transport.http.accepting import (  # noqa: PLC0415
         bound_connections,
+        bound_heads,
         end_stalled,
         read_in_turns,
     )
@@ -94,6 +95,7 @@ def post_worker_init(worker: Any) -> None:
     worker.closing = gevent.spawn(close_clients, worker)
     engine = worker.wsgi.extensions["socketio"].server.eio
     end_stalled(worker.sockets, engine.ping_interval + engine.ping_timeout)
+    bound_heads(worker)
     read_in_turns(worker, engine.scheduler)
     if not settings.trusted_proxies:  # else all connections are a proxy's
         bound_connections(worker, engine.admission)
