@@ -79,11 +79,8 @@ def post_worker_init(worker: Any) -> None:
 
     # As they are by now: see post_fork.
     from chatapp.errors import StoreError, Unavailable  # noqa: PLC0415
-    from chatapp.transport.http.accepting import (  # noqa: PLC0415
-        bound_connections,
-        end_stalled,
-        expect_stalled,
-    )
+    from chatapp.transport.http.accepting import Uncounted  # noqa: PLC0415
+    from chatapp.transport.http.gunicorn import guard_worker  # noqa: PLC0415
 
     try:
         if chat := worker.wsgi.extensions.get("chat"):  # else it's another application
@@ -98,10 +95,9 @@ def post_worker_init(worker: Any) -> None:
     gc.set_threshold(*GC_THRESHOLD)
     worker.closing = gevent.spawn(close_clients, worker)
     engine = worker.wsgi.extensions["socketio"].server.eio
-    end_stalled(worker.sockets, engine.ping_interval + engine.ping_timeout)
-    expect_stalled(worker)
-    if not settings.trusted_proxies:  # else all connections are a proxy's
-        bound_connections(worker, engine.admission)
+    connections = Uncounted() if settings.trusted_proxies else engine.admission
+    patience = engine.ping_interval + engine.ping_timeout
+    guard_worker(worker, connections, engine.scheduler, patience)
     if "geventwebsocket" in type(worker).__module__:
         worker.server_class.pre_start_hook = hand_over_socket
 

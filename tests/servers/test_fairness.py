@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 
 import pytest
-from raw import RawWebSocket, exchange, frame, request
+from raw import Polling, RawWebSocket, exchange, frame, request
 from serving import UNLIMITED, Server
 from tracing import ANSWERED, ARRIVED
 
@@ -28,6 +28,10 @@ def traced(request, tmp_path):
         yield server
     finally:
         server.stop()
+
+
+def connect(server) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), 30)
 
 
 def fetch(server, method: str, path: str) -> str:
@@ -90,6 +94,32 @@ def test_a_body_in_tiny_chunks_leaves_everyone_a_turn(traced):
         link.sendall(head + b"1\r\nx\r\n" * 256 * STEPS + b"0\r\n\r\n")
         assert link.recv(65536).startswith(b"HTTP/1.1 200")
     assert longest(traced, waited=2) <= STEPS / 4
+
+
+@pytest.mark.parametrize("kind", GEVENT)
+def test_trailers_without_end_leave_everyone_a_turn(serve, kind):
+    """RFC 9112, section 7.1.2: gevent's HTTP server takes any number of trailers."""
+    server = serve(kind, **UNLIMITED)
+    path = Polling(server).path
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n".encode()
+    answered = threading.Event()
+
+    def flood() -> None:
+        with contextlib.suppress(ConnectionError), connect(server) as link:
+            link.sendall(head)
+            while not answered.is_set():
+                link.sendall(b"a: b\r\n" * 10_000)
+
+    flooding = threading.Thread(target=flood)
+    bystander = RawWebSocket(server)
+    flooding.start()
+    try:
+        for number in range(10):
+            bystander.send(f'42{number}["join"]')
+            bystander.texts(f"43{number}")
+    finally:
+        answered.set()
+        flooding.join()
 
 
 BODIES = {

@@ -50,6 +50,23 @@ def test_loopback_and_a_proxy_have_no_bound_of_their_own(serve, kind, exempt):
         assert request(server, "GET", "/healthz")[0] == 200
 
 
+@pytest.mark.parametrize("kind", GEVENT)
+def test_a_request_head_is_bounded(serve, kind):
+    """http.client, by which gevent's HTTP server reads it, takes 100 lines of 64 KiB."""
+    server = serve(kind, **UNLIMITED)
+    line = b"a: " + b"x" * 60_000 + b"\r\n"
+    with connect(server) as link, contextlib.suppress(ConnectionError):
+        link.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + line * 20)
+        while link.recv(4096):  # it ends with nothing more sent
+            pass
+
+
+@pytest.mark.parametrize("kind", GEVENT)
+def test_a_head_of_usual_length_is_taken(serve, kind):
+    server = serve(kind, **UNLIMITED)
+    assert request(server, "GET", "/healthz", Cookie="x" * 8000)[0] == 200
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_client_that_never_reads_its_answers_is_cut(tmp_path, kind):
     server = Server(kind, tmp_path, {}, module="answering")

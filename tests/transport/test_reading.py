@@ -168,6 +168,17 @@ def test_newcomers_do_not_starve_a_backlog(loop):
     assert loop.now - began < STARVED + 0.1
 
 
+def test_a_turn_is_short_however_many_are_starved(loop):
+    flood(loop, 300)
+    turns = []
+    for _ in range(200):
+        for _ in range(40):
+            Reader(loop)
+        turns.append(loop.turn())
+    step = STEPS_PER_SLICE * 0.001
+    assert max(turns) <= 3 * SLICE + step + 0.0011  # events, those that wait, and a backlog
+
+
 def test_a_reader_that_fails_keeps_nobody_else_waiting(loop):
     failing = Reader(loop, left=10**6, at_once=2)
     loop.turn()

@@ -174,6 +174,7 @@ RELIED_ON = {
     gevent.hub.Waiter: ["switch", "get", "greenlet"],
     gevent.hub.Hub: ["NOT_ERROR"],
     ThreadedWSGIServer: ["verify_request"],
+    BaseServer: ["max_accept"],
     Arbiter: ["WORKER_BOOT_ERROR"],
     geventwebsocket.websocket.WebSocket: ["close"],
     type(gevent.get_hub().loop): ["io", "timer", "run_callback", "MINPRI"],

@@ -22,14 +22,18 @@ def decode_engineio(message: str | bytes) -> tuple[int, Any]:
     """The type and data of an Engine.IO packet (protocol 4, "Encoding").
 
     Raises:
-        MalformedPacket: it is empty, of no known type, or not base64 where it says so.
+        MalformedPacket: it is empty, of no known type, nested too deep, or not base64 where it
+            says so.
     """
     if isinstance(message, str) and message[:1] in _TYPES and message[1:2].isdigit():
         return _TYPES[message[0]], message[1:]  # not a number: all of Socket.IO's begin with one
     if not message or (isinstance(message, str) and message[0] not in "0123456b"):
         raise MalformedPacket("no Engine.IO packet")
     if isinstance(message, bytes) or message[0] != "b":
-        packet = engineio_packet.Packet(encoded_packet=message)
+        try:
+            packet = engineio_packet.Packet(encoded_packet=message)
+        except RecursionError:  # it is taken for JSON
+            raise MalformedPacket("no Engine.IO packet") from None
         return packet.packet_type, packet.data
     try:
         return engineio_packet.MESSAGE, binascii.a2b_base64(message[1:], strict_mode=True)

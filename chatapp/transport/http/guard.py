@@ -159,11 +159,16 @@ class Answer:
 
     def __iter__(self) -> Iterator[bytes]:
         for part in self._parts:
-            self._deadline = self._guard.clock.call_later(self._guard.seconds, self._give_up)
+            self._expect_progress()
             yield part
-            self._deadline.cancel()
+        self._expect_progress()  # of a head without a body, or of the last chunk
         if self._body and not self._body.is_read:
             end_body(self._environ)
+
+    def _expect_progress(self) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+        self._deadline = self._guard.clock.call_later(self._guard.seconds, self._give_up)
 
     def _give_up(self) -> None:
         self._guard.refused["answer_timeout"] += 1

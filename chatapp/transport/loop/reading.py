@@ -24,7 +24,7 @@ STEPS_PER_SLICE = 16
 FRAMES_PER_SLICE = 64
 """Messages of one connection in a slice; each costs much less than a request."""
 STARVED = 1.0
-"""Seconds that a connection with a backlog waits at most while others keep the loop busy."""
+"""Seconds after which a connection with a backlog no longer waits for those that have none."""
 
 
 class Readable(Protocol):
@@ -90,20 +90,34 @@ class ReadScheduler:
 
     def wait_turn(self) -> None:
         """Return at once if the calling greenlet may take a step, else once it is its turn."""
+        self._wait(1)
+
+    def wait_after_read(self) -> None:
+        """Return once the calling greenlet may parse what it has read from its connection.
+
+        The first read in a slice is no step: the one that follows it is in the same turn.
+        """
+        self._wait(0)
+
+    def _wait(self, first: int) -> None:
+        """Wait for the turn to take a step, which counts for `first` if it begins a slice."""
         if not self._greenlets:
             return
         current = getcurrent()
-        if current is not self._running:
+        if current is self._running:
+            self._steps += 1
+            if self._steps == 1:  # its turn began with a read
+                return
+        else:
             self._running = current
-            self._steps = 0
-        self._steps += 1
+            self._steps = first
         if self._steps <= STEPS_PER_SLICE and not self._ready and self.has_time_left():
             return
         waiting = WaitingGreenlet()
         self._let_wait(waiting, backlogged=self._steps > 1)
         waiting.get()
         self._running = current
-        self._steps = 1
+        self._steps = first
 
     def _let_wait(self, connection: Readable, backlogged: bool) -> None:
         connection.unwatch()
@@ -144,10 +158,11 @@ class ReadScheduler:
 
     def _may_go_on(self) -> bool:
         """Whether there is time for a connection with a backlog: none while others wait that have
-        none, but none is kept waiting for too long."""
+        none, but none is kept waiting for too long. Those that have waited for too long share one
+        slice, as there may be any number of them."""
         since, _ = self._backlogged[0]
         is_starved = self._clock() - since >= STARVED
-        return is_starved or (not self._ready and self.has_time_left())
+        return self.has_time_left() and (is_starved or not self._ready)
 
 
 class WaitingGreenlet(Waiter):  # type: ignore[misc]

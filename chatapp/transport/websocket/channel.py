@@ -181,7 +181,7 @@ class Channel:
                 self._take(received)
             if received == b"":
                 self._end()
-            if self._ended or self._paused:
+            if self._ended or self._paused or self._waiting:
                 return
             if self._websocket.more:
                 if self._watcher:
