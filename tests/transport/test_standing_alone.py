@@ -212,6 +212,7 @@ READ_BY_NAME = [
     (pywsgi.WSGIHandler.handle_one_response, "self.wsgi_input._discard()"),
     (GeventWorker.run, "hfun = partial(self.handle, s)"),
     (GeventWorker.run, "server = self.server_class("),
+    (BaseServer._do_read, "for _ in xrange(self.max_accept):"),
     (BaseServer.do_handle, "spawn(_handle_and_close_when_done, handle, close, args)"),
     (baseserver._handle_and_close_when_done, "finally:\n        close(*args_tuple)"),
     # An answer's `close` may end the connection: nothing between it and the except clauses.
