@@ -52,8 +52,8 @@ class RedisLog(OpenedLog):
     stream, where a later number comes, where the connection was broken, and every `check_interval`
     seconds. `patience`: seconds that Redis has for an answer. `clock`: seconds since 1970.
 
-    What is damaged of one room is that room's: whoever asks for it gets Damaged, and is the only
-    one to notice. Each loop over rooms goes on with the next (damage.py).
+    An error of one room's keys is that room's alone: a request for the room gets Damaged, and each
+    loop over rooms goes on with the next one (damage.py).
 
     RedisRoster has names on the same Redis; `on_hint(room, hint)` is called for what is told of
     them, and `on_return()` when Redis is there again, before anything else is asked of it.

@@ -105,7 +105,7 @@ class Reader:
 
     def entries(self, room: str, since: int, until: int) -> Iterator[Entry]:
         """Those that are kept, after one number and up to another. One that can't be read is left
-        out, and logged: whoever asks for a page with it gets Unavailable."""
+        out, and logged; a request for a page with it gets Unavailable."""
         return _Reading(self, room, since, until, self._server.report).forwards()
 
     def chunk(

@@ -12,9 +12,9 @@
 -- until when, while it is; `rooms`: for each the time until which it waits there for its holder to
 -- be back, or 0. Times are Redis's own, in ms since 1970.
 --
--- A record that can't be read is an error of whoever asks for its name, found before anything is
+-- A record that can't be read is an error of the request for its name, found before anything is
 -- changed. `users`, `at` and `due` are lists that follow from the records: one that is of a wrong
--- type is left out and noted, so that names go on. Only who enters such a room gets an error.
+-- type is left out and noted, so that names go on. Only entering such a room is an error.
 --
 -- Arguments: what to do, this node, the connection for which it's done, and what `tasks` say.
 -- Answer: what the task answers, and notes of damaged keys (`noted` in damage.py).

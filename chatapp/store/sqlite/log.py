@@ -59,8 +59,8 @@ class SQLiteLog(OpenedLog):
     the process nor a power cut loses it. `patience`: seconds to wait for another process to leave
     the file. `clock`: seconds since 1970.
 
-    A row that can't be used is an error of its room or its name, never of the file: whoever asks
-    for that gets Damaged, and a line in the log says so, once a minute at most.
+    A row that can't be used is an error of its room or its name, never of the file: a request for
+    that gets Damaged, and a line in the log says so, once a minute at most.
     """
 
     def __init__(

@@ -63,7 +63,7 @@ class WebSocket:
         self.more = False
         """Whether `next_message` has something to look at."""
         self.frames = 0
-        """How many frames have been read; whoever counts them may set it back."""
+        """How many frames have been read so far."""
 
     def receive(self, received: bytes) -> None:
         """Take bytes in for `next_message`; b"" is the end of the stream, and ends at once."""
