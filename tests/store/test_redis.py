@@ -229,13 +229,13 @@ BUSY = """
 local begun = redis.call('TIME')
 repeat
   local now = redis.call('TIME')
-until (now[1] - begun[1]) * 1000000 + now[2] - begun[2] > 3000
+until (now[1] - begun[1]) * 1000000 + now[2] - begun[2] > 8000
 """
-"""Takes 3 ms."""
+"""Takes 8 ms."""
 
 
 def test_a_long_queue_is_no_sign_that_redis_is_away(make_log, server):
-    log = make_log(url=server.url, patience=0.5)
+    log = make_log(url=server.url, patience=2.0)
     log.open()
     answered = []
 
@@ -243,8 +243,8 @@ def test_a_long_queue_is_no_sign_that_redis_is_away(make_log, server):
         log.ask(lambda: log.server.client.eval(BUSY, 0))
         answered.append(number)
 
-    in_threads(ask, 400)
-    assert len(answered) == 400
+    in_threads(ask, 350)
+    assert len(answered) == 350
 
 
 def is_full(client) -> None:
