@@ -23,11 +23,11 @@ test-all: ## Run the tests that need no server on each Python installed of 3.11 
 	@PYTHON=$(PYTHON) tests/all-pythons.sh
 
 fuzz: $(VENV)/.test ## Fuzz the transport under each kind of server (ARGS="--seconds 1200")
-	@PYTHONPATH=tests $(BIN)/python tests/fuzz.py $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python -m support.chaos.fuzz $(ARGS)
 
 torture: $(VENV)/.test ## Kill a server under load, 200 times, cut its disk's power, break a cluster (ARGS="--rounds 20 --cuts 10 --faults 1")
 	@tests/need.sh redis-server strace
-	@PYTHONPATH=tests:tests/cluster $(BIN)/python tests/torture.py $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python -m support.chaos.torture $(ARGS)
 
 bench: $(VENV)/.test ## Measure beside Node, Bun and stock Flask-SocketIO (ARGS="--loads crowd --rounds 1")
 	@tests/need.sh node npm redis-server

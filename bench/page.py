@@ -17,8 +17,8 @@ from playwright.sync_api import Browser, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from load import Client  # noqa: E402
-from serving import UNLIMITED, Server  # noqa: E402
+from support.chaos.load import Client  # noqa: E402
+from support.servers import UNLIMITED, Server  # noqa: E402
 
 RESULTS = Path(__file__).with_name("page-results.md")
 ROUNDS = 5

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 import redis
-from node import LATER, NodeRoom
-from people import Room
-from redis_process import RedisProcess
-from serving import KINDS, UNLIMITED, Server
+from support.chat import LATER, NodeRoom, Room
+from support.servers import KINDS, UNLIMITED, RedisProcess, Server
 
 from chatapp import create_app
 from chatapp.store.redis import roster as redis_roster

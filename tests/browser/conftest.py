@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from itertools import count
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
-from serving import UNLIMITED
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from keyboard import comes, typist  # noqa: F401
-from screens import join, lively, shows  # noqa: F401
+from support.browser.keyboard import comes, typist  # noqa: F401
+from support.browser.screens import join, lively, shows  # noqa: F401
+from support.servers import UNLIMITED
 
 ALONE = [
     *["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"],

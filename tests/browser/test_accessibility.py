@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from screens import (
+from support.browser.screens import (
     LANGUAGES,
     PHONE,
     THEMES,
@@ -16,7 +16,7 @@ from screens import (
     tell,
     type_on,
 )
-from windows import enter, messages
+from support.browser.windows import enter, messages
 
 AXE = Path(__file__).parent.parent / "node_modules" / "axe-core" / "axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

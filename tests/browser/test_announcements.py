@@ -6,11 +6,11 @@ import re
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
-from screens import (
+from support.browser.screens import (
     dress,
     tell,
 )
-from windows import enter, names_here, say, texts, unsent
+from support.browser.windows import enter, names_here, say, texts, unsent
 
 
 def listen(page: Page, selector: str = "#announcer") -> None:

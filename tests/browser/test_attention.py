@@ -6,7 +6,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from windows import enter, names_here, say
+from support.browser.windows import enter, names_here, say
 
 WATCHED = """
 window.called = [];

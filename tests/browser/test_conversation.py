@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from load import Client
 from playwright.sync_api import expect
-from serving import KINDS, UNLIMITED
-from windows import enter, messages, names_here, say, texts
+from support.browser.windows import enter, messages, names_here, say, texts
+from support.chaos.load import Client
+from support.servers import KINDS, UNLIMITED
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 
 import pytest
-from keyboard import COPYING, come_in, focus_is_kept, press, tab_to, write
 from playwright.sync_api import Page, Route, expect
-from screens import tell
-from windows import messages, names_here, texts, unsent
+from support.browser.keyboard import COPYING, come_in, focus_is_kept, press, tab_to, write
+from support.browser.screens import tell
+from support.browser.windows import messages, names_here, texts, unsent
 
 # From the start page into rooms
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from keyboard import LONG, PHONE, come_in, focus_is_kept, press, tab_to, write
 from playwright.sync_api import WebSocketRoute, expect
-from screens import tell
-from windows import is_connected, names_here, texts
+from support.browser.keyboard import LONG, PHONE, come_in, focus_is_kept, press, tab_to, write
+from support.browser.screens import tell
+from support.browser.windows import is_connected, names_here, texts
 
 # Reading
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from itertools import count
 
 import pytest
-from odd import NEVER, OddServer, read
 from playwright.sync_api import Page, expect
-from windows import enter, is_connected, messages, names_here, say, texts, unsent
+from support.apps.odd import NEVER, OddServer, read
+from support.browser.windows import enter, is_connected, messages, names_here, say, texts, unsent
 
 ODD = "The server said something that this page doesn't understand."
 BIG = 2**53 - 1

@@ -12,10 +12,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from oldest import FILES
 from playwright.sync_api import Page, expect
-from serving import UNLIMITED, Server
-from windows import enter, messages, names_here, say, texts
+from support.apps.oldest import FILES
+from support.browser.windows import enter, messages, names_here, say, texts
+from support.servers import UNLIMITED, Server
 
 
 class Files(SimpleHTTPRequestHandler):
@@ -50,7 +50,7 @@ def chats(tmp_path_factory, elsewhere) -> Iterator[dict[str, Server]]:
     allowed = {"ALLOWED_ORIGINS": f"{elsewhere},null"}
     folder = tmp_path_factory.mktemp
     chats = {
-        "oldest": Server("gunicorn", folder("chat"), settings, module="oldest"),
+        "oldest": Server("gunicorn", folder("chat"), settings, module="support.apps.oldest"),
         "run": Server("command", folder("chat"), settings | allowed),
     }
     yield chats

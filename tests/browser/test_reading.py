@@ -6,10 +6,10 @@ import re
 import time
 
 import pytest
-from load import Client
 from playwright.sync_api import Page, expect
-from serving import UNLIMITED
-from windows import enter, messages, say, texts
+from support.browser.windows import enter, messages, say, texts
+from support.chaos.load import Client
+from support.servers import UNLIMITED
 
 
 @pytest.fixture

@@ -8,8 +8,17 @@ import signal
 
 import pytest
 from playwright.sync_api import Page, expect
-from serving import KINDS, UNLIMITED, Server, launch
-from windows import enter, is_connected, is_cut_off, messages, names_here, say, texts, unsent
+from support.browser.windows import (
+    enter,
+    is_connected,
+    is_cut_off,
+    messages,
+    names_here,
+    say,
+    texts,
+    unsent,
+)
+from support.servers import KINDS, UNLIMITED, Server, launch
 
 
 @pytest.fixture

@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 
 from playwright.sync_api import Page, expect
-from windows import enter, is_connected, is_cut_off, messages, names_here, say, texts
+from support.browser.windows import (
+    enter,
+    is_connected,
+    is_cut_off,
+    messages,
+    names_here,
+    say,
+    texts,
+)
 
 
 def in_list(page: Page, room: str):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Page, expect
-from screens import (
+from support.browser.screens import (
     LANGUAGES,
     PHONE,
     THEMES,
     dress,
 )
-from windows import enter
+from support.browser.windows import enter
 
 MOST_TABS = 120
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from windows import enter, say, texts
+from support.browser.windows import enter, say, texts
 
 NOT_KEPT = "This browser keeps nothing for this page: your name and settings last until you close"
 

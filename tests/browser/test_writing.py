@@ -6,7 +6,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from windows import enter, messages, names_here, say, texts, unsent
+from support.browser.windows import enter, messages, names_here, say, texts, unsent
 
 
 @pytest.fixture

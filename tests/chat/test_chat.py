@@ -6,7 +6,7 @@ import threading
 from contextlib import suppress
 
 import pytest
-from people import Room
+from support.chat import Room
 
 from chatapp.chat import wire
 from chatapp.errors import (

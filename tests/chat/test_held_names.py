@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from msgspec import UNSET
-from people import Room
+from support.chat import Room
 
 from chatapp.chat.client import Gone
 from chatapp.errors import NameTaken, Unavailable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from audience import Audience
+from support.chat import Audience
 
 from chatapp.chat.people.crowd import CROWD, Announcer
 from chatapp.chat.people.presence import Presence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from people import Room
+from support.chat import Room
 
 from chatapp.errors import NameRequired, NotInRoom, RoomInvalid, TooManyRooms, Unavailable
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 import redis
-from load import Client
-from redis_process import RedisProcess
-from serving import UNLIMITED, Server
+from support.chaos.load import Client
+from support.servers import UNLIMITED, RedisProcess, Server
 
 
 @pytest.fixture

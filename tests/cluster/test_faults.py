@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import faults
 import pytest
+from support.chaos import faults
 
 LEASE, HOLD = 2.0, 2.0  # seconds
 

@@ -9,11 +9,11 @@ import time
 import pytest
 import requests
 import socketio
-from comeback import Crowd, read_log
-from faults import Cluster, cluster
-from nginx import Nginx
-from raw import Polling, RawWebSocket, eventually, exchange, request
-from serving import Server
+from support.chaos.comeback import Crowd, read_log
+from support.chaos.faults import Cluster, cluster
+from support.nginx import Nginx
+from support.raw import Polling, RawWebSocket, eventually, exchange, request
+from support.servers import Server
 
 AS_CLIENTS_ARE = (0.5, 1.5)
 """Seconds until socket.io's clients connect again, at first."""

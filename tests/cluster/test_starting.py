@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import redis
-from load import Client
-from raw import eventually
-from redis_process import RedisProcess
-from serving import UNLIMITED, Server, free_port, launch
+from support.chaos.load import Client
+from support.raw import eventually
+from support.servers import UNLIMITED, RedisProcess, Server, free_port, launch
 
 
 def refusal(folder, url: str) -> str:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kosoku import FailureError, run_fuzzingclient
-from serving import KINDS, Server
+from support.servers import KINDS, Server
 
 COMPRESSION = ["12.*", "13.*"]
 
@@ -30,7 +30,7 @@ async def run_cases(server: Server) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_case_of_autobahns_fails(tmp_path, kind):
-    server = Server(kind, tmp_path, {}, module="echo")
+    server = Server(kind, tmp_path, {}, module="support.apps.echo")
     try:
         # In a thread of its own: Playwright keeps a running loop in this one.
         with ThreadPoolExecutor(1) as thread:

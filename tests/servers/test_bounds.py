@@ -9,8 +9,8 @@ import socket
 import time
 
 import pytest
-from raw import BASE, Polling, RawWebSocket, error, eventually, frame, handshake, request
-from serving import KINDS, UNLIMITED
+from support.raw import BASE, Polling, RawWebSocket, error, eventually, frame, handshake, request
+from support.servers import KINDS, UNLIMITED
 
 WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
 

@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 import trustme
-from person import Person
-from serving import KINDS, ROOT, UNLIMITED, Server
+from support.clients import Person
+from support.servers import KINDS, ROOT, UNLIMITED, Server
 
 TRANSPORTS = [("websocket",), ("polling",), ("polling", "websocket")]
 

@@ -10,9 +10,9 @@ import threading
 import uuid
 
 import pytest
-from older import OlderWebSocket
-from raw import TEXT, Polling, RawWebSocket
-from serving import KINDS, UNLIMITED
+from support.clients import OlderWebSocket
+from support.raw import TEXT, Polling, RawWebSocket
+from support.servers import KINDS, UNLIMITED
 
 NAME = "/greeting"
 
@@ -76,7 +76,7 @@ OWN = ['42["own",1]', '421["own",2]', *ROOMS]
 
 @pytest.fixture(params=KINDS)
 def server(request, serve):
-    return serve(request.param, module="namespaces", **UNLIMITED)
+    return serve(request.param, module="support.apps.namespaces", **UNLIMITED)
 
 
 @pytest.fixture(params=["websocket", "polling", "websocket of protocol 3"])

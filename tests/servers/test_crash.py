@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from load import SETTINGS, Client, Sender
-from powercut import power_cuts
-from serving import Server
-from torture import torture
+from support.chaos.load import SETTINGS, Client, Sender
+from support.chaos.powercut import power_cuts
+from support.chaos.torture import torture
+from support.servers import Server
 
 
 @pytest.mark.parametrize("kind", ["gunicorn", "flask"])

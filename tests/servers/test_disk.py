@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from load import SETTINGS, Client
-from raw import eventually
-from serving import Server
+from support.chaos.load import SETTINGS, Client
+from support.raw import eventually
+from support.servers import Server
 
 
 class SmallDisk:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from serving import ROOT, UNLIMITED
+from support.servers import ROOT, UNLIMITED
 
 WIRE = (ROOT / "docs" / "wire.md").read_text()
 

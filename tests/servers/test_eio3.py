@@ -14,8 +14,8 @@ import subprocess
 import time
 
 import pytest
-from older import BASE, WEBSOCKET, OlderPolling, OlderWebSocket, payload
-from raw import (
+from support.clients import BASE, WEBSOCKET, OlderPolling, OlderWebSocket, payload
+from support.raw import (
     BINARY,
     TEXT,
     Polling,
@@ -29,7 +29,7 @@ from raw import (
     refused_upgrade,
     request,
 )
-from serving import ROOT, UNLIMITED, Server
+from support.servers import ROOT, UNLIMITED, Server
 
 from chatapp.transport.eio import eio3
 from chatapp.transport.eio.session import PACKETS_PER_POLL
@@ -46,7 +46,9 @@ def here(serve) -> Server:
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory):
     """A server with another namespace than the chat's."""
-    server = Server("gunicorn", tmp_path_factory.mktemp("wide"), UNLIMITED, module="namespaces")
+    server = Server(
+        "gunicorn", tmp_path_factory.mktemp("wide"), UNLIMITED, module="support.apps.namespaces"
+    )
     yield server
     assert "Traceback" not in server.log.read_text()
     server.stop()

@@ -6,8 +6,8 @@ d2d753fed4435015c2d83fe62e676b44e07fa3f7. It has 25 cases; EngineIOCases has 16 
 
 from __future__ import annotations
 
-from engineio_cases import EngineIOCases, answer
-from raw import BINARY, RawWebSocket
+from support.engineio_cases import EngineIOCases, answer
+from support.raw import BINARY, RawWebSocket
 
 
 class TestEngineIO(EngineIOCases):

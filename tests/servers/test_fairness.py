@@ -9,9 +9,9 @@ import threading
 from collections import Counter
 
 import pytest
-from raw import Polling, RawWebSocket, exchange, frame, request
-from serving import UNLIMITED, Server
-from tracing import ANSWERED, ARRIVED
+from support.apps.tracing import ANSWERED, ARRIVED
+from support.raw import Polling, RawWebSocket, exchange, frame, request
+from support.servers import UNLIMITED, Server
 
 from chatapp.transport.loop.reading import FRAMES_PER_SLICE, STEPS_PER_SLICE
 
@@ -22,7 +22,9 @@ STEPS = 400  # of each connection
 @pytest.fixture(params=GEVENT)
 def traced(request, tmp_path):
     path = tmp_path / "socket"
-    server = Server(request.param, tmp_path, UNLIMITED, "-b", f"unix:{path}", module="tracing")
+    server = Server(
+        request.param, tmp_path, UNLIMITED, "-b", f"unix:{path}", module="support.apps.tracing"
+    )
     try:
         assert fetch(server, "POST", f"/bystander?path={path}") == "ok"
         yield server

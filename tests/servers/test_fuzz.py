@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from fuzz import SETTINGS, fuzz
-from serving import KINDS, Server
+from support.chaos.fuzz import SETTINGS, fuzz
+from support.servers import KINDS, Server
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_attacks_harm_nobody(tmp_path, kind):
-    server = Server(kind, tmp_path, SETTINGS, module="watched")
+    server = Server(kind, tmp_path, SETTINGS, module="support.apps.watched")
     try:
         print(fuzz(server, seed=20260, seconds=3, attacks=400))
     finally:

@@ -10,7 +10,7 @@ import json
 import time
 
 import pytest
-from raw import BASE, Polling, RawWebSocket, error, exchange, refused_upgrade, request
+from support.raw import BASE, Polling, RawWebSocket, error, exchange, refused_upgrade, request
 
 REFUSED = [
     # Reference: Server.verify and Server.errors

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from raw import Polling, RawWebSocket, error, name_is_free
+from support.raw import Polling, RawWebSocket, error, name_is_free
 
 
 def test_a_silent_client_is_closed(quick):

@@ -7,9 +7,9 @@ import struct
 from signal import SIGKILL, SIGTERM
 
 import pytest
-from load import SETTINGS, Client
-from raw import CLOSE, Polling, RawWebSocket, eventually, frame
-from serving import KINDS, UNLIMITED, Server
+from support.chaos.load import SETTINGS, Client
+from support.raw import CLOSE, Polling, RawWebSocket, eventually, frame
+from support.servers import KINDS, UNLIMITED, Server
 
 
 def answers(client: RawWebSocket, *event: object) -> dict:
@@ -180,7 +180,7 @@ def test_a_held_name_and_its_rooms_outlive_the_server(tmp_path, signal):
 @pytest.mark.parametrize("kind", KINDS)
 def test_who_is_taken_over_while_gone_takes_nobody_along(kind, tmp_path):
     """Its connection has ended, and a message of its own still waits for the disk."""
-    server = Server(kind, tmp_path, UNLIMITED, module="stalling")
+    server = Server(kind, tmp_path, UNLIMITED, module="support.apps.stalling")
     try:
         bystander = RawWebSocket(server)
         ann, token = named(server, "Ann")

@@ -8,9 +8,9 @@ import socket
 import threading
 
 import pytest
-from fuzz import alive
-from raw import eventually, request
-from serving import KINDS, UNLIMITED, Server
+from support.chaos.fuzz import alive
+from support.raw import eventually, request
+from support.servers import KINDS, UNLIMITED, Server
 from werkzeug.serving import make_server
 
 from chatapp.transport.http import accepting
@@ -69,7 +69,7 @@ def test_a_head_of_usual_length_is_taken(serve, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_client_that_never_reads_its_answers_is_cut(tmp_path, kind):
-    server = Server(kind, tmp_path, {}, module="answering")
+    server = Server(kind, tmp_path, {}, module="support.apps.answering")
     try:
         with connect(server) as link:
             link.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n" * 10)
@@ -87,7 +87,7 @@ def test_a_client_that_never_reads_its_answers_is_cut(tmp_path, kind):
 def test_an_answer_that_the_kernel_gives_up_is_not_logged(tmp_path, kind):
     """TCP_USER_TIMEOUT, where it is shorter than the time for an answer."""
     brief = {"PING_INTERVAL": "0.5", "PING_TIMEOUT": "0.5"}
-    server = Server(kind, tmp_path, brief, module="watched")
+    server = Server(kind, tmp_path, brief, module="support.apps.watched")
     try:
         path = re.findall('/static/[^"]*socket.io[^"]*', request(server, "GET", "/")[2])[0]
         files = alive(server)["file"]

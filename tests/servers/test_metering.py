@@ -6,8 +6,8 @@ import contextlib
 import socket
 
 import pytest
-from raw import BINARY, CONT, PING, PONG, TEXT, Polling, RawWebSocket, frame, name_is_free
-from serving import KINDS
+from support.raw import BINARY, CONT, PING, PONG, TEXT, Polling, RawWebSocket, frame, name_is_free
+from support.servers import KINDS
 
 LIMITS = {"EVENT_LIMIT": "20/60", "MESSAGE_LIMIT": "", "NAME_LIMIT": ""}
 ALLOWED = 300  # units in a minute: 15 for each event

@@ -6,7 +6,7 @@ import json
 import subprocess
 
 import pytest
-from serving import ROOT, UNLIMITED, Server
+from support.servers import ROOT, UNLIMITED, Server
 
 OLDER = ["socket.io-client-2.0", "socket.io-client-2.3", "socket.io-client-2.5"]
 PACKAGES = [*OLDER, "socket.io-client-3", "socket.io-client"]

@@ -8,8 +8,8 @@ import sys
 import zipfile
 
 import pytest
-import serving
-from serving import ROOT, Server
+from support import servers
+from support.servers import ROOT, Server
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +39,8 @@ def test_the_installed_command_serves_the_page(wheel, tmp_path, monkeypatch):
     environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     subprocess.run([environment / "bin" / "pip", "install", "-q", wheel], check=True)
-    monkeypatch.setitem(serving.COMMANDS, "command", [str(environment / "bin" / "chatapp")])
-    monkeypatch.setattr(serving, "ROOT", tmp_path)
+    monkeypatch.setitem(servers.COMMANDS, "command", [str(environment / "bin" / "chatapp")])
+    monkeypatch.setattr(servers, "ROOT", tmp_path)
     server = Server("command", tmp_path, {})
     try:
         page = server.get("/")[2].decode()

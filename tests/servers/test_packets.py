@@ -7,7 +7,7 @@ docs/wire.md and then the reference server (engine.io 6.6) decide.
 from __future__ import annotations
 
 import pytest
-from raw import Polling, RawWebSocket, error, name_is_free
+from support.raw import Polling, RawWebSocket, error, name_is_free
 
 MALFORMED = [
     # Packet encoding: no packet, no type, no base64; Socket.IO's packets in theirs

@@ -10,7 +10,7 @@ import socket
 import time
 
 import pytest
-from raw import (
+from support.raw import (
     BASE,
     Polling,
     RawWebSocket,
@@ -20,7 +20,7 @@ from raw import (
     name_is_free,
     request,
 )
-from serving import UNLIMITED
+from support.servers import UNLIMITED
 
 
 def test_post_is_answered_ok(server):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from person import Person
-from serving import UNLIMITED
+from support.clients import Person
+from support.servers import UNLIMITED
 
 ROUNDS, CLIENTS = 20, 50
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from person import Person
-from raw import eventually
-from serving import UNLIMITED
+from support.clients import Person
+from support.raw import eventually
+from support.servers import UNLIMITED
 
 NESTED: list = []
 for _ in range(50):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from raw import BINARY, Polling, RawWebSocket, frame, name_is_free, request
-from serving import KINDS, UNLIMITED
+from support.raw import BINARY, Polling, RawWebSocket, frame, name_is_free, request
+from support.servers import KINDS, UNLIMITED
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import json
 import time
 
 import pytest
-from engineio_cases import EngineIOCases
-from raw import BINARY, CLOSE, TEXT, RawWebSocket
-from suites import CONNECT_TIMEOUT
+from support.apps.suites import CONNECT_TIMEOUT
+from support.engineio_cases import EngineIOCases
+from support.raw import BINARY, CLOSE, TEXT, RawWebSocket
 
 
 class TestSocketIO(EngineIOCases):

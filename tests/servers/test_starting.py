@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from serving import ROOT, free_port, launch
+from support.servers import ROOT, free_port, launch
 
 from chatapp.store.sqlite.log import SQLiteLog
 

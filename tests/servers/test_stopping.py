@@ -9,9 +9,9 @@ import signal
 import time
 
 import pytest
-import serving
-from raw import Polling, RawWebSocket, eventually
-from serving import ROOT, UNLIMITED, Server
+from support import servers
+from support.raw import Polling, RawWebSocket, eventually
+from support.servers import ROOT, UNLIMITED, Server
 
 
 @pytest.mark.parametrize("kind", ["gunicorn", "gevent-websocket", "command"])
@@ -48,7 +48,7 @@ def test_sighup_serves_new_code_and_takes_clients_back(tmp_path, monkeypatch):
         shutil.copytree(ROOT / part, tree / part)
     for part in ("wsgi.py", "gunicorn.conf.py"):
         shutil.copy(ROOT / part, tree / part)
-    monkeypatch.setattr(serving, "ROOT", tree)
+    monkeypatch.setattr(servers, "ROOT", tree)
     server = Server("gunicorn", tmp_path, UNLIMITED)
     try:
         client = RawWebSocket(server)

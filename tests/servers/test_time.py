@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 
 import pytest
-from load import Client
-from serving import KINDS, Server
+from support.chaos.load import Client
+from support.servers import KINDS, Server
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_clock_jumps_back(kind, tmp_path):
     """Times stand still until it has caught up; numbers and rates go on."""
-    server = Server(kind, tmp_path, {"MESSAGE_LIMIT": "10/20"}, module="jumping")
+    server = Server(kind, tmp_path, {"MESSAGE_LIMIT": "10/20"}, module="support.apps.jumping")
     try:
         ann = Client(server, "Ann")
         said = [ann.asks("msg", {"message": "on time"}) for _ in range(5)]
@@ -26,7 +26,7 @@ def test_the_clock_jumps_back(kind, tmp_path):
         time.sleep(refused["retryAfter"] / 1000)
         said.append(ann.asks("msg", {"message": "as soon as the rate allows"}))
         server.stop()
-        server = Server(kind, tmp_path, {}, module="jumping")
+        server = Server(kind, tmp_path, {}, module="support.apps.jumping")
         ann = Client(server, "Ann")
         said.append(ann.asks("msg", {"message": "after a restart"}))
         (tmp_path / "behind").unlink()

@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from fuzz import alive, left_over
-from raw import CLOSE, Polling, RawWebSocket, error, eventually, frame, refused_upgrade
-from serving import KINDS, UNLIMITED, Server
+from support.chaos.fuzz import alive, left_over
+from support.raw import CLOSE, Polling, RawWebSocket, error, eventually, frame, refused_upgrade
+from support.servers import KINDS, UNLIMITED, Server
 
 
 def upgrade_path(session: Polling) -> str:
@@ -125,7 +125,7 @@ def test_session_that_began_over_websocket_takes_no_other(server):
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_kept_of_an_unwanted_websocket(tmp_path, kind):
     """Whether its client answers the close frame, hangs up, or does nothing."""
-    server = Server(kind, tmp_path, UNLIMITED, module="watched")
+    server = Server(kind, tmp_path, UNLIMITED, module="support.apps.watched")
     try:
         client = RawWebSocket(server)
         path = f"/socket.io/?EIO=4&transport=websocket&sid={client.opening['sid']}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from raw import BINARY, CLOSE, CONT, PING, PONG, TEXT, RawWebSocket, eventually, frame
+from support.raw import BINARY, CLOSE, CONT, PING, PONG, TEXT, RawWebSocket, eventually, frame
 
 LIMIT = 65536
 EVENT = b'421["join"]'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from contract import Clock
+from support.log_contract import Clock
 
 from chatapp.store.damage import DamageLog
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from contract import ALL, DAY, Clock, LogContract
+from support.log_contract import ALL, DAY, Clock, LogContract
 
 from chatapp.chat.log import Draft, Retention
 from chatapp.store.memory import SWEPT, MemoryLog

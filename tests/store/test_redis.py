@@ -10,10 +10,10 @@ from contextlib import suppress
 
 import pytest
 import redis
-from contract import ALL, DAY, Clock, LogContract, in_threads
-from raw import eventually
 from redis.exceptions import BusyLoadingError, ResponseError
-from redis_process import RedisProcess
+from support.log_contract import ALL, DAY, Clock, LogContract, in_threads
+from support.raw import eventually
+from support.servers import RedisProcess
 
 from chatapp.chat.log import Draft, Retention
 from chatapp.errors import StoreError, Unavailable

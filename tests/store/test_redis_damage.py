@@ -10,11 +10,11 @@ from contextlib import suppress
 import msgspec
 import pytest
 import redis
-from contract import ALL, DAY, Clock, in_threads
-from node import LATER, NodeRoom
-from raw import eventually
 from redis._parsers.base import BaseParser
-from redis_process import RedisProcess
+from support.chat import LATER, NodeRoom
+from support.log_contract import ALL, DAY, Clock, in_threads
+from support.raw import eventually
+from support.servers import RedisProcess
 
 from chatapp.chat.log import Draft, Retention
 from chatapp.errors import Damaged, StoreError, Unavailable

@@ -8,9 +8,9 @@ import time
 
 import pytest
 import redis
-from node import LATER, NodeRoom
-from raw import eventually
-from redis_process import RedisProcess
+from support.chat import LATER, NodeRoom
+from support.raw import eventually
+from support.servers import RedisProcess
 
 from chatapp.chat.client import Gone
 from chatapp.errors import NameLost, NameTaken, Unavailable

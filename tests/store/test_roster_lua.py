@@ -10,7 +10,7 @@ import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from node import AHEAD, LATER
+from support.chat import AHEAD, LATER
 
 from chatapp.chat.people.holds import hashed
 from chatapp.chat.people.names import fold

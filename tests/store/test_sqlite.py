@@ -11,7 +11,7 @@ import threading
 from contextlib import closing, suppress
 
 import pytest
-from contract import ALL, DAY, Clock, LogContract
+from support.log_contract import ALL, DAY, Clock, LogContract
 
 from chatapp.chat.log import Draft, Retention
 from chatapp.errors import StoreError, Unavailable

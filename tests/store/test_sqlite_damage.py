@@ -8,9 +8,9 @@ import threading
 
 import msgspec
 import pytest
-from contract import ALL, DAY, Clock
-from people import Room
-from raw import eventually
+from support.chat import Room
+from support.log_contract import ALL, DAY, Clock
+from support.raw import eventually
 
 from chatapp.chat.log import Draft, Retention
 from chatapp.chat.people.holds import Hold

@@ -14,7 +14,7 @@ from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
-from serving import ROOT
+from support.servers import ROOT
 
 from chatapp.chat.log import Draft, Retention
 from chatapp.cli import main

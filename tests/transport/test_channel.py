@@ -9,8 +9,8 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
-import raw
-from raw import CLOSE
+from support import raw
+from support.raw import CLOSE
 
 from chatapp.transport.eio.server import EngineServer
 from chatapp.transport.loop.outbox import Outbox

@@ -6,9 +6,9 @@ import threading
 from itertools import count
 
 import pytest
-from clockwork import Time
 from hypothesis import given
 from hypothesis import strategies as st
+from support.clock import Time
 
 from chatapp.transport.loop.clock import GRAIN, Clock
 

@@ -7,11 +7,11 @@ socketio/socket.io-protocol, v4).
 from __future__ import annotations
 
 import pytest
-from clockwork import Time
 from engineio import packet as engineio_packet
 from engineio.packet import Packet
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support.clock import Time
 
 from chatapp.transport.eio import eio3
 from chatapp.transport.eio.server import EngineServer

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import engineio
 import pytest
-from clockwork import Time
 from flask import Flask
+from support.clock import Time
 
 from chatapp.transport.eio.http_errors import UNKNOWN_SID
 from chatapp.transport.eio.server import EngineServer

@@ -7,7 +7,7 @@ import sys
 import threading
 
 import pytest
-from raw import RawWebSocket, handshake, request
+from support.raw import RawWebSocket, handshake, request
 from werkzeug.serving import make_server
 
 from chatapp import create_app

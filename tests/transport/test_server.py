@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import engineio
 import pytest
-from clockwork import Time
 from flask import Flask
 from flask_socketio import Namespace
+from support.clock import Time
 
 from chatapp.transport.eio.server import EngineServer
 from chatapp.transport.eio.session import Connection

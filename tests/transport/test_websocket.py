@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from raw import BINARY, CLOSE, CONT, PING, PONG, TEXT, frame
+from support.raw import BINARY, CLOSE, CONT, PING, PONG, TEXT, frame
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN, Protocol, Side
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from mallory import STRANGERS, TRAP, name_of
-from person import Person
 from playwright.sync_api import Page
-from serving import UNLIMITED
+from support.browser.mallory import STRANGERS, TRAP, name_of
+from support.clients import Person
+from support.servers import UNLIMITED
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from mallory import enters, name_of, shown, tells
-from person import Person
 from playwright.sync_api import Page, expect
+from support.browser.mallory import enters, name_of, shown, tells
+from support.clients import Person
 
 ZALGO = "".join(
     char + "\u0300\u0301\u0302\u0303\u0308\u030b\u0316\u0317\u0323\u0489" * 6

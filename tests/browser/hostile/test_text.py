@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
 from brs_kb.payloads import FULL_PAYLOAD_DATABASE
-from mallory import STRANGERS, TRAP, enters, heard, name_of, says, shown
-from person import Person
 from playwright.sync_api import expect
-from raw import eventually
-from windows import messages, names_here, say, texts, unsent
+from support.browser.mallory import STRANGERS, TRAP, enters, heard, name_of, says, shown
+from support.browser.windows import messages, names_here, say, texts, unsent
+from support.clients import Person
+from support.raw import eventually
 
 from chatapp.chat.people.names import present
 from chatapp.errors import NameInvalid

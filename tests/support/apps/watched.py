@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
-import threading
 from collections import Counter
 from contextlib import suppress
 
+from gevent import get_hub
+from gevent.monkey import is_module_patched
 from greenlet import greenlet
 
 from chatapp import create_app
@@ -32,9 +33,17 @@ def alive() -> dict[str, int]:
     workers = app.extensions["socketio"].server.eio.workers
     counts = {kind.__name__: found[kind] for kind in WATCHED}
     counts["greenlet"] = len(greenlets) - len(workers.idle if workers else [])
-    counts["thread"] = threading.active_count()
+    counts["thread"] = len(os.listdir("/proc/self/task")) - pooled_threads()
     counts["file"] = sum("chat.sqlite3" not in name for name in open_files())
     return counts
+
+
+def pooled_threads() -> int:
+    """Threads that gevent keeps for the next blocking call, of which it starts as many as needed.
+
+    gevent's `threading` would count greenlets, too.
+    """
+    return get_hub().threadpool.size if is_module_patched("threading") else 0
 
 
 def open_files() -> list[str]:

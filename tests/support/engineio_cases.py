@@ -9,9 +9,20 @@ import time
 from typing import ClassVar
 
 import pytest
-from raw import CLOSE, PING, PONG, TEXT, Polling, RawWebSocket, frame, refused_upgrade, request
-from serving import KINDS
-from suites import MAX_PAYLOAD, PING_INTERVAL, PING_TIMEOUT
+
+from support.apps.suites import MAX_PAYLOAD, PING_INTERVAL, PING_TIMEOUT
+from support.raw import (
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    Polling,
+    RawWebSocket,
+    frame,
+    refused_upgrade,
+    request,
+)
+from support.servers import KINDS
 
 
 class EngineIOCases:
@@ -21,7 +32,7 @@ class EngineIOCases:
 
     @pytest.fixture(params=KINDS)
     def server(self, request, serve):
-        server = serve(request.param, module="suites")
+        server = serve(request.param, module="support.apps.suites")
         yield server
         assert "Traceback" not in server.log.read_text()
 

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from load import SETTINGS, Load, Seen, check
-from serving import Server
+from support.chaos.load import SETTINGS, Load, Seen, check
+from support.servers import Server
 
 SECTOR = 512
 CALLS = "openat,pwrite64,ftruncate,unlink,fsync,fdatasync"

@@ -16,10 +16,10 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-import faults
-from load import SETTINGS, Load, check
-from powercut import power_cuts
-from serving import Server, launch
+from support.chaos import faults
+from support.chaos.load import SETTINGS, Load, check
+from support.chaos.powercut import power_cuts
+from support.servers import Server, launch
 
 
 class Torture:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from person import Person
 from playwright.sync_api import Page, expect
-from windows import enter
+
+from support.browser.windows import enter
+from support.clients import Person
 
 TRAP = """
 window.sprung = [];

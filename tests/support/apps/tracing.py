@@ -10,9 +10,9 @@ from __future__ import annotations
 import flask_socketio
 from flask import Flask, request
 from gevent import socket
-from raw import HANDSHAKE, frame
 
 from chatapp.transport.sio.server import SocketIO
+from support.raw import HANDSHAKE, frame
 
 EVERY = 100
 ARRIVED, ANSWERED = "arrived", "answered"

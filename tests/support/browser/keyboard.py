@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from person import Person
 from playwright.sync_api import Locator, Page, expect
-from screens import is_painted
+
+from support.browser.screens import is_painted
+from support.clients import Person
 
 PHONE = {"width": 390, "height": 700}
 MOST_TABS = 60

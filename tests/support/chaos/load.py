@@ -7,8 +7,8 @@ import threading
 import time
 from typing import NamedTuple
 
-from raw import RawWebSocket
-from serving import UNLIMITED, Server
+from support.raw import RawWebSocket
+from support.servers import UNLIMITED, Server
 
 SENDERS, IN_FLIGHT = 12, 4
 SETTINGS = {**UNLIMITED, "RETENTION_MESSAGES": "0", "RETENTION_DAYS": "0"}

@@ -12,12 +12,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from comeback import Crowd
-from load import Client
-from proxy import Proxy
-from raw import CLOSE, RawWebSocket, eventually
-from redis_process import RedisProcess
-from serving import UNLIMITED, Server, launch
+from support.chaos.comeback import Crowd
+from support.chaos.load import Client
+from support.proxy import Proxy
+from support.raw import CLOSE, RawWebSocket, eventually
+from support.servers import UNLIMITED, RedisProcess, Server, launch
 
 KEEP_ALL = {**UNLIMITED, "RETENTION_MESSAGES": "0", "RETENTION_DAYS": "0"}
 

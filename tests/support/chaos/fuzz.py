@@ -12,6 +12,7 @@ import contextlib
 import json
 import queue
 import random
+import shutil
 import socket
 import statistics
 import sys
@@ -23,11 +24,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from fuzz_eio3 import Older
-from fuzz_http import Http
-from person import Person
-from raw import Polling, RawWebSocket, frame, handshake, request
-from serving import KINDS, UNLIMITED, Server
+from support.chaos.fuzz_eio3 import Older
+from support.chaos.fuzz_http import Http
+from support.clients import Person
+from support.raw import Polling, RawWebSocket, frame, handshake, request
+from support.servers import KINDS, UNLIMITED, Server
 
 SETTINGS = {**UNLIMITED, "EVENT_LIMIT": "400/10", "PING_INTERVAL": "3", "PING_TIMEOUT": "2"}
 """A bystander sends up to 250 events in 10 s; the meter allows 6,000 frames and requests."""
@@ -293,10 +294,10 @@ def fuzz(server: Server, seed: int, seconds: float, attacks: int) -> str:
     bystanders.check()
     for person in bystanders.people:
         person.leaves()
-    assert not (more := left_over(server, at_first)), f"left over: {more}"
-    assert names_left(server) == 0
     found = tracebacks(server)
     assert not found, f"{len(found)} tracebacks; the first:\n{found[0][:3000]}"
+    assert not (more := left_over(server, at_first)), f"left over: {more}"
+    assert names_left(server) == 0
     assert after - before < 20_000, f"resident memory grew by {after - before} KiB"
     return (
         f"{server.kind}: {fuzzer.begun} attacks, {bystanders.report()}; floods: "
@@ -316,15 +317,16 @@ def main() -> int:
     print(f"seed {options.seed}", flush=True)
     failed = 0
     for kind in options.kind or KINDS:
-        with tempfile.TemporaryDirectory() as folder:
-            server = Server(kind, Path(folder), SETTINGS, module="watched")
-            try:
-                print(fuzz(server, options.seed, options.seconds, options.attacks), flush=True)
-            except Exception:
-                failed = 1
-                print(f"{kind}:\n{traceback.format_exc()}", flush=True)
-            finally:
-                server.stop()
+        folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
+        server = Server(kind, folder, SETTINGS, module="support.apps.watched")
+        try:
+            print(fuzz(server, options.seed, options.seconds, options.attacks), flush=True)
+            shutil.rmtree(folder)
+        except Exception:
+            failed = 1
+            print(f"{kind}, see {server.log}:\n{traceback.format_exc()}", flush=True)
+        finally:
+            server.stop()
     return failed
 
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import socketio
-from serving import free_port
 from werkzeug.serving import make_server
 
 from chatapp import create_app
+from support.servers import free_port
 
 NEVER = object()
 """An answer that isn't given."""

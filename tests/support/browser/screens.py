@@ -6,10 +6,11 @@ import re
 from itertools import count
 
 import pytest
-from person import Person
 from playwright.sync_api import Page, expect
-from serving import UNLIMITED
-from windows import enter, say, texts, unsent
+
+from support.browser.windows import enter, say, texts, unsent
+from support.clients import Person
+from support.servers import UNLIMITED
 
 THEMES = ["light", "dark", "contrast"]
 LANGUAGES = ["en", "ar"]

@@ -8,12 +8,12 @@ from flask import Response, abort, send_file
 
 from chatapp import create_app
 
-HERE = Path(__file__).parent
-PAGE = HERE / "browser/oldest"
+TESTS = Path(__file__).parent.parent.parent
+PAGE = TESTS / "browser/oldest"
 FILES = {
     "index.html": PAGE / "index.html",
     "oldest.js": PAGE / "oldest.js",
-    "socket.io.js": HERE / "node_modules/socket.io-client-2.3/dist/socket.io.js",
+    "socket.io.js": TESTS / "node_modules/socket.io-client-2.3/dist/socket.io.js",
 }
 
 app = create_app()

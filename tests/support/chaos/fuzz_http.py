@@ -14,10 +14,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from raw import BASE, CONT, PING, PONG, TEXT, Polling, RawWebSocket, fetched, frame, handshake
+from support.raw import (
+    BASE,
+    CONT,
+    PING,
+    PONG,
+    TEXT,
+    Polling,
+    RawWebSocket,
+    fetched,
+    frame,
+    handshake,
+)
 
 if TYPE_CHECKING:
-    from fuzz import Fuzzer
+    from support.chaos.fuzz import Fuzzer
 
 WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
 METHODS = [

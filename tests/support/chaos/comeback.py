@@ -10,8 +10,8 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from raw import CLOSE, RawWebSocket, eventually
-from serving import Server
+from support.raw import CLOSE, RawWebSocket, eventually
+from support.servers import Server
 
 PING = b"2"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from older import BASE, WEBSOCKET, OlderPolling, OlderWebSocket
-from raw import frame, handshake
+from support.clients import BASE, WEBSOCKET, OlderPolling, OlderWebSocket
+from support.raw import frame, handshake
 
 if TYPE_CHECKING:
-    from fuzz import Fuzzer
+    from support.chaos.fuzz import Fuzzer
 
 OCTETS = {"Content_Type": "application/octet-stream"}
 PACKETS = [

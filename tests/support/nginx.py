@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import trustme
-from raw import eventually
-from serving import ROOT, Server, free_port
+
+from support.raw import eventually
+from support.servers import ROOT, Server, free_port
 
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 

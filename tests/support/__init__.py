@@ -1,0 +1,1 @@
+"""Tools that tests share. Each module says when to use it."""

@@ -1,0 +1,1 @@
+"""Tools of the tests in a browser: windows, keyboard, screenshots, a hostile client."""

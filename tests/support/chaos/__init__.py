@@ -1,0 +1,1 @@
+"""Long runs that attack or kill servers: `make fuzz`, `make torture`."""

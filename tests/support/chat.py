@@ -1,0 +1,242 @@
+"""A chat without sockets, its clients, and the audience that records what each of them receives.
+
+Use `ChatHarness` for the rules on one process and `NodeHarness` for one node of a cluster.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import msgspec
+
+from chatapp.chat import wire
+from chatapp.chat.client import Bounds, Gone
+from chatapp.chat.log import Log, Retention
+from chatapp.chat.people.local_roster import LocalRoster
+from chatapp.chat.people.roster import Roster
+from chatapp.chat.people.usernames import UsernameSet
+from chatapp.chat.rules import Chat
+from chatapp.errors import ChatError
+from chatapp.store.memory import MemoryLog
+from chatapp.store.redis import roster as redis_roster
+from chatapp.store.redis.log import RedisLog
+from chatapp.store.redis.roster import RedisRoster
+from chatapp.store.redis.scripts import channel
+from chatapp.store.redis.subscriber import Hint
+
+
+class Audience:
+    """Remembers what each client heard (chatapp.audience.Audience)."""
+
+    def __init__(self) -> None:
+        self.heard: dict[str, list[tuple[Any, ...]]] = {}
+        self.closed: list[str] = []
+        self.now = 0.0
+        self._rooms: dict[str, list[str]] = {}
+        self._due: list[tuple[float, Callable[[], Any]]] = []
+
+    def send(self, client: str, event: str, *arguments: Any) -> None:
+        if client in self.heard:
+            self.heard[client].append((event, *arguments))
+
+    def tell(self, room: str, event: str, *arguments: Any, skip: str | None = None) -> None:
+        for client, heard in self.heard.items():
+            if client != skip and self.is_in(client, room):
+                heard.append((event, *arguments))
+
+    def enter(self, client: str, room: str) -> None:
+        self._rooms.setdefault(client, []).append(room)
+
+    def leave(self, client: str, room: str) -> None:
+        self._rooms[client].remove(room)
+
+    def is_in(self, client: str, room: str) -> bool:
+        return room in self.rooms(client)
+
+    def rooms(self, client: str) -> list[str]:
+        return self._rooms.get(client, [])
+
+    def hears(self, room: str) -> bool:
+        return any(room in rooms for rooms in self._rooms.values())
+
+    def later(self, seconds: float, call: Callable[[], Any]) -> None:
+        self._due.append((self.now + seconds, call))
+
+    def hand_over(self, client: str) -> None:
+        pass
+
+    def close(self, client: str) -> None:
+        self.closed.append(client)
+
+    def close_all(self) -> None:
+        self.closed.extend(self.heard)
+
+    def dismiss(self, client: str, event: str, refusal: ChatError) -> None:
+        self.send(client, "refused", event, refusal.code)
+        self.closed.append(client)
+
+    def forget(self, client: str) -> None:
+        """The client's connection has ended."""
+        self.heard.pop(client, None)
+        self._rooms.pop(client, None)
+
+    def clock(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass; what is due happens."""
+        self.now += seconds
+        due = [call for at, call in self._due if at <= self.now]
+        self._due = [(at, call) for at, call in self._due if at > self.now]
+        for call in due:
+            call()
+
+
+NUMBERS = count(1)
+
+
+class Room:
+    """A chat and the people in it."""
+
+    def __init__(self, holds=None, max_name_chars=32, name_hold=30.0, **bounds) -> None:
+        self.audience = Audience()
+        self.log = self.make_log()
+        self.roster = self.make_roster(holds, max_name_chars, name_hold)
+        self.chat = Chat(self.log, self.roster, self.audience, Bounds(**bounds))
+
+    def make_log(self) -> Log:
+        return MemoryLog()
+
+    def make_roster(self, holds, max_name_chars: int, name_hold: float) -> Roster:
+        return LocalRoster(UsernameSet(max_name_chars, holds), self.audience, name_hold)
+
+    def close(self) -> None:
+        self.chat.close()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass; what is due happens."""
+        self.audience.wait(seconds)
+
+    def settle(self) -> None:
+        """See to it that everybody has heard everything."""
+
+    def names(self) -> list[str]:
+        """All names that are somebody's, or held."""
+        return self.connects().joins().users
+
+    def connects(self, name: str = "", **options) -> Person:
+        person = Person(self)
+        if name:
+            person.sets(name, **options)
+        return person
+
+
+class Person:
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self.id = f"client-{next(NUMBERS)}"
+        self._heard = room.audience.heard[self.id] = []
+        self.client = room.chat.connect(self.id)
+        self.token = ""
+
+    @property
+    def heard(self) -> list:
+        self.room.settle()
+        return self._heard
+
+    def sets(self, name: str, **options) -> wire.NameSet:
+        answer = self.room.chat.name(self.client, wire.SetUsername(name, **options))
+        self.token = answer.token
+        return answer
+
+    def tries(self, name: str, **options) -> str:
+        """Sets the name; what refuses it, or nothing."""
+        try:
+            self.sets(name, **options)
+        except ChatError as refusal:
+            return refusal.code
+        return ""
+
+    def says(self, message: str, **fields) -> wire.Said:
+        chat, request = self.room.chat, wire.Msg(message, **fields)
+        return chat.turn(self.client, lambda: chat.say(self.client, request), beside=True)
+
+    def joins(self, room: str = "lobby", **fields) -> wire.Joined:
+        return self.room.chat.join(self.client, wire.Join(room, **fields))
+
+    def leaves(self, room: str) -> wire.Left:
+        return self.room.chat.leave(self.client, wire.Leave(room))
+
+    def reads(self, room: str = "lobby", **fields) -> wire.Read:
+        return self.room.chat.history(self.client, wire.History(room, **fields))
+
+    def types(self, room: str = "lobby") -> wire.Answer:
+        return self.room.chat.typing(self.client, wire.Typing(room))
+
+    def goes(self) -> None:
+        """With a goodbye."""
+        self.ends(Gone.GOODBYE)
+
+    def breaks_off(self) -> None:
+        self.ends(Gone.BROKEN)
+
+    def ends(self, how: Gone) -> None:
+        self.room.audience.forget(self.id)
+        self.room.chat.disconnect(self.client, how)
+
+
+AHEAD = "chatapp:ahead"
+"""By how many ms the clock of the script is ahead, in tests."""
+SCRIPT = redis_roster.SCRIPT
+LATER = SCRIPT.replace(
+    "local now = time[1] * 1000",
+    f"local now = (redis.call('GET', '{AHEAD}') or 0) + time[1] * 1000",
+)
+assert LATER != SCRIPT
+
+
+class NodeRoom(Room):
+    """The same as Room, on the Redis at `url`; another on the same Redis is another node."""
+
+    def __init__(self, url: str, lease: float = 3600, name_hold: float = 30.0, **bounds) -> None:
+        self._url, self._lease = url, lease
+        self._markers: dict[str, threading.Event] = {}
+        super().__init__(name_hold=name_hold, **bounds)
+
+    def make_log(self) -> RedisLog:
+        return RedisLog(self._url, Retention(0, 0), check_interval=0.1)
+
+    def make_roster(self, _holds, max_name_chars: int, name_hold: float) -> RedisRoster:
+        roster = RedisRoster(
+            self.log,
+            self.audience,
+            max_name_chars,
+            name_hold=name_hold,
+            lease=self._lease,
+            check_interval=0.05,
+        )
+        hear = self.log.on_hint
+
+        def mark(room: str, hint: Hint) -> None:
+            hear(room, hint)
+            if hint.event == "marker":
+                self._markers[hint.user].set()
+
+        self.log.on_hint = mark
+        return roster
+
+    def wait(self, seconds: float) -> None:
+        super().wait(seconds)
+        self.log.server.client.incrby(AHEAD, round(seconds * 1000))
+        self.roster._look()
+
+    def settle(self) -> None:
+        name = f"marker-{next(NUMBERS)}"
+        self._markers[name] = threading.Event()
+        hint = Hint(self.log.epoch, "marker", 0, name, "", "")
+        where = channel("@" + self.roster._node)
+        self.log.server.client.publish(where, msgspec.msgpack.encode(hint))
+        assert self._markers[name].wait(5), "the node hears nothing"
