@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from support.chat import LATER, NodeRoom, Room
+from support.chat import LATER, ChatHarness, NodeHarness
 from support.servers import KINDS, UNLIMITED, RedisProcess, Server
 
 from chatapp import create_app
@@ -30,20 +30,20 @@ def redis_server(tmp_path_factory) -> Iterator[RedisProcess]:
 
 
 @pytest.fixture(params=["one process", pytest.param("cluster", marks=pytest.mark.server)])
-def make_room(request, monkeypatch) -> Iterator[Callable[..., Room]]:
+def make_room(request, monkeypatch) -> Iterator[Callable[..., ChatHarness]]:
     """Make a chat without sockets: of one process, and again as one node of a cluster."""
-    made: list[Room] = []
+    made: list[ChatHarness] = []
     if request.param == "cluster":
         monkeypatch.setattr(redis_roster, "SCRIPT", LATER)
         redis_server = request.getfixturevalue("redis_server")
         with redis.Redis.from_url(redis_server.url) as client:
             client.flushall()
 
-    def make(**options) -> Room:
+    def make(**options) -> ChatHarness:
         if request.param == "cluster":
-            made.append(NodeRoom(redis_server.url, **options))
+            made.append(NodeHarness(redis_server.url, **options))
         else:
-            made.append(Room(**options))
+            made.append(ChatHarness(**options))
         return made[-1]
 
     yield make
@@ -52,7 +52,7 @@ def make_room(request, monkeypatch) -> Iterator[Callable[..., Room]]:
 
 
 @pytest.fixture
-def room(make_room) -> Room:
+def room(make_room) -> ChatHarness:
     return make_room()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.chat import Room
+from support.chat import ChatHarness
 
 from chatapp.errors import NameRequired, NotInRoom, RoomInvalid, TooManyRooms, Unavailable
 
@@ -115,7 +115,7 @@ def test_the_lobby_cannot_be_left(room):
 
 
 def test_too_many_rooms():
-    room = Room(max_rooms=3)
+    room = ChatHarness(max_rooms=3)
     ann = room.connects("Ann")
     ann.joins("a")
     ann.joins("b")

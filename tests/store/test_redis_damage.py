@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import redis
 from redis._parsers.base import BaseParser
-from support.chat import LATER, NodeRoom
+from support.chat import LATER, NodeHarness
 from support.log_contract import ALL, DAY, Clock, in_threads
 from support.raw import eventually
 from support.servers import RedisProcess
@@ -39,10 +39,10 @@ def client(redis_server):
 @pytest.fixture
 def make_node(monkeypatch, redis_server, client):
     monkeypatch.setattr(redis_roster, "SCRIPT", LATER)
-    made: list[NodeRoom] = []
+    made: list[NodeHarness] = []
 
-    def make(**options) -> NodeRoom:
-        made.append(NodeRoom(redis_server.url, **options))
+    def make(**options) -> NodeHarness:
+        made.append(NodeHarness(redis_server.url, **options))
         made[-1].chat.open()
         return made[-1]
 
@@ -69,7 +69,7 @@ def make_log(redis_server, client):
         log.close()
 
 
-def look(*nodes: NodeRoom) -> None:
+def look(*nodes: NodeHarness) -> None:
     """What a node does now and then, at once."""
     for node in nodes:
         node.log.server.look(node.log._check)

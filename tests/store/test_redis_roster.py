@@ -8,7 +8,7 @@ import time
 
 import pytest
 import redis
-from support.chat import LATER, NodeRoom
+from support.chat import LATER, NodeHarness
 from support.raw import eventually
 from support.servers import RedisProcess
 
@@ -23,12 +23,12 @@ pytestmark = pytest.mark.server
 @pytest.fixture
 def make_node(monkeypatch, redis_server):
     monkeypatch.setattr(redis_roster, "SCRIPT", LATER)
-    made: list[NodeRoom] = []
+    made: list[NodeHarness] = []
     with redis.Redis.from_url(redis_server.url) as client:
         client.flushall()
 
-    def make(url=redis_server.url, **options) -> NodeRoom:
-        made.append(NodeRoom(url, **options))
+    def make(url=redis_server.url, **options) -> NodeHarness:
+        made.append(NodeHarness(url, **options))
         made[-1].chat.open()
         return made[-1]
 
@@ -42,7 +42,7 @@ def nodes(make_node):
     return make_node(), make_node()
 
 
-def dies(node: NodeRoom) -> None:
+def dies(node: NodeHarness) -> None:
     """As if the process were killed: nothing is told any more."""
     node.roster._closed.set()
     node.log._closed.set()
@@ -271,7 +271,7 @@ def shaky(make_node, own):
     return make_node(own.url), make_node(own.url)
 
 
-def back(*nodes: NodeRoom) -> None:
+def back(*nodes: NodeHarness) -> None:
     for node in nodes:
         eventually(node.log.available)
 

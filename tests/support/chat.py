@@ -98,8 +98,8 @@ class Audience:
 NUMBERS = count(1)
 
 
-class Room:
-    """A chat and the people in it."""
+class ChatHarness:
+    """A chat in one process, and the people in it."""
 
     def __init__(self, holds=None, max_name_chars=32, name_hold=30.0, **bounds) -> None:
         self.audience = Audience()
@@ -135,7 +135,7 @@ class Room:
 
 
 class Person:
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: ChatHarness) -> None:
         self.room = room
         self.id = f"client-{next(NUMBERS)}"
         self._heard = room.audience.heard[self.id] = []
@@ -198,8 +198,8 @@ LATER = SCRIPT.replace(
 assert LATER != SCRIPT
 
 
-class NodeRoom(Room):
-    """The same as Room, on the Redis at `url`; another on the same Redis is another node."""
+class NodeHarness(ChatHarness):
+    """A ChatHarness that is one node of a cluster, on the Redis at `url`."""
 
     def __init__(self, url: str, lease: float = 3600, name_hold: float = 30.0, **bounds) -> None:
         self._url, self._lease = url, lease
