@@ -135,15 +135,15 @@ def test_a_known_key_appends_nothing_whatever_its_text(room):
 
 def test_a_key_is_known_while_its_first_message_waits_for_the_log(room, monkeypatch):
     ann = room.connects("Ann")
-    append, gate, reached = room.log.append, threading.Event(), threading.Event()
+    append, gate, reached = ann.node.log.append, threading.Event(), threading.Event()
 
     def append_slowly(draft):
         reached.set()
         gate.wait(5)
         return append(draft)
 
-    monkeypatch.setattr(room.log, "waits", True)
-    monkeypatch.setattr(room.log, "append", append_slowly)
+    monkeypatch.setattr(ann.node.log, "waits", True)
+    monkeypatch.setattr(ann.node.log, "append", append_slowly)
     answers = []
 
     def says(message):
@@ -185,7 +185,7 @@ def test_leaving_during_a_turn_frees_the_name_when_it_ends(room):
         ann.goes()
         ann.sets("Ann")
 
-    room.chat.turn(ann.client, leaves_and_claims)
+    ann.node.chat.turn(ann.client, leaves_and_claims)
     assert room.names() == []
     assert room.connects().joins().users == []
 
@@ -196,7 +196,7 @@ def test_join_answers_with_the_room_as_it_is(room):
     for n in range(3):
         ann.says(str(n))
     joined = watcher.joins(limit=2, room="Lobby")
-    assert (joined.room, joined.epoch) == ("lobby", room.log.epoch)
+    assert (joined.room, joined.epoch) == ("lobby", ann.node.log.epoch)
     assert (joined.count, joined.users, joined.more) == (1, ["Ann"], True)
     assert [(said["message"], number["id"]) for said, number in joined.messages] == [
         ("1", 2),
@@ -212,7 +212,7 @@ def test_a_store_that_is_away_loses_nothing_and_tells_nobody(room, monkeypatch):
     def away(draft):
         raise Unavailable
 
-    monkeypatch.setattr(room.log, "append", away)
+    monkeypatch.setattr(ann.node.log, "append", away)
     with pytest.raises(Unavailable):
         ann.says("hi")
     assert bo.heard == []

@@ -108,7 +108,7 @@ def test_a_token_takes_the_name_over_from_a_living_connection(room):
     news(watcher)
     again = room.connects("Ann", token=ann.token, hold=True)
     assert ann.heard[-1] == ("refused", "setUsername", "taken_over")
-    assert room.audience.closed == [ann.id]
+    assert room.closed == [ann.id]
     assert again.heard[0] == ("userSet", "Ann")
     assert news(watcher) == []
     ann.ends(Gone.BROKEN)

@@ -134,7 +134,7 @@ def test_a_join_that_the_log_refuses_changes_nothing(room, monkeypatch):
     def refuse(*_, **__):
         raise Unavailable
 
-    monkeypatch.setattr(room.log, "read", refuse)
+    monkeypatch.setattr(bo.node.log, "read", refuse)
     with pytest.raises(Unavailable):
         bo.joins("tea")
     assert news(ann) == []
@@ -145,13 +145,13 @@ def test_a_join_that_the_log_refuses_changes_nothing(room, monkeypatch):
 def test_who_joins_is_in_the_room_before_its_log_is_read(room, monkeypatch):
     ann, bo = room.connects("Ann"), room.connects("Bo")
     ann.joins("tea")
-    read = room.log.read
+    read = bo.node.log.read
 
     def say_and_read(*arguments, **options):
         ann.says("between", room="tea")
         return read(*arguments, **options)
 
-    monkeypatch.setattr(room.log, "read", say_and_read)
+    monkeypatch.setattr(bo.node.log, "read", say_and_read)
     joined = bo.joins("tea")
     heard = [said[1:] for said in bo.heard if said[0] == "newmsg"]
     assert heard == joined.messages
@@ -184,7 +184,7 @@ def test_history(room, asked, ids, more):
         ann.says(str(n))
     read = ann.reads(**asked)
     assert ([number["id"] for _, number in read.messages], read.more) == (ids, more)
-    assert (read.room, read.epoch) == ("lobby", room.log.epoch)
+    assert (read.room, read.epoch) == ("lobby", ann.node.log.epoch)
 
 
 def test_history_of_a_room_that_one_is_not_in(room):

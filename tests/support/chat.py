@@ -1,13 +1,14 @@
 """A chat without sockets, its clients, and the audience that records what each of them receives.
 
-Use `ChatHarness` for the rules on one process and `NodeHarness` for one node of a cluster.
+Use `ChatHarness` for the rules on one process, `NodeHarness` for one node of a cluster, and
+`ClusterHarness` for people who are spread over two nodes.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 
 import msgspec
@@ -121,7 +122,12 @@ class ChatHarness:
         self.audience.wait(seconds)
 
     def settle(self) -> None:
-        """See to it that everybody has heard everything."""
+        """Wait until this node's clients have received all that was sent so far."""
+
+    @property
+    def closed(self) -> list[str]:
+        """The ids of the clients whose connections the chat has closed."""
+        return self.audience.closed
 
     def names(self) -> list[str]:
         """All names that are somebody's, or held."""
@@ -135,20 +141,22 @@ class ChatHarness:
 
 
 class Person:
-    def __init__(self, room: ChatHarness) -> None:
-        self.room = room
+    """A client of the chat at `node`."""
+
+    def __init__(self, node: ChatHarness) -> None:
+        self.node = node
         self.id = f"client-{next(NUMBERS)}"
-        self._heard = room.audience.heard[self.id] = []
-        self.client = room.chat.connect(self.id)
+        self._heard = node.audience.heard[self.id] = []
+        self.client = node.chat.connect(self.id)
         self.token = ""
 
     @property
     def heard(self) -> list:
-        self.room.settle()
+        self.node.settle()
         return self._heard
 
     def sets(self, name: str, **options) -> wire.NameSet:
-        answer = self.room.chat.name(self.client, wire.SetUsername(name, **options))
+        answer = self.node.chat.name(self.client, wire.SetUsername(name, **options))
         self.token = answer.token
         return answer
 
@@ -161,20 +169,20 @@ class Person:
         return ""
 
     def says(self, message: str, **fields) -> wire.Said:
-        chat, request = self.room.chat, wire.Msg(message, **fields)
+        chat, request = self.node.chat, wire.Msg(message, **fields)
         return chat.turn(self.client, lambda: chat.say(self.client, request), beside=True)
 
     def joins(self, room: str = "lobby", **fields) -> wire.Joined:
-        return self.room.chat.join(self.client, wire.Join(room, **fields))
+        return self.node.chat.join(self.client, wire.Join(room, **fields))
 
     def leaves(self, room: str) -> wire.Left:
-        return self.room.chat.leave(self.client, wire.Leave(room))
+        return self.node.chat.leave(self.client, wire.Leave(room))
 
     def reads(self, room: str = "lobby", **fields) -> wire.Read:
-        return self.room.chat.history(self.client, wire.History(room, **fields))
+        return self.node.chat.history(self.client, wire.History(room, **fields))
 
     def types(self, room: str = "lobby") -> wire.Answer:
-        return self.room.chat.typing(self.client, wire.Typing(room))
+        return self.node.chat.typing(self.client, wire.Typing(room))
 
     def goes(self) -> None:
         """With a goodbye."""
@@ -184,8 +192,8 @@ class Person:
         self.ends(Gone.BROKEN)
 
     def ends(self, how: Gone) -> None:
-        self.room.audience.forget(self.id)
-        self.room.chat.disconnect(self.client, how)
+        self.node.audience.forget(self.id)
+        self.node.chat.disconnect(self.client, how)
 
 
 AHEAD = "chatapp:ahead"
@@ -229,8 +237,14 @@ class NodeHarness(ChatHarness):
         return roster
 
     def wait(self, seconds: float) -> None:
-        super().wait(seconds)
+        self.advance_redis(seconds)
+        self.advance_node(seconds)
+
+    def advance_redis(self, seconds: float) -> None:
         self.log.server.client.incrby(AHEAD, round(seconds * 1000))
+
+    def advance_node(self, seconds: float) -> None:
+        super().wait(seconds)
         self.roster._look()
 
     def settle(self) -> None:
@@ -240,3 +254,37 @@ class NodeHarness(ChatHarness):
         where = channel("@" + self.roster._node)
         self.log.server.client.publish(where, msgspec.msgpack.encode(hint))
         assert self._markers[name].wait(5), "the node hears nothing"
+
+
+class ClusterHarness(ChatHarness):
+    """Two nodes on the Redis at `url`; people connect to one and the other in turn.
+
+    An event that doesn't leave its node is missed by every second person. Log, roster and audience
+    are those of a node: `person.node.log`.
+    """
+
+    def __init__(self, url: str, **options) -> None:
+        self.nodes = [NodeHarness(url, **options) for _ in range(2)]
+        self._next_node = cycle(self.nodes)
+        for node in self.nodes:
+            node.chat.open()
+
+    def connects(self, name: str = "", **options) -> Person:
+        return next(self._next_node).connects(name, **options)
+
+    def wait(self, seconds: float) -> None:
+        self.nodes[0].advance_redis(seconds)
+        for node in self.nodes:
+            node.advance_node(seconds)
+
+    def settle(self) -> None:
+        for node in self.nodes:
+            node.settle()
+
+    @property
+    def closed(self) -> list[str]:
+        return [client for node in self.nodes for client in node.closed]
+
+    def close(self) -> None:
+        for node in self.nodes:
+            node.close()
