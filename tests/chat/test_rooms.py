@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from support.chat import ChatHarness
 
+from chatapp.chat.people.crowd import CROWD
 from chatapp.errors import NameRequired, NotInRoom, RoomInvalid, TooManyRooms, Unavailable
 
 
@@ -192,12 +193,23 @@ def test_history_of_a_room_that_one_is_not_in(room):
         room.connects("Ann").reads("tea")
 
 
-def test_the_others_hear_of_typing(room):
-    ann, bo, cy = (room.connects(name) for name in ("Ann", "Bo", "Cy"))
-    for person in (ann, bo):
+def test_typing_is_sent_to_the_others_in_the_room_only(room):
+    ann, bo, cy, dee = people = [room.connects(name) for name in ("Ann", "Bo", "Cy", "Dee")]
+    for person in (ann, bo, dee):
         person.joins("tea")
-    for person in (ann, bo, cy):
+    for person in people:
         person.heard.clear()
     assert bo.types("tea").ok
-    assert ann.heard == [("userTyping", {"room": "tea", "user": "Bo"})]
+    assert ann.heard == dee.heard == [("userTyping", {"room": "tea", "user": "Bo"})]
     assert bo.heard == cy.heard == []
+
+
+def test_typing_is_not_sent_in_a_crowd(room):
+    ann, bo, *_ = [room.connects(f"user{n:04}") for n in range(CROWD)]
+    ann.heard.clear()
+    assert bo.types().ok
+    assert ann.heard == [("userTyping", {"room": "lobby", "user": "user0001"})]
+    one_more = room.connects("one more")
+    for person in (bo, one_more):
+        assert person.types().ok
+    assert [said[0] for said in ann.heard] == ["userTyping", "presence"]

@@ -538,13 +538,17 @@ def test_publication_of_a_number_that_is_not_reached_is_dropped(nodes, client, c
     for number in ("1000", "9" * 15, "-5", "0", "x", "9" * 5000):
         said = ["newmsg", epoch, number, "1", "Ann", SECRET, ""]
         client.publish(channel("tea"), msgspec.msgpack.encode(said))
-    for data in (b"", b"\x90", msgspec.msgpack.encode(["hint", epoch, "userLeft", "x", 1, 2, 3])):
+    wrong = [["hint", epoch, "userLeft", "x", 1, 2, 3]]
+    for arguments in (None, b"[1]", SECRET, "{}", "[NaN]", '["\\ud800"]', "[" * 2000):
+        wrong.append(["broadcast", epoch, "userTyping", arguments, ""])
+    for data in (b"", b"\x90", *map(msgspec.msgpack.encode, wrong)):
         client.publish(channel("tea"), data)
     ann.says("2", room="tea")
     eventually(lambda: heard_in_tea(bo) == [1, 2])
     look(one, two)
     assert one.log.epoch == epoch
     assert heard_in_tea(ann) == [1, 2]
+    assert [said for said in bo.heard if said[0] == "userTyping"] == []
     lines = [line for line in caplog.messages if "isn't the chat's" in line]
     assert len(lines) == len(caplog.records) == 2
 

@@ -149,6 +149,28 @@ def test_who_was_taken_over_speaks_no_more_even_before_it_hears_so(nodes):
         ann.joins("tea")
 
 
+def test_typing_under_a_lost_name_is_not_sent(nodes):
+    one, two = nodes
+    watcher, ann = two.connects("Watcher"), one.connects("Ann", hold=True)
+    one.log.listener._on_hint = lambda *_: None
+    two.connects("Ann", token=ann.token, hold=True)
+    news(watcher)
+    assert ann.types().ok
+    assert news(watcher) == []
+
+
+def test_typing_in_another_database_is_not_heard(make_node, redis_server):
+    """A Redis channel is shared by all databases."""
+    one, two = make_node(), make_node(redis_server.url[:-1] + "1")
+    ann, bo, cy = one.connects("Ann"), two.connects("Bo"), one.connects("Cy")
+    for person in (ann, bo, cy):
+        person.joins("tea")
+        news(person)
+    ann.types("tea")
+    assert news(cy) == [("userTyping", {"room": "tea", "user": "Ann"})]
+    assert news(bo) == []
+
+
 def test_a_dead_nodes_names_are_free_when_its_lease_ends(make_node):
     one, two = make_node(lease=10), make_node(lease=3600)
     one.connects("Ann").joins("tea")
@@ -285,6 +307,8 @@ def test_while_redis_is_away_nobody_gets_a_name_or_a_room(shaky, own):
             bo.sets("Bo")
         with pytest.raises(Unavailable):
             ann.joins("tea")
+        with pytest.raises(Unavailable):
+            ann.types()
     assert not one.audience.is_in(ann.id, "tea")
     own.start()
     back(one)

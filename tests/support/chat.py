@@ -1,4 +1,4 @@
-"""A chat without sockets, its clients, and the audience that records what each of them receives.
+"""A chat without sockets, its clients, and an audience that records what each receives.
 
 Use `ChatHarness` for the rules on one process, `NodeHarness` for one node of a cluster, and
 `ClusterHarness` for people who are spread over two nodes.
@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from chatapp.chat import wire
+from chatapp.chat.broadcaster import Broadcaster, LocalBroadcaster
 from chatapp.chat.client import Bounds, Gone
 from chatapp.chat.log import Log, Retention
 from chatapp.chat.people.local_roster import LocalRoster
@@ -23,6 +24,7 @@ from chatapp.chat.rules import Chat
 from chatapp.errors import ChatError
 from chatapp.store.memory import MemoryLog
 from chatapp.store.redis import roster as redis_roster
+from chatapp.store.redis.broadcaster import RedisBroadcaster
 from chatapp.store.redis.log import RedisLog
 from chatapp.store.redis.roster import RedisRoster
 from chatapp.store.redis.scripts import channel
@@ -30,7 +32,10 @@ from chatapp.store.redis.subscriber import Hint
 
 
 class Audience:
-    """Remembers what each client heard (chatapp.audience.Audience)."""
+    """Record what each client receives (chatapp.chat.audience.Audience).
+
+    A node's subscriber calls it from a thread of its own.
+    """
 
     def __init__(self) -> None:
         self.heard: dict[str, list[tuple[Any, ...]]] = {}
@@ -44,7 +49,7 @@ class Audience:
             self.heard[client].append((event, *arguments))
 
     def tell(self, room: str, event: str, *arguments: Any, skip: str | None = None) -> None:
-        for client, heard in self.heard.items():
+        for client, heard in list(self.heard.items()):
             if client != skip and self.is_in(client, room):
                 heard.append((event, *arguments))
 
@@ -61,7 +66,7 @@ class Audience:
         return self._rooms.get(client, [])
 
     def hears(self, room: str) -> bool:
-        return any(room in rooms for rooms in self._rooms.values())
+        return any(room in rooms for rooms in list(self._rooms.values()))
 
     def later(self, seconds: float, call: Callable[[], Any]) -> None:
         self._due.append((self.now + seconds, call))
@@ -106,13 +111,17 @@ class ChatHarness:
         self.audience = Audience()
         self.log = self.make_log()
         self.roster = self.make_roster(holds, max_name_chars, name_hold)
-        self.chat = Chat(self.log, self.roster, self.audience, Bounds(**bounds))
+        broadcaster = self.make_broadcaster()
+        self.chat = Chat(self.log, self.roster, broadcaster, self.audience, Bounds(**bounds))
 
     def make_log(self) -> Log:
         return MemoryLog()
 
     def make_roster(self, holds, max_name_chars: int, name_hold: float) -> Roster:
         return LocalRoster(UsernameSet(max_name_chars, holds), self.audience, name_hold)
+
+    def make_broadcaster(self) -> Broadcaster:
+        return LocalBroadcaster(self.audience)
 
     def close(self) -> None:
         self.chat.close()
@@ -235,6 +244,9 @@ class NodeHarness(ChatHarness):
 
         self.log.on_hint = mark
         return roster
+
+    def make_broadcaster(self) -> RedisBroadcaster:
+        return RedisBroadcaster(self.log, self.audience)
 
     def wait(self, seconds: float) -> None:
         self.advance_redis(seconds)
