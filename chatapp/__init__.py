@@ -73,14 +73,14 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         allow_eio3=settings.allow_eio3,
     )
     audience = SocketAudience(socketio.server)
-    log, roster = store_of(settings, Path(app.instance_path), audience)
+    log, roster, broadcaster = store_of(settings, Path(app.instance_path), audience)
     bounds = Bounds(
         settings.max_message_chars,
         settings.message_limit,
         settings.name_limit,
         settings.event_limit,
     )
-    chat = app.extensions["chat"] = Chat(log, roster, audience, bounds)
+    chat = app.extensions["chat"] = Chat(log, roster, broadcaster, audience, bounds)
     socketio.on_namespace(ChatNamespace("/", chat))
     app.register_blueprint(pages.blueprint(log, settings.title, settings.max_message_chars))
     security.init_app(app, settings.trusted_proxies)

@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from chatapp.chat import wire
 from chatapp.chat.audience import Audience
+from chatapp.chat.broadcaster import Broadcaster
 from chatapp.chat.client import Bounds, Client, Gone
 from chatapp.chat.log import Draft, Entry, Log
 from chatapp.chat.people.names import visible
@@ -33,12 +34,15 @@ T = TypeVar("T")
 
 
 class Chat:
-    """The chat's rules, over a log, a roster and an audience. Thread-safe."""
+    """The chat's rules, over a log, a roster, a broadcaster and an audience. Thread-safe."""
 
-    def __init__(self, log: Log, roster: Roster, audience: Audience, bounds: Bounds) -> None:
+    def __init__(
+        self, log: Log, roster: Roster, broadcaster: Broadcaster, audience: Audience, bounds: Bounds
+    ) -> None:
         self.audience = audience
         self._log = log
         self._roster = roster
+        self._broadcaster = broadcaster
         self._bounds = bounds
         self._turns = Turns(audience, roster.end)
         self._opening = Lock()
@@ -169,11 +173,14 @@ class Chat:
         return wire.Read(room=room, epoch=page.epoch, messages=messages, more=page.more)
 
     def typing(self, client: Client, request: wire.Typing) -> wire.Answer:
-        """The others in the room hear that the client is typing."""
-        if client.user is None:
+        """Tell the others in the room that the client is typing, unless the room is a crowd."""
+        user = client.user  # another connection may take the name over meanwhile
+        if user is None:
             raise NameRequired
         room = self._entered(client, request.room)
-        self._roster.typing(client, room)
+        if self._roster.may_announce(client, room):
+            change = {"room": room, "user": user}
+            self._broadcaster.publish(room, "userTyping", change, skip=client.id)
         return wire.Answer()
 
     def _entered(self, client: Client, name: str) -> str:

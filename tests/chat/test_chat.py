@@ -6,7 +6,7 @@ import threading
 from contextlib import suppress
 
 import pytest
-from support.chat import Room
+from support.chat import ChatHarness
 
 from chatapp.chat import wire
 from chatapp.errors import (
@@ -114,7 +114,7 @@ def test_a_message_needs_something_to_see(room):
 
 
 def test_the_length_of_a_message_is_in_code_points():
-    ann = Room(max_message_chars=3).connects()
+    ann = ChatHarness(max_message_chars=3).connects()
     ann.sets("Ann")
     assert ann.says("😀😀😀").ok
     with pytest.raises(MessageTooLong, match="4 characters; 3 are allowed"):
@@ -135,15 +135,15 @@ def test_a_known_key_appends_nothing_whatever_its_text(room):
 
 def test_a_key_is_known_while_its_first_message_waits_for_the_log(room, monkeypatch):
     ann = room.connects("Ann")
-    append, gate, reached = room.log.append, threading.Event(), threading.Event()
+    append, gate, reached = ann.node.log.append, threading.Event(), threading.Event()
 
     def append_slowly(draft):
         reached.set()
         gate.wait(5)
         return append(draft)
 
-    monkeypatch.setattr(room.log, "waits", True)
-    monkeypatch.setattr(room.log, "append", append_slowly)
+    monkeypatch.setattr(ann.node.log, "waits", True)
+    monkeypatch.setattr(ann.node.log, "append", append_slowly)
     answers = []
 
     def says(message):
@@ -185,7 +185,7 @@ def test_leaving_during_a_turn_frees_the_name_when_it_ends(room):
         ann.goes()
         ann.sets("Ann")
 
-    room.chat.turn(ann.client, leaves_and_claims)
+    ann.node.chat.turn(ann.client, leaves_and_claims)
     assert room.names() == []
     assert room.connects().joins().users == []
 
@@ -196,7 +196,7 @@ def test_join_answers_with_the_room_as_it_is(room):
     for n in range(3):
         ann.says(str(n))
     joined = watcher.joins(limit=2, room="Lobby")
-    assert (joined.room, joined.epoch) == ("lobby", room.log.epoch)
+    assert (joined.room, joined.epoch) == ("lobby", ann.node.log.epoch)
     assert (joined.count, joined.users, joined.more) == (1, ["Ann"], True)
     assert [(said["message"], number["id"]) for said, number in joined.messages] == [
         ("1", 2),
@@ -212,7 +212,7 @@ def test_a_store_that_is_away_loses_nothing_and_tells_nobody(room, monkeypatch):
     def away(draft):
         raise Unavailable
 
-    monkeypatch.setattr(room.log, "append", away)
+    monkeypatch.setattr(ann.node.log, "append", away)
     with pytest.raises(Unavailable):
         ann.says("hi")
     assert bo.heard == []
@@ -221,7 +221,7 @@ def test_a_store_that_is_away_loses_nothing_and_tells_nobody(room, monkeypatch):
 
 
 def test_messages_and_names_have_rates_of_their_own():
-    ann = Room(message_limit=Rate(1, 10), name_limit=Rate(2, 60)).connects()
+    ann = ChatHarness(message_limit=Rate(1, 10), name_limit=Rate(2, 60)).connects()
     ann.sets("Ann")
     ann.says("one")
     with pytest.raises(RateLimited):
@@ -232,7 +232,7 @@ def test_messages_and_names_have_rates_of_their_own():
 
 
 def test_rate_is_checked_before_the_content_and_after_the_room():
-    ann = Room(message_limit=Rate(1, 10)).connects()
+    ann = ChatHarness(message_limit=Rate(1, 10)).connects()
     ann.sets("Ann")
     ann.says("one")
     with pytest.raises(RateLimited):
@@ -243,14 +243,14 @@ def test_rate_is_checked_before_the_content_and_after_the_room():
 
 @pytest.mark.parametrize("name", ["", "x" * 300, "\u200b", "Bo"])
 def test_the_rate_of_names_is_checked_before_the_name(name):
-    room = Room(name_limit=Rate(1, 60))
+    room = ChatHarness(name_limit=Rate(1, 60))
     room.connects("Bo")
     ann = room.connects("Ann")
     assert ann.tries(name) == "rate_limited"
 
 
 def test_who_goes_on_at_twice_the_rate_of_all_events_is_closed():
-    room = Room(event_limit=Rate(3, 60))
+    room = ChatHarness(event_limit=Rate(3, 60))
     ann = room.connects()
     taken: list[int] = []
     for n in range(6):

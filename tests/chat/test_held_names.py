@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from msgspec import UNSET
-from support.chat import Room
+from support.chat import ChatHarness
 
 from chatapp.chat.client import Gone
 from chatapp.errors import NameTaken, Unavailable
@@ -108,7 +108,7 @@ def test_a_token_takes_the_name_over_from_a_living_connection(room):
     news(watcher)
     again = room.connects("Ann", token=ann.token, hold=True)
     assert ann.heard[-1] == ("refused", "setUsername", "taken_over")
-    assert room.audience.closed == [ann.id]
+    assert room.closed == [ann.id]
     assert again.heard[0] == ("userSet", "Ann")
     assert news(watcher) == []
     ann.ends(Gone.BROKEN)
@@ -222,11 +222,11 @@ def test_a_new_name_is_held_in_place_of_the_first(room):
 
 def test_held_names_outlive_the_process():
     kept = Kept()
-    first = Room(kept)
+    first = ChatHarness(kept)
     ann = first.connects("Ann", hold=True)
     ann.joins("tea")
     first.connects("Bo").joins("tea")
-    again = Room(kept, name_hold=30)
+    again = ChatHarness(kept, name_hold=30)
     watcher = again.connects("Watcher")
     assert watcher.joins().users == ["Ann", "Watcher"]
     assert watcher.joins("tea").users == ["Ann", "Watcher"]
@@ -241,8 +241,8 @@ def test_held_names_outlive_the_process():
 
 def test_a_name_held_since_the_start_is_free_after_its_hold():
     kept = Kept()
-    Room(kept).connects("Ann", hold=True)
-    again = Room(kept, name_hold=30)
+    ChatHarness(kept).connects("Ann", hold=True)
+    again = ChatHarness(kept, name_hold=30)
     watcher = again.connects("Watcher")
     news(watcher)
     again.audience.wait(30)
@@ -252,8 +252,8 @@ def test_a_name_held_since_the_start_is_free_after_its_hold():
 
 def test_a_name_held_since_the_start_is_free_after_its_hold_though_it_is_too_long_by_now():
     kept = Kept()
-    Room(kept).connects("A name of old", hold=True)
-    again = Room(kept, max_name_chars=5)
+    ChatHarness(kept).connects("A name of old", hold=True)
+    again = ChatHarness(kept, max_name_chars=5)
     again.connects()
     again.audience.wait(30)
     assert again.connects().joins().users == []
@@ -262,7 +262,7 @@ def test_a_name_held_since_the_start_is_free_after_its_hold_though_it_is_too_lon
 
 def test_nothing_is_kept_of_names_that_are_not_to_be_held():
     kept = Kept()
-    room = Room(kept)
+    room = ChatHarness(kept)
     room.connects("Ann")
     bo = room.connects("Bo", hold=True)
     assert [hold.user for hold in kept.kept.values()] == ["Bo"]
@@ -273,7 +273,7 @@ def test_nothing_is_kept_of_names_that_are_not_to_be_held():
 
 def test_a_claim_that_cannot_be_kept_changes_nothing():
     kept = Kept()
-    room = Room(kept)
+    room = ChatHarness(kept)
     watcher, ann = room.connects(), room.connects("Ann", hold=True)
     news(watcher)
     kept.refuses = True
@@ -288,7 +288,7 @@ def test_a_claim_that_cannot_be_kept_changes_nothing():
 
 def test_rooms_that_cannot_be_kept_are_joined_and_left_all_the_same():
     kept = Kept()
-    room = Room(kept)
+    room = ChatHarness(kept)
     watcher, ann = room.connects("Watcher"), room.connects("Ann", hold=True)
     for each in ("tea", "cake"):
         watcher.joins(each)
@@ -304,7 +304,7 @@ def test_rooms_that_cannot_be_kept_are_joined_and_left_all_the_same():
 
 def test_a_name_and_its_rooms_are_kept_in_one_step():
     kept = Kept()
-    room = Room(kept)
+    room = ChatHarness(kept)
     ann = room.connects("Ann")
     ann.joins("tea")
     ann.sets("Ann", hold=True)
@@ -315,7 +315,7 @@ def test_a_name_and_its_rooms_are_kept_in_one_step():
 
 def test_each_absence_has_an_end_of_its_own():
     kept = Kept()
-    room = Room(kept, name_hold=30)
+    room = ChatHarness(kept, name_hold=30)
     watcher, ann = room.connects("Watcher"), room.connects("Ann", hold=True)
     for person in (watcher, ann):
         person.joins("tea")
@@ -336,9 +336,9 @@ def test_each_absence_has_an_end_of_its_own():
 
 def test_a_name_that_is_somebodys_again_is_not_absent_at_a_late_start():
     kept = Kept()
-    Room(kept).connects("Ann", hold=True)
+    ChatHarness(kept).connects("Ann", hold=True)
     token = "x"
-    room = Room(kept, name_hold=30)
+    room = ChatHarness(kept, name_hold=30)
     room.chat._is_open = True  # as if the log could not be opened when the first one came
     ann = room.connects("Ann", token=token)
     room.chat._is_open = False
@@ -350,7 +350,7 @@ def test_a_name_that_is_somebodys_again_is_not_absent_at_a_late_start():
 
 def test_a_slow_disk_holds_up_only_those_who_want_the_same_name():
     kept = Kept()
-    room = Room(kept)
+    room = ChatHarness(kept)
     plain = room.connects("Plain")
     kept.gate = threading.Event()
     slow = threading.Thread(target=room.connects, args=("Slow",), kwargs={"hold": True})
@@ -373,7 +373,7 @@ def test_a_slow_disk_holds_up_only_those_who_want_the_same_name():
 def test_the_name_of_one_who_goes_is_the_next_ones_whole(hold):
     """Of one who goes and one who wants the name, in two threads, never both lose it."""
     for _ in range(100):
-        room = Room(name_hold=0.5)
+        room = ChatHarness(name_hold=0.5)
         watcher, ann, other = room.connects("Watcher"), room.connects("Ann", hold=hold), None
         watcher.joins("tea")
         ann.joins("tea")

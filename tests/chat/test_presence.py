@@ -106,20 +106,27 @@ def test_a_crowd_that_is_none_any_more_names_people_again(presence, audience):
     assert audience.heard["watcher"] == [("userLeft", {"room": "lobby", "user": "user0000"})]
 
 
-def test_in_a_crowd_nobody_is_told_of_typing_and_renaming(presence, audience):
+def test_rename_is_not_announced_in_a_crowd(presence, audience):
     crowd(presence, CROWD + 1)
     audience.heard["watcher"].clear()
-    change = {"room": "lobby", "user": "user0000"}
-    presence.tell_others("lobby", "userTyping", change, "c0")
     presence.rename("user0000", "somebody", "c0")
     audience.wait(1)
     assert audience.heard["watcher"] == [("presence", {"room": "lobby", "count": CROWD + 1})]
     presence.depart("somebody", "c0")
     audience.heard["watcher"].clear()
-    presence.tell_others("lobby", "userTyping", change, "c0")
     presence.rename("user0001", "somebody", "c1")
     renamed = {"room": "lobby", "from": "user0001", "to": "somebody"}
-    assert audience.heard["watcher"] == [("userTyping", change), ("userRenamed", renamed)]
+    assert audience.heard["watcher"] == [("userRenamed", renamed)]
+
+
+def test_room_is_a_crowd_from_201_names_on(presence):
+    assert not presence.is_crowd("lobby")
+    crowd(presence, CROWD)
+    assert not presence.is_crowd("lobby")
+    presence.enter("lobby", "one more", "x")
+    assert presence.is_crowd("lobby")
+    presence.depart("one more", "x")
+    assert not presence.is_crowd("lobby")
 
 
 def test_nothing_is_left_of_a_room_that_all_have_left(presence):

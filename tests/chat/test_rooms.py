@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from support.chat import Room
+from support.chat import ChatHarness
 
+from chatapp.chat.people.crowd import CROWD
 from chatapp.errors import NameRequired, NotInRoom, RoomInvalid, TooManyRooms, Unavailable
 
 
@@ -115,7 +116,7 @@ def test_the_lobby_cannot_be_left(room):
 
 
 def test_too_many_rooms():
-    room = Room(max_rooms=3)
+    room = ChatHarness(max_rooms=3)
     ann = room.connects("Ann")
     ann.joins("a")
     ann.joins("b")
@@ -134,7 +135,7 @@ def test_a_join_that_the_log_refuses_changes_nothing(room, monkeypatch):
     def refuse(*_, **__):
         raise Unavailable
 
-    monkeypatch.setattr(room.log, "read", refuse)
+    monkeypatch.setattr(bo.node.log, "read", refuse)
     with pytest.raises(Unavailable):
         bo.joins("tea")
     assert news(ann) == []
@@ -145,13 +146,13 @@ def test_a_join_that_the_log_refuses_changes_nothing(room, monkeypatch):
 def test_who_joins_is_in_the_room_before_its_log_is_read(room, monkeypatch):
     ann, bo = room.connects("Ann"), room.connects("Bo")
     ann.joins("tea")
-    read = room.log.read
+    read = bo.node.log.read
 
     def say_and_read(*arguments, **options):
         ann.says("between", room="tea")
         return read(*arguments, **options)
 
-    monkeypatch.setattr(room.log, "read", say_and_read)
+    monkeypatch.setattr(bo.node.log, "read", say_and_read)
     joined = bo.joins("tea")
     heard = [said[1:] for said in bo.heard if said[0] == "newmsg"]
     assert heard == joined.messages
@@ -184,7 +185,7 @@ def test_history(room, asked, ids, more):
         ann.says(str(n))
     read = ann.reads(**asked)
     assert ([number["id"] for _, number in read.messages], read.more) == (ids, more)
-    assert (read.room, read.epoch) == ("lobby", room.log.epoch)
+    assert (read.room, read.epoch) == ("lobby", ann.node.log.epoch)
 
 
 def test_history_of_a_room_that_one_is_not_in(room):
@@ -192,12 +193,23 @@ def test_history_of_a_room_that_one_is_not_in(room):
         room.connects("Ann").reads("tea")
 
 
-def test_the_others_hear_of_typing(room):
-    ann, bo, cy = (room.connects(name) for name in ("Ann", "Bo", "Cy"))
-    for person in (ann, bo):
+def test_typing_is_sent_to_the_others_in_the_room_only(room):
+    ann, bo, cy, dee = people = [room.connects(name) for name in ("Ann", "Bo", "Cy", "Dee")]
+    for person in (ann, bo, dee):
         person.joins("tea")
-    for person in (ann, bo, cy):
+    for person in people:
         person.heard.clear()
     assert bo.types("tea").ok
-    assert ann.heard == [("userTyping", {"room": "tea", "user": "Bo"})]
+    assert ann.heard == dee.heard == [("userTyping", {"room": "tea", "user": "Bo"})]
     assert bo.heard == cy.heard == []
+
+
+def test_typing_is_not_sent_in_a_crowd(room):
+    ann, bo, *_ = [room.connects(f"user{n:04}") for n in range(CROWD)]
+    ann.heard.clear()
+    assert bo.types().ok
+    assert ann.heard == [("userTyping", {"room": "lobby", "user": "user0001"})]
+    one_more = room.connects("one more")
+    for person in (bo, one_more):
+        assert person.types().ok
+    assert [said[0] for said in ann.heard] == ["userTyping", "presence"]

@@ -68,9 +68,8 @@ class LocalRoster(Roster):
             elif left is not None:
                 self._presence.depart(left, client.id)
 
-    def typing(self, client: Client, room: str) -> None:
-        change = {"room": room, "user": client.user or ""}
-        self._presence.tell_others(room, "userTyping", change, client.id)
+    def may_announce(self, client: Client, room: str) -> bool:
+        return client.user is not None and not self._presence.is_crowd(room)
 
     def _await_owner(self, user: str, hold: Hold | None = None, rooms: Iterable[str] = ()) -> None:
         """The name stays in its rooms until its owner is back in them, or its time is over."""

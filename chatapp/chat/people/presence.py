@@ -33,7 +33,6 @@ class Presence:
         interval: float = 1.0,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._tell = tell
         self._announcer = Announcer(tell, later, interval, clock)
         self._lock = Lock()
         self._rooms: dict[str, _Names] = {}
@@ -100,12 +99,11 @@ class Presence:
                 if absence:
                     absence.user = after
 
-    def tell_others(self, room: str, event: str, change: dict[str, str], client: str) -> None:
-        """All in `room` but for `client` hear `event`, unless it's a crowd."""
+    def is_crowd(self, room: str) -> bool:
+        """Return whether `room` has more than CROWD names."""
         with self._lock:
             names = self._rooms.get(room)
-            if names and len(names.sorted) <= CROWD:
-                self._tell(room, event, change, skip=client)
+            return names is not None and len(names.sorted) > CROWD
 
     def rooms_of(self, user: str) -> list[str]:
         with self._lock:

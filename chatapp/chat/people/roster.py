@@ -66,9 +66,12 @@ class Roster(ABC):
         said no goodbye."""
 
     @abstractmethod
-    def typing(self, client: Client, room: str) -> None:
-        """The others in the room hear that the client is typing, unless it's a crowd.
+    def may_announce(self, client: Client, room: str) -> bool:
+        """Return whether the others in `room` are told what the client does there.
+
+        They aren't if the room has more than crowd.CROWD names, or if another client has taken over
+        the client's name.
 
         Raises:
-            Unavailable: it can't be told just now.
+            Unavailable: the names in the room can't be read now.
         """
