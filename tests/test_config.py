@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+import shlex
+from pathlib import Path
 
-from chatapp import config
-from chatapp.config import SETTINGS, Address, SettingError, read
+import pytest
+from click.testing import CliRunner
+
+from chatapp import setting_types
+from chatapp.cli import main
+from chatapp.config import SETTINGS, read
+from chatapp.errors import SettingError
 from chatapp.limits import Rate
+from chatapp.setting_types import Address, StoreURL
 
 REDIS = [
     "redis:",
@@ -75,11 +82,11 @@ def test_defaults():
     "url", ["redis://host", "rediss://:secret@host:1/2", "rediss://h/1?ssl_ca_certs=ca.pem"]
 )
 def test_redis_is_a_store(url):
-    assert read({}, {"CHATAPP_STORE": url}).store == url
+    assert read({}, {"CHATAPP_STORE": url}).store == StoreURL(url)
 
 
 def test_redis_without_its_package_is_refused(monkeypatch):
-    monkeypatch.setattr(config, "find_spec", lambda _: None)
+    monkeypatch.setattr(setting_types, "find_spec", lambda _: None)
     with pytest.raises(SettingError, match="pip install 'chatapp"):
         read({}, {"CHATAPP_STORE": "redis://host"})
 
@@ -137,3 +144,53 @@ def test_packet_limit_follows_the_event_limit_and_the_largest_frame():
     assert read({}, {"CHATAPP_EVENT_LIMIT": "500/5"}).packet_limit == Rate(7500, 5)
     assert read({}, {"CHATAPP_MAX_FRAME_BYTES": "2097152"}).packet_limit == Rate(8192, 10)
     assert read({}, {"CHATAPP_EVENT_LIMIT": ""}).packet_limit is None
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "is_shared"),
+    [
+        ("memory:", "memory", False),
+        ("sqlite:", "sqlite", False),
+        ("redis://h", "redis", True),
+        ("rediss://h", "redis", True),
+    ],
+)
+def test_store_url_names_its_kind(url, kind, is_shared):
+    store = read({"STORE": url}, {}).store
+    assert (store.kind, store.is_shared) == (kind, is_shared)
+
+
+def test_store_url_without_a_path_is_a_file_in_the_instance_folder():
+    assert StoreURL("sqlite:").file("/instance") == Path("/instance/chat.sqlite3")
+    assert StoreURL("sqlite:a.db").file("/instance") == Path("a.db")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://user:secret@host:1/2", "redis://user:***@host:1/2"),
+        ("rediss://:s:@x@host", "rediss://:***@host"),
+        ("redis://host:1/2", "redis://host:1/2"),
+        ("sqlite:/a:b@c", "sqlite:/a:b@c"),
+    ],
+)
+def test_password_of_a_store_is_masked(url, shown):
+    assert str(StoreURL(url)) == shown
+
+
+def test_settings_command_prints_each_setting_as_it_can_be_set():
+    given = {"CHATAPP_TITLE": "The inn's", "CHATAPP_STORE": "redis://:secret@host"}
+    printed = CliRunner().invoke(main, ["settings"], env=given).stdout
+    words = [line for line in printed.splitlines() if line and not line.startswith("#")]
+    values = dict(shlex.split(line)[0].split("=", 1) for line in words)
+    assert values.keys() == {"CHATAPP_" + name for name in SETTINGS}
+    assert (values["CHATAPP_TITLE"], values["CHATAPP_BIND"]) == ("The inn's", "127.0.0.1:3000")
+    assert "secret" not in printed
+    del values["CHATAPP_STORE"]
+    assert read({}, values) == read({"TITLE": "The inn's"}, {})
+
+
+def test_settings_command_refuses_a_bad_value_in_one_line():
+    result = CliRunner().invoke(main, ["settings"], env={"CHATAPP_TITLE": " "})
+    assert (result.exit_code, result.stderr.count("\n"), result.stdout) == (1, 1, "")
+    assert result.stderr.startswith("CHATAPP_TITLE=' ' should be ")

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from enum import Enum
 from threading import Event, Lock
-from typing import NamedTuple
+from typing import Protocol
 
 from chatapp.limits import Rate, bucket
 
 
-class Bounds(NamedTuple):
-    """What one connection may do. `max_message_chars`: code points; a rate of None: no limit;
-    `max_rooms`: at once, the lobby included."""
+class Limits(Protocol):
+    """What the settings allow each connection (config.Settings). A rate of None: no limit."""
 
-    max_message_chars: int = 4000
-    message_limit: Rate | None = None
-    name_limit: Rate | None = None
-    event_limit: Rate | None = None
-    max_rooms: int = 50
+    @property
+    def max_message_chars(self) -> int: ...
+    @property
+    def message_limit(self) -> Rate | None: ...
+    @property
+    def name_limit(self) -> Rate | None: ...
+    @property
+    def event_limit(self) -> Rate | None: ...
 
 
 class Gone(Enum):
@@ -35,17 +37,17 @@ class Client:
         "waiting",
     )
 
-    def __init__(self, id: str, bounds: Bounds) -> None:  # noqa: A002
+    def __init__(self, id: str, limits: Limits) -> None:  # noqa: A002
         self.id = id
         self.user: str | None = None
         self.gone: Gone | None = None
         self.waiting = 0  # messages that wait for the log
         self.settled: Event | None = None  # what waits until there are none
         self.lock = Lock()
-        self.events = bucket(bounds.event_limit)
-        self.flood = bucket(bounds.event_limit, times=2)
-        self.names = bucket(bounds.name_limit)
-        self.messages = bucket(bounds.message_limit)
+        self.events = bucket(limits.event_limit)
+        self.flood = bucket(limits.event_limit, times=2)
+        self.names = bucket(limits.name_limit)
+        self.messages = bucket(limits.message_limit)
 
     def go_on(self, earlier: Client) -> None:
         """Be the connection that `earlier` was, which left and is back: the same limits go on."""

@@ -12,11 +12,11 @@ from msgspec import UNSET, UnsetType
 from chatapp.chat import wire
 from chatapp.chat.audience import Audience
 from chatapp.chat.broadcaster import Broadcaster
-from chatapp.chat.client import Bounds, Client, Gone
+from chatapp.chat.client import Client, Gone, Limits
 from chatapp.chat.log import Draft, Entry, Log
 from chatapp.chat.people.names import visible
 from chatapp.chat.people.roster import Roster
-from chatapp.chat.rooms import LOBBY, ROOM
+from chatapp.chat.rooms import LOBBY, MAX_ROOMS, ROOM
 from chatapp.chat.sequencer import Turns
 from chatapp.errors import (
     MessageEmpty,
@@ -37,13 +37,13 @@ class Chat:
     """The chat's rules, over a log, a roster, a broadcaster and an audience. Thread-safe."""
 
     def __init__(
-        self, log: Log, roster: Roster, broadcaster: Broadcaster, audience: Audience, bounds: Bounds
+        self, log: Log, roster: Roster, broadcaster: Broadcaster, audience: Audience, limits: Limits
     ) -> None:
         self.audience = audience
         self._log = log
         self._roster = roster
         self._broadcaster = broadcaster
-        self._bounds = bounds
+        self._limits = limits
         self._turns = Turns(audience, roster.end)
         self._opening = Lock()
         self._is_open = False
@@ -73,7 +73,7 @@ class Chat:
         with suppress(StoreError, Unavailable):  # whatever needs the log says that it's unavailable
             self.open()
         self.audience.enter(id, LOBBY)
-        return Client(id, self._bounds)
+        return Client(id, self._limits)
 
     def disconnect(self, client: Client, how: Gone) -> None:
         """The connection has ended: its name is free at once, or when what it does now is done,
@@ -134,8 +134,8 @@ class Chat:
         """
         room = self._room(client, request.room)
         is_new = not self.audience.is_in(client.id, room)
-        if is_new and len(self.audience.rooms(client.id)) >= self._bounds.max_rooms:
-            raise TooManyRooms(self._bounds.max_rooms)
+        if is_new and len(self.audience.rooms(client.id)) >= MAX_ROOMS:
+            raise TooManyRooms(MAX_ROOMS)
         if is_new:
             self.audience.enter(client.id, room)
         try:
@@ -202,8 +202,8 @@ class Chat:
     def _judge(self, message: str) -> None:
         if not visible(message):
             raise MessageEmpty
-        if len(message) > self._bounds.max_message_chars:
-            raise MessageTooLong(len(message), self._bounds.max_message_chars)
+        if len(message) > self._limits.max_message_chars:
+            raise MessageTooLong(len(message), self._limits.max_message_chars)
 
     def _deliver(self, batch: Sequence[Entry]) -> None:
         for entry in batch:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from support.chat import ChatHarness
 
+from chatapp.chat import rules
 from chatapp.chat.people.crowd import CROWD
 from chatapp.errors import NameRequired, NotInRoom, RoomInvalid, TooManyRooms, Unavailable
 
@@ -115,8 +115,8 @@ def test_the_lobby_cannot_be_left(room):
         ann.leaves("Lobby")
 
 
-def test_too_many_rooms():
-    room = ChatHarness(max_rooms=3)
+def test_too_many_rooms(room, monkeypatch):
+    monkeypatch.setattr(rules, "MAX_ROOMS", 3)
     ann = room.connects("Ann")
     ann.joins("a")
     ann.joins("b")

@@ -15,12 +15,13 @@ import msgspec
 
 from chatapp.chat import wire
 from chatapp.chat.broadcaster import Broadcaster, LocalBroadcaster
-from chatapp.chat.client import Bounds, Gone
+from chatapp.chat.client import Gone
 from chatapp.chat.log import Log, Retention
 from chatapp.chat.people.local_roster import LocalRoster
 from chatapp.chat.people.roster import Roster
 from chatapp.chat.people.usernames import UsernameSet
 from chatapp.chat.rules import Chat
+from chatapp.config import read
 from chatapp.errors import ChatError
 from chatapp.store.memory import MemoryLog
 from chatapp.store.redis import roster as redis_roster
@@ -107,12 +108,14 @@ NUMBERS = count(1)
 class ChatHarness:
     """A chat in one process, and the people in it."""
 
-    def __init__(self, holds=None, max_name_chars=32, name_hold=30.0, **bounds) -> None:
+    def __init__(self, holds=None, max_name_chars=32, name_hold=30.0, **limits) -> None:
         self.audience = Audience()
         self.log = self.make_log()
         self.roster = self.make_roster(holds, max_name_chars, name_hold)
         broadcaster = self.make_broadcaster()
-        self.chat = Chat(self.log, self.roster, broadcaster, self.audience, Bounds(**bounds))
+        settings = {name.upper(): value for name, value in limits.items()}
+        limits = read({"TESTING": True, **settings})
+        self.chat = Chat(self.log, self.roster, broadcaster, self.audience, limits)
 
     def make_log(self) -> Log:
         return MemoryLog()
@@ -218,10 +221,10 @@ assert LATER != SCRIPT
 class NodeHarness(ChatHarness):
     """A ChatHarness that is one node of a cluster, on the Redis at `url`."""
 
-    def __init__(self, url: str, lease: float = 3600, name_hold: float = 30.0, **bounds) -> None:
+    def __init__(self, url: str, lease: float = 3600, name_hold: float = 30.0, **limits) -> None:
         self._url, self._lease = url, lease
         self._markers: dict[str, threading.Event] = {}
-        super().__init__(name_hold=name_hold, **bounds)
+        super().__init__(name_hold=name_hold, **limits)
 
     def make_log(self) -> RedisLog:
         return RedisLog(self._url, Retention(0, 0), check_interval=0.1)

@@ -244,3 +244,9 @@ def test_every_refusal_has_a_code_of_its_own():
 def test_security_headers_are_not_doubled():
     names = [name for name, _ in security.HEADERS]
     assert len(set(names)) == len(names)
+
+
+def test_compression_settings_of_the_application_take_precedence():
+    app = create_app({"TESTING": True, "COMPRESS_BR_LEVEL": 9, "COMPRESS_MIN_SIZE": 1})
+    assert (app.config["COMPRESS_BR_LEVEL"], app.config["COMPRESS_MIN_SIZE"]) == (9, 1)
+    assert app.config["COMPRESS_ALGORITHM_STREAMING"] == ["br", "zstd", "deflate"]
