@@ -1,4 +1,4 @@
-"""A connection as the chat's rules know it, and what it may do."""
+"""A client as the rules of the chat know it, and its limits."""
 
 from __future__ import annotations
 
@@ -23,33 +23,41 @@ class Limits(Protocol):
 
 
 class Gone(Enum):
-    """How a connection has ended. `GOODBYE`: by Socket.IO's DISCONNECT, so that it's not back."""
+    """How a client has disconnected. `GOODBYE`: by a DISCONNECT packet; it won't be back."""
 
     GOODBYE = "goodbye"
     BROKEN = "broken"
 
 
 class Client:
-    """One connection: its id, the name that it has, and what its limits leave it."""
+    """A connected client: its id, the name that it has, and its token buckets."""
 
     __slots__ = (
-        *("events", "flood", "gone", "id", "lock", "messages", "names", "settled", "user"),
-        "waiting",
+        "event_bucket",
+        "flood_bucket",
+        "gone",
+        "id",
+        "lock",
+        "message_bucket",
+        "name_bucket",
+        "pending_done",
+        "pending_messages",
+        "user",
     )
 
     def __init__(self, id: str, limits: Limits) -> None:  # noqa: A002
         self.id = id
         self.user: str | None = None
         self.gone: Gone | None = None
-        self.waiting = 0  # messages that wait for the log
-        self.settled: Event | None = None  # what waits until there are none
+        self.pending_messages = 0  # that wait for the log
+        self.pending_done: Event | None = None  # set when there are none
         self.lock = Lock()
-        self.events = bucket(limits.event_limit)
-        self.flood = bucket(limits.event_limit, times=2)
-        self.names = bucket(limits.name_limit)
-        self.messages = bucket(limits.message_limit)
+        self.event_bucket = bucket(limits.event_limit)
+        self.flood_bucket = bucket(limits.event_limit, times=2)
+        self.name_bucket = bucket(limits.name_limit)
+        self.message_bucket = bucket(limits.message_limit)
 
-    def go_on(self, earlier: Client) -> None:
-        """Be the connection that `earlier` was, which left and is back: the same limits go on."""
-        self.events, self.flood = earlier.events, earlier.flood
-        self.names, self.messages = earlier.names, earlier.messages
+    def resume(self, earlier: Client) -> None:
+        """Take over the buckets of `earlier`, which the same session was before it reconnected."""
+        self.event_bucket, self.flood_bucket = earlier.event_bucket, earlier.flood_bucket
+        self.name_bucket, self.message_bucket = earlier.name_bucket, earlier.message_bucket

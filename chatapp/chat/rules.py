@@ -17,7 +17,7 @@ from chatapp.chat.log import Draft, Entry, Log
 from chatapp.chat.people.names import visible
 from chatapp.chat.people.roster import Roster
 from chatapp.chat.rooms import LOBBY, MAX_ROOMS, ROOM
-from chatapp.chat.sequencer import Turns
+from chatapp.chat.sequencer import Sequencer
 from chatapp.errors import (
     MessageEmpty,
     MessageTooLong,
@@ -44,7 +44,7 @@ class Chat:
         self._roster = roster
         self._broadcaster = broadcaster
         self._limits = limits
-        self._turns = Turns(audience, roster.end)
+        self._sequencer = Sequencer(audience, roster.end)
         self._opening = Lock()
         self._is_open = False
         log.follow(self._deliver, lambda room: room == LOBBY or audience.hears(room))
@@ -78,23 +78,23 @@ class Chat:
     def disconnect(self, client: Client, how: Gone) -> None:
         """The connection has ended: its name is free at once, or when what it does now is done,
         unless it is to be held."""
-        self._turns.end(client, how)
+        self._sequencer.end(client, how)
 
     def turn(self, client: Client, do: Callable[[], T], *, beside: bool = False) -> T:
-        """Do one thing at a time for `client` (Turns.take).
+        """Do one thing at a time for `client` (Sequencer.run).
 
         Raises:
             RateLimited: it is over its rate of all events.
         """
         try:
-            return self._turns.take(client, do, beside)
+            return self._sequencer.run(client, do, beside)
         except NameLost:
             self.audience.close(client.id)
             raise
 
     def name(self, client: Client, request: wire.SetUsername) -> wire.NameSet:
         """Give the client the name that it asks for; the first thing it hears is `userSet`."""
-        client.names.take()
+        client.name_bucket.take()
         hold = request.hold
         named = self._roster.claim(client, request.name, request.token, hold=hold)
         self.audience.send(client.id, "userSet", named.user)
@@ -106,7 +106,7 @@ class Chat:
         if user is None:
             raise NameRequired
         room = self._entered(client, request.room)
-        client.messages.take()
+        client.message_bucket.take()
         try:
             self._judge(request.message)
             entry = self._append(client, Draft(room, user, request.message, request.key, client.id))
@@ -114,7 +114,7 @@ class Chat:
             # A key is looked up before the text is judged, and seldom with such a text.
             if not request.key:
                 raise
-            self._turns.settle(client)  # its first message may be waiting for the log
+            self._sequencer.wait_for_pending(client)  # its first message may be waiting for the log
             found = self._log.find(room, user, request.key)
             if found is None:
                 raise
@@ -124,7 +124,7 @@ class Chat:
     def _append(self, client: Client, draft: Draft) -> Entry:
         if not self._log.waits:
             return self._log.append(draft)
-        with self._turns.waiting(client):
+        with self._sequencer.overlap(client):
             return self._log.append(draft)
 
     def join(self, client: Client, request: wire.Join) -> wire.Joined:

@@ -19,7 +19,7 @@ def audience():
 
 @pytest.fixture
 def presence(audience):
-    return Presence(audience.tell, audience.later, interval=1.0, clock=audience.clock)
+    return Presence(Announcer(audience.tell, audience.later, interval=1.0, clock=audience.clock))
 
 
 def crowd(presence: Presence, count: int) -> None:
@@ -37,7 +37,7 @@ def test_names_come_sorted_without_case(presence):
 def test_others_hear_of_joining_renaming_and_leaving(presence, audience):
     presence.enter("lobby", "Ann", "a")
     presence.rename("Ann", "Anna", "a")
-    presence.depart("Anna", "a")
+    presence.leave_all("Anna", "a")
     assert audience.heard["watcher"] == [
         ("userJoined", {"room": "lobby", "user": "Ann"}),
         ("userRenamed", {"room": "lobby", "from": "Ann", "to": "Anna"}),
@@ -48,21 +48,21 @@ def test_others_hear_of_joining_renaming_and_leaving(presence, audience):
 def test_one_does_not_hear_of_oneself(presence, audience):
     presence.enter("lobby", "Ann", "watcher")
     presence.rename("Ann", "Bo", "watcher")
-    presence.depart("Bo", "watcher")
+    presence.leave_all("Bo", "watcher")
     assert audience.heard["watcher"] == []
 
 
 def test_leaving_leaves_all_rooms(presence):
     presence.enter("lobby", "Ann", "a")
     presence.enter("tea", "Ann", "a")
-    presence.depart("Ann", "a")
+    presence.leave_all("Ann", "a")
     assert presence.users("lobby") == presence.users("tea") == (0, [])
 
 
 def test_departing_twice_is_nothing(presence, audience):
     presence.enter("lobby", "Ann", "a")
-    presence.depart("Ann", "a")
-    presence.depart("Ann", "a")
+    presence.leave_all("Ann", "a")
+    presence.leave_all("Ann", "a")
     assert len(audience.heard["watcher"]) == 2
 
 
@@ -102,7 +102,7 @@ def test_a_larger_crowd_is_told_less_often(audience, count, seconds):
 def test_a_crowd_that_is_none_any_more_names_people_again(presence, audience):
     crowd(presence, CROWD + 1)
     audience.heard["watcher"].clear()
-    presence.depart("user0000", "c0")
+    presence.leave_all("user0000", "c0")
     assert audience.heard["watcher"] == [("userLeft", {"room": "lobby", "user": "user0000"})]
 
 
@@ -112,7 +112,7 @@ def test_rename_is_not_announced_in_a_crowd(presence, audience):
     presence.rename("user0000", "somebody", "c0")
     audience.wait(1)
     assert audience.heard["watcher"] == [("presence", {"room": "lobby", "count": CROWD + 1})]
-    presence.depart("somebody", "c0")
+    presence.leave_all("somebody", "c0")
     audience.heard["watcher"].clear()
     presence.rename("user0001", "somebody", "c1")
     renamed = {"room": "lobby", "from": "user0001", "to": "somebody"}
@@ -125,7 +125,7 @@ def test_room_is_a_crowd_from_201_names_on(presence):
     assert not presence.is_crowd("lobby")
     presence.enter("lobby", "one more", "x")
     assert presence.is_crowd("lobby")
-    presence.depart("one more", "x")
+    presence.leave_all("one more", "x")
     assert not presence.is_crowd("lobby")
 
 
@@ -135,8 +135,8 @@ def test_nothing_is_left_of_a_room_that_all_have_left(presence):
         presence.enter(f"room-{n}", "Bo", "b")
     presence.leave("room-0", "Ann", "a")
     presence.rename("Ann", "Anna", "a")
-    presence.depart("Anna", "a")
-    presence.depart("Bo", "b")
+    presence.leave_all("Anna", "a")
+    presence.leave_all("Bo", "b")
     assert (presence._rooms, presence._rooms_of) == ({}, {})
 
 
@@ -145,6 +145,6 @@ def test_nothing_is_left_of_a_crowd_that_has_left(presence, audience, pause):
     crowd(presence, CROWD + 2)
     audience.wait(pause)
     for n in range(CROWD + 2):
-        presence.depart(f"user{n:04}", "")
+        presence.leave_all(f"user{n:04}", "")
     audience.wait(5)
-    assert presence._announcer._crowds == {}
+    assert presence._announcer._counts == {}
