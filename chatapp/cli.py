@@ -94,7 +94,7 @@ def check_() -> None:
 
 @main.command()
 def settings() -> None:
-    """Print all settings with their present values, in a form that a shell or systemd can read."""
+    """Print all settings and their values, in a form that a shell can read."""
     read_settings()
     for name, _, value in sources({}, os.environ):
         declared = SETTINGS[name]

@@ -194,9 +194,9 @@ class Settings:
 
     @property
     def packet_limit(self) -> Rate | None:
-        """What a connection may send of any kind: frames, packets, requests and KiB count one each.
+        """The rate of all that a connection sends.
 
-        It is far more than the connection's events need. A client over it is closed.
+        Each frame, packet, request and KiB counts one. It is far more than the connection's events need. A client over it is closed.
         """
         if self.event_limit is None:
             return None
@@ -214,7 +214,7 @@ SETTINGS: dict[str, Setting] = {
 def sources(
     config: Mapping[str, Any], environ: Mapping[str, str]
 ) -> Iterator[tuple[str, str, Any]]:
-    """Yield for each setting its name, the name under which its value was given, and the value."""
+    """Yield each setting's name, the name under which it was given, and its value."""
     for name, declared in SETTINGS.items():
         if name in config:
             yield name, name, config[name]

@@ -36,7 +36,7 @@ class Address(NamedTuple):
 
 
 class StoreURL(NamedTuple):
-    """Where messages and names are kept: `memory:`, `sqlite:PATH` or `redis://HOST:PORT/DATABASE`.
+    """The URL of the store: `memory:`, `sqlite:PATH` or `redis://HOST:PORT/DATABASE`.
 
     `sqlite:` without a path is a file in the instance folder. `rediss://` is Redis over TLS.
     """

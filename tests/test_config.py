@@ -49,12 +49,12 @@ BAD = {
 }
 
 
-def test_every_setting_has_a_bad_value_here():
+def test_every_setting_has_bad_values_to_test():
     assert set(BAD) == set(SETTINGS)
 
 
 @pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in BAD.items() for v in vs])
-def test_bad_value_is_refused_in_one_line_that_names_it(name, value):
+def test_bad_value_is_refused_in_one_line_with_its_name(name, value):
     with pytest.raises(SettingError) as refusal:
         read({}, {"CHATAPP_" + name: value})
     line = str(refusal.value)
@@ -81,11 +81,11 @@ def test_defaults():
 @pytest.mark.parametrize(
     "url", ["redis://host", "rediss://:secret@host:1/2", "rediss://h/1?ssl_ca_certs=ca.pem"]
 )
-def test_redis_is_a_store(url):
+def test_redis_url_is_a_store(url):
     assert read({}, {"CHATAPP_STORE": url}).store == StoreURL(url)
 
 
-def test_redis_without_its_package_is_refused(monkeypatch):
+def test_redis_url_without_its_package_is_refused(monkeypatch):
     monkeypatch.setattr(setting_types, "find_spec", lambda _: None)
     with pytest.raises(SettingError, match="pip install 'chatapp"):
         read({}, {"CHATAPP_STORE": "redis://host"})
@@ -95,7 +95,7 @@ def test_environment_is_read():
     assert read({}, {"CHATAPP_TITLE": "Pub"}).title == "Pub"
 
 
-def test_config_counts_for_more_than_the_environment():
+def test_config_takes_precedence_over_the_environment():
     assert read({"TITLE": "Inn"}, {"CHATAPP_TITLE": "Pub"}).title == "Inn"
 
 
@@ -104,14 +104,14 @@ def test_bad_value_in_config_is_named_without_prefix():
         read({"MAX_NAME_CHARS": None}, {})
 
 
-def test_config_takes_numbers_and_rates():
+def test_config_accepts_numbers_and_rates():
     settings = read({"PING_INTERVAL": 0.5, "MAX_NAME_CHARS": 8, "NAME_LIMIT": Rate(1, 2)}, {})
     assert (settings.ping_interval, settings.max_name_chars) == (0.5, 8)
     assert settings.name_limit == Rate(1, 2)
 
 
 @pytest.mark.parametrize("words", [("1", "0"), ("true", "FALSE"), ("Yes", "no"), (" on", "off ")])
-def test_a_switch(words):
+def test_switch_accepts_words_and_booleans(words):
     assert [read({}, {"CHATAPP_ALLOW_EIO3": word}).allow_eio3 for word in words] == [True, False]
     assert [read({"ALLOW_EIO3": is_on}, {}).allow_eio3 for is_on in (True, False)] == [True, False]
 
@@ -120,7 +120,7 @@ def test_empty_rate_is_no_limit():
     assert read({}, {"CHATAPP_MESSAGE_LIMIT": ""}).message_limit is None
 
 
-def test_testing_has_no_rates_unless_said():
+def test_testing_has_no_rates_by_default():
     settings = read({"TESTING": True}, {"CHATAPP_NAME_LIMIT": "1/2"})
     assert settings.event_limit is None
     assert settings.name_limit == Rate(1, 2)

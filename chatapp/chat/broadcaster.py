@@ -1,4 +1,4 @@
-"""Broadcaster: the contract for events that reach every node and that the log doesn't keep."""
+"""Broadcaster: the contract for events that reach all nodes and are not logged."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from chatapp.chat.audience import Audience
 
 
 class Broadcaster(ABC):
-    """Publish ephemeral events, such as `userTyping`. All methods may be called from any thread."""
+    """Publish ephemeral events, such as `userTyping`.
+
+    All methods may be called from any thread or greenlet.
+    """
 
     @abstractmethod
     def publish(self, room: str, event: str, *arguments: Any, skip: str | None = None) -> None:

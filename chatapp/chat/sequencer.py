@@ -1,4 +1,4 @@
-"""One event at a time for each client, at its rate; messages that wait for the log overlap."""
+"""The order of each client's events: one at a time, but waiting messages overlap."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def news(person) -> list[tuple]:
     return found
 
 
-def test_who_joins_a_room_hears_it_and_is_announced_in_it_alone(room):
+def test_join_is_announced_in_the_joined_room_only(room):
     ann, bo, cy = (room.connects(name) for name in ("Ann", "Bo", "Cy"))
     ann.joins("Tea")
     for person in (ann, bo, cy):
@@ -30,7 +30,7 @@ def test_who_joins_a_room_hears_it_and_is_announced_in_it_alone(room):
     assert cy.heard == []
 
 
-def test_joining_again_is_no_news_and_answers_as_the_first_time(room):
+def test_second_join_is_not_announced_and_returns_the_same(room):
     ann, bo = room.connects("Ann"), room.connects("Bo")
     ann.joins("tea")
     first = bo.joins("tea")
@@ -39,7 +39,7 @@ def test_joining_again_is_no_news_and_answers_as_the_first_time(room):
     assert news(ann) == []
 
 
-def test_each_room_is_numbered_by_itself(room):
+def test_rooms_are_numbered_independently(room):
     ann = room.connects("Ann")
     ann.joins("tea")
     assert [ann.says("x", room=name).id for name in ("lobby", "tea", "tea", "lobby")] == [
@@ -50,7 +50,7 @@ def test_each_room_is_numbered_by_itself(room):
     ]
 
 
-def test_who_leaves_a_room_hears_it_no_longer(room):
+def test_client_that_left_a_room_receives_nothing_from_it(room):
     ann, bo = room.connects("Ann"), room.connects("Bo")
     ann.joins("tea")
     bo.joins("tea")
@@ -66,7 +66,7 @@ def test_who_leaves_a_room_hears_it_no_longer(room):
         bo.leaves("tea")
 
 
-def test_a_connection_that_ends_leaves_all_its_rooms(room):
+def test_disconnected_client_leaves_all_its_rooms(room):
     ann, bo = room.connects("Ann"), room.connects("Bo")
     ann.joins("tea")
     bo.joins("tea")
@@ -76,7 +76,7 @@ def test_a_connection_that_ends_leaves_all_its_rooms(room):
     assert news(ann) == left
 
 
-def test_a_rename_is_told_in_each_room(room):
+def test_rename_is_announced_in_each_room(room):
     ann, bo, cy = (room.connects(name) for name in ("Ann", "Bo", "Cy"))
     for person in (ann, bo):
         person.joins("tea")
@@ -89,14 +89,14 @@ def test_a_rename_is_told_in_each_room(room):
 
 
 @pytest.mark.parametrize("name", ["", "a b", "x" * 65, "ä", "a/b", "a\n", "\u212a", "../x"])
-def test_a_bad_name_is_no_room(room, name):
+def test_bad_room_name_is_refused(room, name):
     ann = room.connects("Ann")
     for does in (ann.joins, ann.leaves, ann.reads, ann.types):
         with pytest.raises(RoomInvalid):
             does(name)
 
 
-def test_other_rooms_than_the_lobby_need_a_name(room):
+def test_rooms_other_than_the_lobby_need_a_name(room):
     nobody = room.connects()
     for does in (nobody.joins, nobody.leaves, nobody.reads, nobody.types):
         with pytest.raises(NameRequired):
@@ -115,7 +115,7 @@ def test_the_lobby_cannot_be_left(room):
         ann.leaves("Lobby")
 
 
-def test_too_many_rooms(room, monkeypatch):
+def test_join_over_the_bound_of_rooms_is_refused(room, monkeypatch):
     monkeypatch.setattr(rules, "MAX_ROOMS", 3)
     ann = room.connects("Ann")
     ann.joins("a")
@@ -127,7 +127,7 @@ def test_too_many_rooms(room, monkeypatch):
     ann.joins("c")
 
 
-def test_a_join_that_the_log_refuses_changes_nothing(room, monkeypatch):
+def test_join_refused_by_the_log_changes_nothing(room, monkeypatch):
     ann, bo = room.connects("Ann"), room.connects("Bo")
     ann.joins("tea")
     news(ann)
@@ -143,7 +143,7 @@ def test_a_join_that_the_log_refuses_changes_nothing(room, monkeypatch):
         bo.says("hi", room="tea")
 
 
-def test_who_joins_is_in_the_room_before_its_log_is_read(room, monkeypatch):
+def test_client_enters_a_room_before_its_log_is_read(room, monkeypatch):
     ann, bo = room.connects("Ann"), room.connects("Bo")
     ann.joins("tea")
     read = bo.node.log.read
@@ -159,7 +159,7 @@ def test_who_joins_is_in_the_room_before_its_log_is_read(room, monkeypatch):
     assert len(heard) == 1
 
 
-def test_joining_with_since_catches_up(room):
+def test_join_with_since_returns_missed_messages(room):
     ann = room.connects("Ann")
     for n in range(5):
         ann.says(str(n))
@@ -179,7 +179,7 @@ def test_joining_with_since_catches_up(room):
         ({"since": 99}, [], False),
     ],
 )
-def test_history(room, asked, ids, more):
+def test_history_returns_pages(room, asked, ids, more):
     ann = room.connects("Ann")
     for n in range(5):
         ann.says(str(n))
@@ -188,7 +188,7 @@ def test_history(room, asked, ids, more):
     assert (read.room, read.epoch) == ("lobby", ann.node.log.epoch)
 
 
-def test_history_of_a_room_that_one_is_not_in(room):
+def test_history_of_a_room_not_joined_is_refused(room):
     with pytest.raises(NotInRoom):
         room.connects("Ann").reads("tea")
 

@@ -45,7 +45,7 @@ def test_empty_name_is_refused(name):
     "name",
     ["a\nb", "a\tb", "a\0", "\u202eabc", "a\u200bb", "a\u200d", "a\u2028", "a\ufffe", "\u2066a"],
 )
-def test_control_direction_and_invisible_characters_are_named(name):
+def test_refusal_names_the_invisible_character(name):
     with pytest.raises(NameInvalid, match=r"U\+[0-9A-F]{4}"):
         present(name)
 
@@ -99,7 +99,7 @@ def test_ascii_names_are_the_same_only_if_case_folding_says_so(name):
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=32))
-def test_ascii_names_are_what_the_profiles_make_of_them(name):
+def test_fast_path_for_ascii_matches_the_profiles(name):
     try:
         shown = get_profile("NicknameCasePreserved").enforce(name)
     except UnicodeEncodeError:  # nothing but spaces
@@ -125,7 +125,7 @@ def test_display_form_is_bounded_and_normalized(name):
 
 
 @given(names)
-def test_case_makes_no_other_name(name):
+def test_names_that_differ_in_case_are_equal(name):
     try:
         shown, other = present(name), present(name.swapcase())
     except NameInvalid:

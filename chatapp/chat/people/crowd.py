@@ -1,4 +1,4 @@
-"""How a room's members learn who comes and goes: one event each, or a count in a large room."""
+"""Announcements of who comes and goes in a room, or of the count in a large one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RECIPIENTS_PER_SECOND = 2000
 """Members to whom a count is sent each second; a larger room gets it less often."""
 
 Tell = Callable[..., None]
-"""`tell(room, event, *arguments, skip=client)`: send to all in the room but the client `skip`."""
+"""`tell(room, event, *arguments, skip=client)` sends to all in the room but `skip`."""
 Later = Callable[[float, Callable[[], Any]], Any]
 """`later(seconds, call)`: call `call` that much later, from any thread or greenlet."""
 

@@ -37,9 +37,9 @@ class Claim(NamedTuple):
 
 
 class Release(NamedTuple):
-    """The result of a disconnect. `user`: the name that is free now. `hold`: what holds it instead.
+    """The result of a disconnect.
 
-    At most one of the two is set; neither, if the holder had no name.
+    `user`: the name that is free now. `hold`: the hold of the name, if it is held instead. At most one of the two is set; neither, if the holder had no name.
     """
 
     user: str | None = None
@@ -55,7 +55,7 @@ class _Record(NamedTuple):
 
 
 class UsernameSet:
-    """Map each name to its holder. Thread-safe: of several claims for one name, one succeeds.
+    """Map each name to its holder. Thread-safe: if several claim a name, one gets it.
 
     Two names are equal if `fold` maps them to the same form (RFC 8266, section 2.4; UTS 39,
     section 4). `max_chars` bounds a name, in code points. `holds` stores the names to be held.
@@ -95,7 +95,9 @@ class UsernameSet:
             return self._locks.setdefault(folded, threading.RLock())
 
     def restore(self) -> Iterator[Hold]:
-        """Hold the names that were to be held when the process ended, unless one is claimed by now.
+        """Hold the names that were to be held when the process ended.
+
+        A name that a client has claimed by now is left out.
 
         Each hold is yielded while its name is locked.
         """
