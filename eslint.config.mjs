@@ -69,7 +69,7 @@ export default defineConfig([
     languageOptions: { sourceType: "module", globals: globals.browser },
     rules: { "no-restricted-globals": ["error", ...MEANT_FOR_A_VARIABLE], "no-script-url": "error" },
   },
-  { files: ["chatapp/static/js/look.js"], languageOptions: { sourceType: "script" } },
+  { files: ["chatapp/static/js/appearance.js"], languageOptions: { sourceType: "script" } },
   { files: ["*.mjs", "tests/**/*.mjs", "bench/**/*.mjs"], languageOptions: { globals: globals.node } },
   {
     files: ["tests/browser/oldest/*.js"], // of its time

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { checked } from "../../chatapp/static/js/settings.js";
-import { LANGUAGES } from "../../chatapp/static/js/words.js";
+import { LANGUAGES } from "../../chatapp/static/js/i18n.js";
 
 const ROOT = new URL("../../", import.meta.url);
 const MODULES = new URL("chatapp/static/js/", ROOT);

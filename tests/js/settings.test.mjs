@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { checked } from "../../chatapp/static/js/settings.js";
-import { LANGUAGES } from "../../chatapp/static/js/words.js";
+import { LANGUAGES } from "../../chatapp/static/js/i18n.js";
 
 const DEFAULTS = checked({});
 

@@ -64,7 +64,7 @@ def test_two_chat_over_tls(tmp_path, kind, transports):
 
 def two_javascript_clients_chat(package: str, url: str, *transports: str, **environ: str) -> None:
     done = subprocess.run(
-        ["node", ROOT / "tests/clients/two-chat.mjs", package, url, *transports],
+        ["node", ROOT / "tests/clients/two-clients.mjs", package, url, *transports],
         env=os.environ | environ,
         capture_output=True,
         timeout=30,

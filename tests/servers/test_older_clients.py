@@ -22,7 +22,7 @@ SETTINGS = {**UNLIMITED, "STORE": "memory:", "RETENTION_MESSAGES": "0"}
 def talk(server: Server, count: int, *people: str) -> None:
     """Have people say `count` messages each; all hear all, once and in order, and none is lost."""
     done = subprocess.run(
-        ["node", ROOT / "tests/clients/crowd.mjs", server.url, str(count), *people],
+        ["node", ROOT / "tests/clients/many-clients.mjs", server.url, str(count), *people],
         capture_output=True,
         text=True,
         timeout=100,

@@ -1,5 +1,5 @@
 // The page: its state, its connection and the conversation, in the order in which they're needed
-// until the first message is seen. What stands around that comes after it (around.js).
+// until the first message is seen. What stands around that comes after it (panels.js).
 import { connection } from "./connection.js";
 import { icon } from "./dom.js";
 import { folded, Identity } from "./identity.js";
@@ -14,7 +14,7 @@ import { Store } from "./store.js";
 import { belowButton, Conversation } from "./views/conversation.js";
 import { Troubles } from "./views/status.js";
 import { Odd, saidOf } from "./wire.js";
-import { languageFor, say, setClock, speak } from "./words.js";
+import { languageFor, say, setClock, speak } from "./i18n.js";
 
 const { root } = document.body.dataset;
 const byId = (id) => document.getElementById(id);
@@ -95,7 +95,7 @@ page.conversation = new Conversation(byId("message-container"), below, {
 });
 store.follow((now) => page.conversation.draw(now));
 
-const { furnish } = await import("./around.js");
+const { furnish } = await import("./panels.js");
 furnish(page);
 
 function view(room) {

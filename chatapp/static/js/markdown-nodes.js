@@ -1,6 +1,6 @@
 // The tree of a message (markdown.js) as nodes.
 import { h, iconButton } from "./dom.js";
-import { say } from "./words.js";
+import { say } from "./i18n.js";
 
 export function nodesOf(blocks) {
   return blocks.map((block) => {

@@ -1,5 +1,5 @@
 // The rooms that one is in: opened, left, and remembered for one's name.
-import { Entering } from "./entering.js";
+import { Entering } from "./room-sync.js";
 import { folded } from "./identity.js";
 import { Room } from "./room.js";
 import { changeOf, entryOf, isText, isWhole, leftOf } from "./wire.js";

@@ -2,7 +2,7 @@
 // and went, and what isn't sent yet. A row has a `key` of its own, and a `look`: while that stays the
 // same, it is drawn the same.
 import { folded } from "./identity.js";
-import { startOfDay } from "./words.js";
+import { startOfDay } from "./i18n.js";
 
 const TOGETHER_MS = 5 * 60 * 1000;
 

@@ -1,5 +1,5 @@
 // Who one is here: takes a name, keeps it over lost connections, and gives way to another tab.
-import { refusal } from "./words.js";
+import { refusal } from "./i18n.js";
 import { isForLater, namedOf, refusedOf, waitOf } from "./wire.js";
 
 export class Session {

@@ -1,6 +1,6 @@
 // One's own settings, in this browser only; all its windows follow.
 import { folded } from "./identity.js";
-import { LANGUAGES } from "./words.js";
+import { LANGUAGES } from "./i18n.js";
 
 const PLACE = "chat.settings";
 export const CHOICES = {

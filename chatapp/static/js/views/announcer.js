@@ -1,5 +1,5 @@
 // Tells a screen reader what comes, in few words: several messages within a while are one.
-import { named, say } from "../words.js";
+import { named, say } from "../i18n.js";
 
 const FIRST_MS = 300;
 const EVERY_MS = 3000;

@@ -1,6 +1,6 @@
 // Writes a message: Enter sends it, Shift+Enter breaks the line. What is too long says so before.
 import { completable, emojiFor, finishedEmoji, namesFor, withEmoji } from "../completion.js";
-import { say } from "../words.js";
+import { say } from "../i18n.js";
 
 const PLACE = "chat.drafts";
 const TYPING_EVERY_MS = 3000;

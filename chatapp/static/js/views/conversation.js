@@ -2,7 +2,7 @@
 import { h, set } from "../dom.js";
 import { folded } from "../identity.js";
 import { rowsOf } from "../rows.js";
-import { edition, say } from "../words.js";
+import { edition, say } from "../i18n.js";
 import { drawRow } from "./message-row.js";
 
 const STEP = 4; // entries that are added at an end of the window in one frame

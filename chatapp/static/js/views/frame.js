@@ -1,7 +1,7 @@
 // What stands around the conversation: the room's head, the drawers of a small window, the forms.
 import { icon, set } from "../dom.js";
 import { LOBBY } from "../rooms.js";
-import { refusal, say } from "../words.js";
+import { refusal, say } from "../i18n.js";
 import { NameForm } from "./name-form.js";
 import { roomTitle } from "./room-list.js";
 

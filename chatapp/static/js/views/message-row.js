@@ -2,7 +2,7 @@
 import { bdi, h, icon } from "../dom.js";
 import { blocksOf } from "../markdown.js";
 import { nodesOf } from "../markdown-nodes.js";
-import { dayOf, momentOf, named, refusal, say, timeOf } from "../words.js";
+import { dayOf, momentOf, named, refusal, say, timeOf } from "../i18n.js";
 
 const LONG_LINES = 18;
 const LONG_CHARS = 1500;

@@ -1,7 +1,7 @@
 // Who is in the room in view.
 import { bdi, h, iconButton } from "../dom.js";
 import { folded } from "../identity.js";
-import { currentLanguage, say } from "../words.js";
+import { currentLanguage, say } from "../i18n.js";
 import { avatar } from "./message-row.js";
 
 export class PeopleList {

@@ -1,7 +1,7 @@
 // The rooms that one is in, with what is unread in each.
 import { bdi, h, icon } from "../dom.js";
 import { LOBBY } from "../rooms.js";
-import { currentLanguage, number, say } from "../words.js";
+import { currentLanguage, number, say } from "../i18n.js";
 
 export const roomTitle = (name) => (name === LOBBY ? say("room.lobby") : name);
 

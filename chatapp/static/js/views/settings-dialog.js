@@ -1,7 +1,7 @@
 // The dialog in which one sets one's own settings.
 import { bdi, h } from "../dom.js";
 import { CHOICES } from "../settings.js";
-import { LANGUAGES, say } from "../words.js";
+import { LANGUAGES, say } from "../i18n.js";
 
 const SELECTS = ["theme", "size", "clock"];
 

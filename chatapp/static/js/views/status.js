@@ -1,6 +1,6 @@
 // The quiet line on the connection, who is typing, and what went wrong.
 import { h, iconButton } from "../dom.js";
-import { named, say } from "../words.js";
+import { named, say } from "../i18n.js";
 
 export class ConnectionLine {
   #place;

@@ -1,5 +1,5 @@
 // What stands around the conversation: rooms and people, the forms, settings, what calls one back.
-import { Attention } from "./attention.js";
+import { Attention } from "./notifier.js";
 import { copy } from "./clipboard.js";
 import { focusMain, keepFocus } from "./focus.js";
 import { newRoomName } from "./room-name.js";
@@ -9,9 +9,9 @@ import { fillWords, Frame } from "./views/frame.js";
 import { PeopleList } from "./views/people-list.js";
 import { RoomList } from "./views/room-list.js";
 import { SettingsDialog } from "./views/settings-dialog.js";
-import { Start } from "./views/start.js";
+import { Start } from "./views/start-page.js";
 import { ConnectionLine, TypingLine } from "./views/status.js";
-import { currentLanguage, direction, refusal, say, setClock, speak } from "./words.js";
+import { currentLanguage, direction, refusal, say, setClock, speak } from "./i18n.js";
 
 const { title, maxChars } = document.body.dataset;
 

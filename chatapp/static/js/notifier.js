@@ -1,6 +1,6 @@
 // Calls one back to the chat: the title, the icon, a sound, a desktop notice.
 import { mentions } from "./markdown.js";
-import { say } from "./words.js";
+import { say } from "./i18n.js";
 import { roomTitle } from "./views/room-list.js";
 
 const SHOWN_CHARS = 120;

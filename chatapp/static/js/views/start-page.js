@@ -1,6 +1,6 @@
 // The start page: a new room in one click, the lobby, a room by its name, one's rooms.
 import { LOBBY, ROOM } from "../rooms.js";
-import { say } from "../words.js";
+import { say } from "../i18n.js";
 import { RoomList } from "./room-list.js";
 
 export class Start {

@@ -1,4 +1,4 @@
-// Two socket.io clients chat: node two-chat.mjs PACKAGE URL TRANSPORT… ; prints what they saw.
+// Two socket.io clients chat: node two-clients.mjs PACKAGE URL TRANSPORT… ; prints what they saw.
 import { createRequire } from "node:module";
 
 const [name, url, ...transports] = process.argv.slice(2);

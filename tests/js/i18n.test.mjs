@@ -15,7 +15,7 @@ import {
   startOfDay,
   timeOf,
   use,
-} from "../../chatapp/static/js/words.js";
+} from "../../chatapp/static/js/i18n.js";
 
 const CATALOGUE = {
   plain: "plain",
