@@ -13,7 +13,7 @@ import { Kept } from "./storage.js";
 import { Store } from "./store.js";
 import { belowButton, Conversation } from "./views/conversation.js";
 import { Troubles } from "./views/status.js";
-import { Odd, saidOf } from "./wire.js";
+import { parseMessageAnswer, ProtocolError } from "./wire.js";
 import { languageFor, say, setClock, speak } from "./i18n.js";
 
 const { root } = document.body.dataset;
@@ -44,13 +44,13 @@ const speaking = speak(wantedLanguage());
 
 for (const event of ["error", "unhandledrejection"]) {
   window.addEventListener(event, ({ error, reason }) => {
-    troubles.tell(say((error ?? reason) instanceof Odd ? "trouble.odd" : "trouble.failed"));
+    troubles.tell(say((error ?? reason) instanceof ProtocolError ? "trouble.odd" : "trouble.failed"));
   });
 }
 
 const identity = new Identity(browser, tab);
 const outbox = new Outbox(store, tab, {
-  say: (room, message, key) => connection.ask("msg", saidOf, { message, room, key, user: state.me.name }),
+  say: (room, message, key) => connection.ask("msg", parseMessageAnswer, { message, room, key, user: state.me.name }),
   onFailed: (refused) => page.failed(refused),
 });
 const rooms = new Rooms({

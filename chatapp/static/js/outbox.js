@@ -1,7 +1,7 @@
 // Messages that the server hasn't acknowledged: said in their order, each once, and kept over a lost
 // connection and a reload. Each has a key, so that to say it again is to say it once.
 import { newId } from "./identity.js";
-import { isForLater, waitOf } from "./wire.js";
+import { isTemporary, retryDelay } from "./wire.js";
 
 const PLACE = "chat.unsent";
 const MOST_CHARS = 16000; // a frame's bound holds more, but for what isn't text (docs/wire.md, Bounds)
@@ -81,8 +81,8 @@ export class Outbox {
       this.#mark(item, { state: "waiting" });
       return false;
     }
-    if (isForLater(answer)) {
-      await this.#wait(waitOf(answer));
+    if (isTemporary(answer)) {
+      await this.#wait(retryDelay(answer));
       this.#mark(item, { state: "waiting" });
     } else if (answer.ok) this.remove(item.key);
     else {

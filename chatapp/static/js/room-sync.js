@@ -1,5 +1,5 @@
 // How one comes into a room: what it said is read, and merged with what is heard meanwhile.
-import { isForLater, pageOf, waitOf } from "./wire.js";
+import { isTemporary, parsePage, retryDelay } from "./wire.js";
 
 const PAGE = 200;
 const OLDER = 100; // less at once, as one reads on meanwhile
@@ -110,9 +110,9 @@ export class Entering {
 
   async #ask(event, argument) {
     for (;;) {
-      const answer = await this.#connection.ask(event, pageOf, argument);
-      if (answer === null || !isForLater(answer)) return answer;
-      await new Promise((resume) => setTimeout(resume, waitOf(answer)));
+      const answer = await this.#connection.ask(event, parsePage, argument);
+      if (answer === null || !isTemporary(answer)) return answer;
+      await new Promise((resume) => setTimeout(resume, retryDelay(answer)));
     }
   }
 }

@@ -2,7 +2,7 @@
 import { Entering } from "./room-sync.js";
 import { folded } from "./identity.js";
 import { Room } from "./room.js";
-import { changeOf, entryOf, isText, isWhole, leftOf } from "./wire.js";
+import { isString, isUnsignedInteger, parseEntry, parseLeaveAnswer, parsePeopleEvent } from "./wire.js";
 
 export const LOBBY = "lobby";
 export const ROOM = /^[a-z0-9_-]{1,64}$/;
@@ -30,20 +30,20 @@ export class Rooms {
 
   listen() {
     const hear = (event, listener) => this.#connection.on(event, listener);
-    hear("newmsg", (said, number) => this.#heard(entryOf(said, number)));
+    hear("newmsg", (said, number) => this.#heard(parseEntry(said, number)));
     hear("userTyping", (change) => {
-      const { room, user } = changeOf(change, { user: isText });
+      const { room, user } = parsePeopleEvent(change, { user: isString });
       this.#in(room, (found) => found.types(user, Date.now()));
     });
     const people = (event, fields, make) =>
       hear(event, (told) => {
-        const change = changeOf(told, fields);
+        const change = parsePeopleEvent(told, fields);
         this.#in(change.room, (room) => room.people(make(change)) || this.#entering.enter(room, true));
       });
-    people("userJoined", { user: isText }, ({ user }) => ({ joined: user }));
-    people("userLeft", { user: isText }, ({ user }) => ({ left: user }));
-    people("userRenamed", { from: isText, to: isText }, ({ from, to }) => ({ from, to }));
-    people("presence", { count: isWhole }, ({ count }) => ({ count }));
+    people("userJoined", { user: isString }, ({ user }) => ({ joined: user }));
+    people("userLeft", { user: isString }, ({ user }) => ({ left: user }));
+    people("userRenamed", { from: isString, to: isString }, ({ from, to }) => ({ from, to }));
+    people("presence", { count: isUnsignedInteger }, ({ count }) => ({ count }));
   }
 
   // The room of that name, which one is in from now on.
@@ -63,7 +63,7 @@ export class Rooms {
     const room = rooms.get(name);
     this.#store.change(() => rooms.delete(name));
     this.#remember();
-    if (room?.isIn) await this.#connection.ask("leave", leftOf, { room: name });
+    if (room?.isIn) await this.#connection.ask("leave", parseLeaveAnswer, { room: name });
   }
 
   mute(room, isMuted) {

@@ -1,6 +1,6 @@
 // Who one is here: takes a name, keeps it over lost connections, and gives way to another tab.
 import { refusal } from "./i18n.js";
-import { isForLater, namedOf, refusedOf, waitOf } from "./wire.js";
+import { isTemporary, parseNameAnswer, parseRefused, retryDelay } from "./wire.js";
 
 export class Session {
   #store;
@@ -15,7 +15,7 @@ export class Session {
     this.#identity = identity;
     this.#rooms = rooms;
     connection.on("refused", (refused) => {
-      if (refusedOf(refused).code === "taken_over") connection.stop();
+      if (parseRefused(refused).code === "taken_over") connection.stop();
     });
   }
 
@@ -50,11 +50,11 @@ export class Session {
   async #ask(name) {
     const token = this.#identity.tokenOf(name);
     const answer = await this.#connection
-      .ask("setUsername", namedOf, name, { token, hold: true })
+      .ask("setUsername", parseNameAnswer, name, { token, hold: true })
       .catch((error) => this.#giveUp(error));
     if (answer === null) return false; // the connection broke; the next one asks again
-    if (!this.#isAsked && isForLater(answer)) {
-      await new Promise((resume) => setTimeout(resume, waitOf(answer)));
+    if (!this.#isAsked && isTemporary(answer)) {
+      await new Promise((resume) => setTimeout(resume, retryDelay(answer)));
       return this.#ask(name);
     }
     this.#isAsked = false;
@@ -83,7 +83,7 @@ export class Session {
   #refused(name, answer) {
     const before = this.#store.state.me.name;
     const hasName = before !== "" && this.#identity.name === before && name !== before;
-    if (!hasName && !isForLater(answer)) this.#identity.forget();
+    if (!hasName && !isTemporary(answer)) this.#identity.forget();
     const told = refusal(answer, { name });
     this.#store.change(({ me }) =>
       Object.assign(me, { name: hasName ? before : "", wanted: hasName ? before : "", refusal: told }),
