@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { checked } from "../../chatapp/static/js/settings.js";
+import { validSettings } from "../../chatapp/static/js/settings.js";
 import { LANGUAGES } from "../../chatapp/static/js/i18n.js";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -23,7 +23,7 @@ const scripts = modules.map((path) => read(path, MODULES)).join("\n");
 const PUT_TOGETHER = [
   ...["connecting", "connected", "waiting", "away"].map((phase) => `connection.${phase}`),
   ...["waiting", "sending"].map((state) => `message.${state}`),
-  ...Object.keys(checked({})).map((name) => `settings.${name}`),
+  ...Object.keys(validSettings({})).map((name) => `settings.${name}`),
   ...["system", "light", "dark", "contrast"].map((theme) => `settings.theme.${theme}`),
   ...["small", "normal", "large", "huge"].map((size) => `settings.size.${size}`),
   ...["language", "12", "24"].map((clock) => `settings.clock.${clock}`),
@@ -45,7 +45,7 @@ test("each language has a catalogue, and each catalogue a language", () => {
 });
 
 test("each language can be chosen in the settings", () => {
-  const chosen = Object.keys(LANGUAGES).map((code) => checked({ language: code }).language);
+  const chosen = Object.keys(LANGUAGES).map((code) => validSettings({ language: code }).language);
   assert.deepEqual(chosen, Object.keys(LANGUAGES));
 });
 

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { folded, Identity, newId } from "../../chatapp/static/js/identity.js";
-import { Kept } from "../../chatapp/static/js/storage.js";
+import { SafeStorage } from "../../chatapp/static/js/storage.js";
 
 // A browser's storage in memory.
 function memory() {
   const items = new Map();
   const place = { getItem: (name) => items.get(name) ?? null, setItem: (name, text) => items.set(name, text) };
-  return new Kept(() => place);
+  return new SafeStorage(() => place);
 }
 
 let ids = 0;

@@ -2,16 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
 import { Outbox } from "../../chatapp/static/js/outbox.js";
-import { Kept } from "../../chatapp/static/js/storage.js";
+import { SafeStorage } from "../../chatapp/static/js/storage.js";
 import { Store } from "../../chatapp/static/js/store.js";
 
 function memory() {
   const items = new Map();
-  return new Kept(() => ({ getItem: (name) => items.get(name) ?? null, setItem: (name, text) => items.set(name, text) }));
+  return new SafeStorage(() => ({ getItem: (name) => items.get(name) ?? null, setItem: (name, text) => items.set(name, text) }));
 }
 
 // An outbox whose server answers what `answers` has, one after the other; then it takes everything.
-function opened({ answers = [], kept = memory() } = {}) {
+function opened({ answers = [], storage = memory() } = {}) {
   const said = [];
   const waits = [];
   const say = async (room, message, key) => {
@@ -21,8 +21,8 @@ function opened({ answers = [], kept = memory() } = {}) {
     return answer;
   };
   const wait = async (ms) => void waits.push(ms);
-  const outbox = new Outbox(new Store({ unsent: [] }, () => {}), kept, { say }, wait);
-  return { outbox, said, waits, kept };
+  const outbox = new Outbox(new Store({ unsent: [] }, () => {}), storage, { say }, wait);
+  return { outbox, said, waits, storage };
 }
 
 const refused = (code, rest = {}) => ({ ok: false, code, message: "No.", ...rest });
@@ -186,47 +186,47 @@ test("a message that is removed while it's sent doesn't come back", async () => 
 });
 
 test("an answer that is odd is thrown, and the message waits", async () => {
-  const kept = memory();
-  kept.write("chat.unsent", [{ room: "den", message: "a", key: "key-0001" }]);
-  const { outbox } = opened({ kept, answers: [new Error("odd")] });
+  const storage = memory();
+  storage.write("chat.unsent", [{ room: "den", message: "a", key: "key-0001" }]);
+  const { outbox } = opened({ storage, answers: [new Error("odd")] });
   await assert.rejects(outbox.send("den"), /odd/);
   assert.deepEqual(statesOf(outbox), [["a", "waiting"]]);
 });
 
 test("after an odd answer messages can be sent again", async () => {
-  const kept = memory();
-  kept.write("chat.unsent", [{ room: "den", message: "a", key: "key-0001" }]);
-  const { outbox } = opened({ kept, answers: [new Error("odd")] });
+  const storage = memory();
+  storage.write("chat.unsent", [{ room: "den", message: "a", key: "key-0001" }]);
+  const { outbox } = opened({ storage, answers: [new Error("odd")] });
   await outbox.send("den").catch(() => {});
   await outbox.send("den");
   assert.deepEqual(outbox.items, []);
 });
 
 test("what isn't sent outlives a reload, with its key, and waits", async () => {
-  const { outbox, kept } = opened({ answers: [null] });
+  const { outbox, storage } = opened({ answers: [null] });
   outbox.add("den", "a");
   await settled();
   const [{ key }] = outbox.items;
-  assert.deepEqual(opened({ kept }).outbox.items, [{ room: "den", message: "a", key, state: "waiting" }]);
+  assert.deepEqual(opened({ storage }).outbox.items, [{ room: "den", message: "a", key, state: "waiting" }]);
 });
 
 test("what was being sent when the page was left waits after a reload", () => {
-  const { outbox, kept } = opened();
+  const { outbox, storage } = opened();
   outbox.add("den", "a");
-  assert.deepEqual(statesOf(opened({ kept }).outbox), [["a", "waiting"]]);
+  assert.deepEqual(statesOf(opened({ storage }).outbox), [["a", "waiting"]]);
 });
 
 test("what was sent doesn't come back after a reload", async () => {
-  const { outbox, kept } = opened();
+  const { outbox, storage } = opened();
   outbox.add("den", "a");
   await settled();
-  assert.deepEqual(opened({ kept }).outbox.items, []);
+  assert.deepEqual(opened({ storage }).outbox.items, []);
 });
 
 test("what is damaged in the storage is left out", () => {
-  const kept = memory();
-  kept.write("chat.unsent", [null, 1, { room: "den" }, { room: "den", message: "a", key: "key-0001", state: "failed" }]);
-  assert.deepEqual(opened({ kept }).outbox.items, [{ room: "den", message: "a", key: "key-0001", state: "waiting" }]);
+  const storage = memory();
+  storage.write("chat.unsent", [null, 1, { room: "den" }, { room: "den", message: "a", key: "key-0001", state: "failed" }]);
+  assert.deepEqual(opened({ storage }).outbox.items, [{ room: "den", message: "a", key: "key-0001", state: "waiting" }]);
 });
 
 test("what isn't sent yet goes with the room that one leaves, and only that", () => {

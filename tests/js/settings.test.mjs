@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checked } from "../../chatapp/static/js/settings.js";
+import { validSettings } from "../../chatapp/static/js/settings.js";
 import { LANGUAGES } from "../../chatapp/static/js/i18n.js";
 
-const DEFAULTS = checked({});
+const DEFAULTS = validSettings({});
 
 test("what was never set is as the device and the browser have it, and silent", () => {
   assert.deepEqual(DEFAULTS, {
@@ -33,7 +33,7 @@ const good = {
 for (const [name, values] of Object.entries(good)) {
   for (const value of values) {
     test(`${name} may be ${JSON.stringify(value)}`, () => {
-      assert.deepEqual(checked({ [name]: value })[name], value);
+      assert.deepEqual(validSettings({ [name]: value })[name], value);
     });
   }
 }
@@ -41,24 +41,24 @@ for (const [name, values] of Object.entries(good)) {
 for (const name of Object.keys(good)) {
   for (const value of [null, 1, "nonsense", {}, [1]]) {
     test(`${name} can't be ${JSON.stringify(value)}: the default holds`, () => {
-      assert.deepEqual(checked({ [name]: value })[name], DEFAULTS[name]);
+      assert.deepEqual(validSettings({ [name]: value })[name], DEFAULTS[name]);
     });
   }
 }
 
 test("a setting that is wrong leaves the others as they are", () => {
-  assert.equal(checked({ theme: 1, size: "huge" }).size, "huge");
+  assert.equal(validSettings({ theme: 1, size: "huge" }).size, "huge");
 });
 
 test("of the people ignored, those stay who are names", () => {
-  assert.deepEqual(checked({ ignored: ["Ann", null, 1, "Bo"] }).ignored, ["Ann", "Bo"]);
+  assert.deepEqual(validSettings({ ignored: ["Ann", null, 1, "Bo"] }).ignored, ["Ann", "Bo"]);
 });
 
 test("a setting that there isn't is left out", () => {
-  assert.ok(!("colour" in checked({ colour: "red" })));
+  assert.ok(!("colour" in validSettings({ colour: "red" })));
 });
 
 test("the defaults stay what they are", () => {
-  checked({}).ignored.push("Ann");
-  assert.deepEqual(checked({}).ignored, []);
+  validSettings({}).ignored.push("Ann");
+  assert.deepEqual(validSettings({}).ignored, []);
 });

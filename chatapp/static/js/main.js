@@ -9,7 +9,7 @@ import { LOBBY, Rooms } from "./rooms.js";
 import { Router } from "./router.js";
 import { Session } from "./session.js";
 import { Settings } from "./settings.js";
-import { Kept } from "./storage.js";
+import { SafeStorage } from "./storage.js";
 import { Store } from "./store.js";
 import { belowButton, Conversation } from "./views/conversation.js";
 import { Troubles } from "./views/status.js";
@@ -31,14 +31,14 @@ const store = new Store({
   ignored: new Set(), // names as they are compared
 });
 const { state } = store;
-let isTold = false; // by either of the two places
-const notKept = () => {
-  if (!isTold) setTimeout(() => speaking.then(() => troubles.tell(say("trouble.storage"), { lasts: true })));
-  isTold = true;
+let isStorageFailureReported = false; // by either of the two places
+const reportStorageFailure = () => {
+  if (!isStorageFailureReported) setTimeout(() => speaking.then(() => troubles.tell(say("trouble.storage"), { lasts: true })));
+  isStorageFailureReported = true;
 };
-const browser = new Kept(() => localStorage, notKept);
-const tab = new Kept(() => sessionStorage, notKept);
-const settings = new Settings(store, browser);
+const browserStorage = new SafeStorage(() => localStorage, reportStorageFailure);
+const tabStorage = new SafeStorage(() => sessionStorage, reportStorageFailure);
+const settings = new Settings(store, browserStorage);
 const wantedLanguage = () => languageFor([state.settings.language || pageLanguage]);
 const speaking = speak(wantedLanguage());
 
@@ -48,15 +48,15 @@ for (const event of ["error", "unhandledrejection"]) {
   });
 }
 
-const identity = new Identity(browser, tab);
-const outbox = new Outbox(store, tab, {
+const identity = new Identity(browserStorage, tabStorage);
+const outbox = new Outbox(store, tabStorage, {
   say: (room, message, key) => connection.ask("msg", parseMessageAnswer, { message, room, key, user: state.me.name }),
   onFailed: (refused) => page.failed(refused),
 });
 const rooms = new Rooms({
   store,
   connection,
-  kept: browser,
+  storage: browserStorage,
   onEntered: (name) => state.me.name && outbox.send(name),
   onHeard(room, entry) {
     const isOthers = entry.user !== state.me.name && !state.ignored.has(folded(entry.user));
@@ -68,7 +68,7 @@ const router = new Router(root, view);
 
 // What the parts around the conversation build on, and what they take part in.
 const page = {
-  ...{ byId, connection, outbox, rooms, router, session, settings, store, tab, troubles, wantedLanguage },
+  ...{ byId, connection, outbox, rooms, router, session, settings, store, tabStorage, troubles, wantedLanguage },
   heard() {}, // a message of somebody's who isn't ignored
   failed() {}, // one's own was refused
   mention() {},

@@ -1,9 +1,9 @@
-// Messages that the server hasn't acknowledged: said in their order, each once, and kept over a lost
+// Messages that the server hasn't acknowledged: said in their order, each once, and storage over a lost
 // connection and a reload. Each has a key, so that to say it again is to say it once.
 import { newId } from "./identity.js";
 import { isTemporary, retryDelay } from "./wire.js";
 
-const PLACE = "chat.unsent";
+const STORAGE_KEY = "chat.unsent";
 const MOST_CHARS = 16000; // a frame's bound holds more, but for what isn't text (docs/wire.md, Bounds)
 const KEY = /^[\w-]{8,64}$/;
 const NOT_YET = ["name_required", "not_in_room"];
@@ -11,7 +11,7 @@ const NOT_YET = ["name_required", "not_in_room"];
 // An item is {room, message, key, state: "waiting" | "sending" | "failed", refusal?}.
 export class Outbox {
   #store;
-  #kept;
+  #storage;
   #say;
   #onFailed;
   #sending = new Set();
@@ -19,13 +19,13 @@ export class Outbox {
 
   // `say(room, message, key)` resolves to the server's answer, or to null if none came;
   // `onFailed(refusal)` is called where that is no.
-  constructor(store, kept, { say, onFailed = () => {} }, wait = (ms) => new Promise((resume) => setTimeout(resume, ms))) {
+  constructor(store, storage, { say, onFailed = () => {} }, wait = (ms) => new Promise((resume) => setTimeout(resume, ms))) {
     this.#store = store;
-    this.#kept = kept;
+    this.#storage = storage;
     this.#say = say;
     this.#onFailed = onFailed;
     this.#wait = wait;
-    this.#change(() => kept.read(PLACE, []).filter(isItem).map(waiting));
+    this.#change(() => storage.read(STORAGE_KEY, []).filter(isItem).map(waiting));
   }
 
   get items() {
@@ -100,7 +100,7 @@ export class Outbox {
     this.#store.change((state) => {
       state.unsent = make(state.unsent ?? []);
     });
-    this.#kept.write(PLACE, this.items);
+    this.#storage.write(STORAGE_KEY, this.items);
   }
 }
 

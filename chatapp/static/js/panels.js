@@ -91,10 +91,10 @@ export function furnish(page) {
   });
 }
 
-function makeComposer({ byId, connection, conversation, outbox, tab, troubles }, announcer) {
+function makeComposer({ byId, connection, conversation, outbox, tabStorage, troubles }, announcer) {
   return new Composer({
     form: byId("message-form"),
-    kept: tab,
+    storage: tabStorage,
     mostChars: Number(maxChars),
     actions: {
       send(room, message) {

@@ -6,23 +6,23 @@ import { isString, isUnsignedInteger, parseEntry, parseLeaveAnswer, parsePeopleE
 
 export const LOBBY = "lobby";
 export const ROOM = /^[a-z0-9_-]{1,64}$/;
-const PLACE = "chat.rooms";
+const STORAGE_KEY = "chat.rooms";
 const MOST_KEPT = 49;
 const KEEP_WITHIN_MS = 300;
 
 export class Rooms {
   #store;
   #connection;
-  #kept;
+  #storage;
   #entering;
   #onHeard;
   #later;
 
   // `onEntered(name)` is called once a room has been entered, `onHeard(room, entry)` for each message.
-  constructor({ store, connection, kept, onEntered, onHeard }) {
+  constructor({ store, connection, storage, onEntered, onHeard }) {
     this.#store = store;
     this.#connection = connection;
-    this.#kept = kept;
+    this.#storage = storage;
     this.#entering = new Entering({ store, connection, onEntered, onHeard });
     this.#onHeard = onHeard;
     window.addEventListener("pagehide", () => this.#keep());
@@ -96,7 +96,7 @@ export class Rooms {
 
   // The rooms that a name was in, in this browser; those that one is in now are kept for it, too.
   recall(user) {
-    const kept = this.#kept.read(PLACE)[folded(user)];
+    const kept = this.#storage.read(STORAGE_KEY)[folded(user)];
     this.#remember();
     if (typeof kept !== "object" || kept === null) return;
     this.#store.change(({ rooms }) => {
@@ -123,8 +123,8 @@ export class Rooms {
     if (!me.name) return;
     const list = [...rooms.values()].slice(-MOST_KEPT);
     const mine = list.map(({ name, read, epoch, isMuted }) => [name, { read, epoch, muted: isMuted }]);
-    const all = this.#kept.read(PLACE);
-    this.#kept.write(PLACE, { ...all, [folded(me.name)]: Object.fromEntries(mine) });
+    const all = this.#storage.read(STORAGE_KEY);
+    this.#storage.write(STORAGE_KEY, { ...all, [folded(me.name)]: Object.fromEntries(mine) });
   }
 
   #mayEnter(room) {

@@ -2,7 +2,7 @@
 import { folded } from "./identity.js";
 import { LANGUAGES } from "./i18n.js";
 
-const PLACE = "chat.settings";
+const STORAGE_KEY = "chat.settings";
 export const CHOICES = {
   theme: ["system", "light", "dark", "contrast"],
   size: ["small", "normal", "large", "huge"],
@@ -21,10 +21,10 @@ const DEFAULTS = {
   ignored: [],
 };
 
-// What is kept, where it is what it should be; for the rest the defaults.
-export function checked(kept) {
+// What is storage, where it is what it should be; for the rest the defaults.
+export function validSettings(storage) {
   const settings = { ...DEFAULTS };
-  for (const [name, value] of Object.entries(kept)) {
+  for (const [name, value] of Object.entries(storage)) {
     if (isAllowed(name, value)) settings[name] = value;
   }
   const ignored = Array.isArray(settings.ignored) ? settings.ignored : [];
@@ -38,17 +38,17 @@ function isAllowed(name, value) {
 
 export class Settings {
   #store;
-  #kept;
+  #storage;
 
-  constructor(store, kept) {
+  constructor(store, storage) {
     this.#store = store;
-    this.#kept = kept;
+    this.#storage = storage;
     this.#read();
-    window.addEventListener("storage", ({ key }) => key === PLACE && this.#read());
+    window.addEventListener("storage", ({ key }) => key === STORAGE_KEY && this.#read());
   }
 
   set(name, value) {
-    this.#kept.write(PLACE, { ...this.#store.state.settings, [name]: value });
+    this.#storage.write(STORAGE_KEY, { ...this.#store.state.settings, [name]: value });
     this.#read();
   }
 
@@ -65,7 +65,7 @@ export class Settings {
   }
 
   #read() {
-    const settings = checked(this.#kept.read(PLACE));
+    const settings = validSettings(this.#storage.read(STORAGE_KEY));
     this.#store.change((state) => Object.assign(state, { settings, ignored: new Set(settings.ignored.map(folded)) }));
     window.applyLook(settings);
   }

@@ -2,7 +2,7 @@
 import { completable, emojiFor, finishedEmoji, namesFor, withEmoji } from "../completion.js";
 import { say } from "../i18n.js";
 
-const PLACE = "chat.drafts";
+const STORAGE_KEY = "chat.drafts";
 const TYPING_EVERY_MS = 3000;
 const WARN_FROM = 0.9;
 
@@ -10,7 +10,7 @@ export class Composer {
   #form;
   #text;
   #counter;
-  #kept;
+  #storage;
   #most;
   #actions;
   #room = null;
@@ -20,11 +20,11 @@ export class Composer {
   #round = null; // the candidates that Tab goes through
 
   // `actions`: send(room, message), typing(room), announce(words), emoji() -> Promise of a table.
-  constructor({ form, kept, mostChars, actions }) {
+  constructor({ form, storage, mostChars, actions }) {
     this.#form = form;
     this.#text = form.querySelector("textarea");
     this.#counter = form.querySelector(".counter");
-    this.#kept = kept;
+    this.#storage = storage;
     this.#most = mostChars;
     this.#actions = actions;
     this.#text.addEventListener("keydown", (event) => this.#pressed(event));
@@ -42,7 +42,7 @@ export class Composer {
     if (view === this.#room) return;
     this.#room = view;
     this.#round = null;
-    const draft = this.#kept.read(PLACE)[view];
+    const draft = this.#storage.read(STORAGE_KEY)[view];
     this.#text.value = typeof draft === "string" ? draft : "";
     this.#fit();
   }
@@ -122,8 +122,8 @@ export class Composer {
 
   #changed(isTyping = true) {
     this.#useEmoji();
-    const drafts = this.#kept.read(PLACE);
-    this.#kept.write(PLACE, { ...drafts, [this.#room]: this.#text.value || undefined });
+    const drafts = this.#storage.read(STORAGE_KEY);
+    this.#storage.write(STORAGE_KEY, { ...drafts, [this.#room]: this.#text.value || undefined });
     this.#fit();
     if (isTyping && this.#text.value && Date.now() - this.#toldAt > TYPING_EVERY_MS) {
       this.#toldAt = Date.now();
