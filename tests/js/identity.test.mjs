@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { folded, Identity, newId } from "../../chatapp/static/js/identity.js";
+import { canonicalName, Identity, randomId } from "../../chatapp/static/js/identity.js";
 import { SafeStorage } from "../../chatapp/static/js/storage.js";
 
 // A browser's storage in memory.
@@ -20,25 +20,25 @@ test("a new window has no name", () => {
 
 test("a name outlives a reload of the window", () => {
   const [browser, tab] = [memory(), memory()];
-  opened(browser, tab).given("Ann", "t");
+  opened(browser, tab).setName("Ann", "t");
   assert.equal(opened(browser, tab).name, "Ann");
 });
 
 test("another window of the same browser doesn't go by the name", () => {
   const browser = memory();
-  opened(browser).given("Ann", "t");
+  opened(browser).setName("Ann", "t");
   assert.equal(opened(browser).name, "");
 });
 
 test("another window of the same browser has the token", () => {
   const browser = memory();
-  opened(browser).given("Ann", "t");
+  opened(browser).setName("Ann", "t");
   assert.equal(opened(browser).tokenOf("Ann"), "t");
 });
 
 test("a token is found by another spelling of its name", () => {
   const identity = opened();
-  identity.given("Ann  Lee", "t");
+  identity.setName("Ann  Lee", "t");
   assert.equal(identity.tokenOf(" ａnn lee"), "t");
 });
 
@@ -52,38 +52,38 @@ for (const name of ["__proto__", "constructor", "toString", "hasOwnProperty"]) {
   });
   test(`${name} is a name like any other`, () => {
     const [browser, tab] = [memory(), memory()];
-    opened(browser, tab).given(name, "t");
+    opened(browser, tab).setName(name, "t");
     assert.equal(opened(browser, tab).tokenOf(name), "t");
   });
 }
 
 test("a name given without a token has none", () => {
   const identity = opened();
-  identity.given("Ann", undefined);
+  identity.setName("Ann", undefined);
   assert.equal(identity.tokenOf("Ann"), "");
 });
 
 test("a name that another window took is in another window", () => {
   const browser = memory();
-  opened(browser).given("Ann", "t");
-  assert.ok(opened(browser).isInAnotherWindow("Ann"));
+  opened(browser).setName("Ann", "t");
+  assert.ok(opened(browser).isUsedInOtherTab("Ann"));
 });
 
 test("one's own name isn't in another window, after a reload either", () => {
   const [browser, tab] = [memory(), memory()];
-  opened(browser, tab).given("Ann", "t");
-  assert.ok(!opened(browser, tab).isInAnotherWindow("Ann"));
+  opened(browser, tab).setName("Ann", "t");
+  assert.ok(!opened(browser, tab).isUsedInOtherTab("Ann"));
 });
 
 test("a name that nobody had isn't in another window", () => {
-  assert.ok(!opened().isInAnotherWindow("Ann"));
+  assert.ok(!opened().isUsedInOtherTab("Ann"));
 });
 
 test("the last name is the one given last, whichever window it was", () => {
   const browser = memory();
-  opened(browser).given("Ann", "t", 2);
-  opened(browser).given("Bo", "t", 3);
-  opened(browser).given("Cy", "t", 1);
+  opened(browser).setName("Ann", "t", 2);
+  opened(browser).setName("Bo", "t", 3);
+  opened(browser).setName("Cy", "t", 1);
   assert.equal(opened(browser).lastName, "Bo");
 });
 
@@ -94,21 +94,21 @@ test("a browser that had no name has no last one", () => {
 test("a name that is forgotten is gone after a reload", () => {
   const [browser, tab] = [memory(), memory()];
   const identity = opened(browser, tab);
-  identity.given("Ann", "t");
-  identity.forget();
+  identity.setName("Ann", "t");
+  identity.clearName();
   assert.equal(opened(browser, tab).name, "");
 });
 
 test("a name that is forgotten keeps its token", () => {
   const identity = opened();
-  identity.given("Ann", "t");
-  identity.forget();
+  identity.setName("Ann", "t");
+  identity.clearName();
   assert.equal(identity.tokenOf("Ann"), "t");
 });
 
 test("the twenty names given last are kept", () => {
   const identity = opened();
-  for (let n = 1; n <= 25; n += 1) identity.given(`N${n}`, `t${n}`, n);
+  for (let n = 1; n <= 25; n += 1) identity.setName(`N${n}`, `t${n}`, n);
   const kept = Array.from({ length: 25 }, (_, n) => n + 1).filter((n) => identity.tokenOf(`N${n}`) !== "");
   assert.deepEqual(kept, Array.from({ length: 20 }, (_, n) => n + 6));
 });
@@ -134,19 +134,19 @@ for (const [one, other] of [
   ["José", "Jose\u0301"],
 ]) {
   test(`${JSON.stringify(one)} and ${JSON.stringify(other)} are one name`, () => {
-    assert.equal(folded(one), folded(other));
+    assert.equal(canonicalName(one), canonicalName(other));
   });
 }
 
 test("two names are two", () => {
-  assert.notEqual(folded("Ann"), folded("Anna"));
+  assert.notEqual(canonicalName("Ann"), canonicalName("Anna"));
 });
 
 test("an id is sixteen random bytes in hexadecimal", () => {
   const crypto = { getRandomValues: (bytes) => bytes.fill(10) };
-  assert.equal(newId(crypto), "0a".repeat(16));
+  assert.equal(randomId(crypto), "0a".repeat(16));
 });
 
 test("an id is a key as the server takes it", () => {
-  assert.match(newId(), /^[A-Za-z0-9_-]{8,64}$/);
+  assert.match(randomId(), /^[A-Za-z0-9_-]{8,64}$/);
 });

@@ -18,7 +18,7 @@ function painted(state) {
 test("a view is shown the state as soon as it follows", () => {
   const { store } = painted({ a: 1 });
   const seen = [];
-  store.follow(({ a }) => seen.push(a));
+  store.subscribe(({ a }) => seen.push(a));
   assert.deepEqual(seen, [1]);
 });
 
@@ -31,7 +31,7 @@ test("a change is in the state at once", () => {
 test("a change is shown before the next painting, not at once", () => {
   const { store, paint } = painted({ a: 1 });
   const seen = [];
-  store.follow(({ a }) => seen.push(a));
+  store.subscribe(({ a }) => seen.push(a));
   store.change((state) => (state.a = 2));
   assert.deepEqual(seen, [1]);
   paint();
@@ -41,7 +41,7 @@ test("a change is shown before the next painting, not at once", () => {
 test("many changes before a painting are shown once", () => {
   const { store, paint } = painted({ a: 0 });
   const seen = [];
-  store.follow(({ a }) => seen.push(a));
+  store.subscribe(({ a }) => seen.push(a));
   for (let n = 1; n <= 3; n += 1) store.change((state) => (state.a = n));
   paint();
   assert.deepEqual(seen, [0, 3]);
@@ -50,8 +50,8 @@ test("many changes before a painting are shown once", () => {
 test("all views follow, in the order that they came in", () => {
   const { store, paint } = painted({});
   const seen = [];
-  store.follow(() => seen.push("first"));
-  store.follow(() => seen.push("second"));
+  store.subscribe(() => seen.push("first"));
+  store.subscribe(() => seen.push("second"));
   store.change(() => {});
   paint();
   assert.deepEqual(seen.slice(2), ["first", "second"]);
@@ -60,7 +60,7 @@ test("all views follow, in the order that they came in", () => {
 test("a view's own change is shown at the next painting", () => {
   const { store, paint } = painted({ a: 0 });
   const seen = [];
-  store.follow(({ a }) => {
+  store.subscribe(({ a }) => {
     seen.push(a);
     if (a === 1) store.change((state) => (state.a = 2));
   });
@@ -73,7 +73,7 @@ test("a view's own change is shown at the next painting", () => {
 test("a view that fails doesn't keep later changes from being shown", () => {
   const { store, paint } = painted({ fails: false });
   let shown = 0;
-  store.follow(({ fails }) => {
+  store.subscribe(({ fails }) => {
     if (fails) throw new Error("a view");
     shown += 1;
   });
@@ -86,6 +86,6 @@ test("a view that fails doesn't keep later changes from being shown", () => {
 
 test("without a change there is nothing to paint", () => {
   const { store, paint } = painted({});
-  store.follow(() => {});
+  store.subscribe(() => {});
   assert.equal(paint(), 0);
 });

@@ -23,5 +23,5 @@ export function keepFocus(store) {
     event.preventDefault();
     focusMain();
   });
-  store.follow(rescueSoon);
+  store.subscribe(rescueSoon);
 }

@@ -2,7 +2,7 @@
 // until the first message is seen. What stands around that comes after it (panels.js).
 import { connection } from "./connection.js";
 import { icon } from "./dom.js";
-import { folded, Identity } from "./identity.js";
+import { canonicalName, Identity } from "./identity.js";
 import { Outbox } from "./outbox.js";
 import { Room } from "./room.js";
 import { LOBBY, Rooms } from "./rooms.js";
@@ -23,7 +23,7 @@ const pageLanguage = document.documentElement.lang;
 const troubles = new Troubles(byId("troubles"));
 const store = new Store({
   connection: { phase: "connecting", retryAt: 0 },
-  me: { name: "", wanted: "", last: "", refusal: "" }, // `wanted`: the name that is to be had
+  me: { name: "", requested: "", lastUsed: "", refusal: "" }, // `requested`: the name that is to be had
   rooms: new Map([[LOBBY, new Room(LOBBY)]]),
   view: null, // the room in view; null: the start page
   unsent: [],
@@ -50,7 +50,7 @@ for (const event of ["error", "unhandledrejection"]) {
 
 const identity = new Identity(browserStorage, tabStorage);
 const outbox = new Outbox(store, tabStorage, {
-  say: (room, message, key) => connection.ask("msg", parseMessageAnswer, { message, room, key, user: state.me.name }),
+  say: (room, message, key) => connection.request("msg", parseMessageAnswer, { message, room, key, user: state.me.name }),
   onFailed: (refused) => page.failed(refused),
 });
 const rooms = new Rooms({
@@ -59,7 +59,7 @@ const rooms = new Rooms({
   storage: browserStorage,
   onEntered: (name) => state.me.name && outbox.send(name),
   onHeard(room, entry) {
-    const isOthers = entry.user !== state.me.name && !state.ignored.has(folded(entry.user));
+    const isOthers = entry.user !== state.me.name && !state.ignored.has(canonicalName(entry.user));
     if (isOthers) page.heard(room, entry);
   },
 });
@@ -77,9 +77,9 @@ const page = {
 rooms.listen();
 view(router.current());
 session.start();
-connection.follow((phase) => {
+connection.subscribe((phase) => {
   store.change((now) => (now.connection = { phase, retryAt: connection.retryAt }));
-  if (phase === "connected") session.connected();
+  if (phase === "connected") session.onConnected();
 });
 
 await speaking;
@@ -93,7 +93,7 @@ page.conversation = new Conversation(byId("message-container"), below, {
   readOlder: (room) => rooms.readOlder(room),
   seen: (room) => rooms.seen(room),
 });
-store.follow((now) => page.conversation.draw(now));
+store.subscribe((now) => page.conversation.draw(now));
 
 const { furnish } = await import("./panels.js");
 furnish(page);

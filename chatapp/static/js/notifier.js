@@ -22,7 +22,7 @@ export class Attention {
     this.#icon = icon;
     this.#plainIcon = icon.href;
     this.#open = open;
-    store.follow((state) => this.#count(state));
+    store.subscribe((state) => this.#count(state));
   }
 
   heard(room, { user, message }) {

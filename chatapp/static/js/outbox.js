@@ -1,6 +1,6 @@
 // Messages that the server hasn't acknowledged: said in their order, each once, and storage over a lost
 // connection and a reload. Each has a key, so that to say it again is to say it once.
-import { newId } from "./identity.js";
+import { randomId } from "./identity.js";
 import { isTemporary, retryDelay } from "./wire.js";
 
 const STORAGE_KEY = "chat.unsent";
@@ -33,7 +33,7 @@ export class Outbox {
   }
 
   add(room, message) {
-    this.#change((items) => [...items, waiting({ room, message, key: newId() })]);
+    this.#change((items) => [...items, waiting({ room, message, key: randomId() })]);
     this.send(room);
   }
 

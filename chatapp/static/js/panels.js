@@ -39,7 +39,7 @@ export function furnish(page) {
 
   const frame = new Frame({
     setName: (name) => session.setName(name),
-    comeBack: () => session.comeBack(),
+    resume: () => session.resume(),
     copyLink: () => copyLink(page),
     mute: () => rooms.mute(state.rooms.get(state.view), !state.rooms.get(state.view).isMuted),
     leave() {
@@ -74,7 +74,7 @@ export function furnish(page) {
   const views = [
     frame,
     start,
-    new ConnectionLine(byId("connection"), () => connection.tryNow()),
+    new ConnectionLine(byId("connection"), () => connection.reconnect()),
     new RoomList(byId("room-list"), address),
     people,
     composer,
@@ -82,7 +82,7 @@ export function furnish(page) {
     new SettingsDialog(byId("settings"), settings),
   ];
   document.body.classList.add("is-ready"); // what can't be seen can't have the focus
-  for (const each of views) store.follow((now) => each.draw(now));
+  for (const each of views) store.subscribe((now) => each.draw(now));
   keepFocus(store);
 
   document.addEventListener("visibilitychange", () => {
@@ -102,7 +102,7 @@ function makeComposer({ byId, connection, conversation, outbox, tabStorage, trou
         conversation.toEnd();
         outbox.add(room, message);
       },
-      typing: (room) => connection.tell("typing", { room }),
+      typing: (room) => connection.emit("typing", { room }),
       announce: (words) => announcer.now(words),
       emoji: () =>
         import("../vendor/gemoji.js").then(
@@ -121,7 +121,7 @@ async function copyLink({ router, store, troubles }) {
 // Once when it's lost, and once when it's back.
 function announceConnection(store, announcer) {
   let known = "connecting";
-  store.follow(({ connection: { phase } }) => {
+  store.subscribe(({ connection: { phase } }) => {
     if (phase === "connected") {
       if (known === "lost") announcer.now(say("connection.connected"));
       known = "connected";
@@ -143,7 +143,7 @@ function listenToLanguage({ store, wantedLanguage }) {
   const wanted = () => `${wantedLanguage()} ${state.settings.clock}`;
   let shown = wanted();
   show();
-  store.follow(async () => {
+  store.subscribe(async () => {
     if (wanted() === shown) return;
     shown = wanted();
     await speak(wantedLanguage());

@@ -110,7 +110,7 @@ export class Entering {
 
   async #ask(event, argument) {
     for (;;) {
-      const answer = await this.#connection.ask(event, parsePage, argument);
+      const answer = await this.#connection.request(event, parsePage, argument);
       if (answer === null || !isTemporary(answer)) return answer;
       await new Promise((resume) => setTimeout(resume, retryDelay(answer)));
     }

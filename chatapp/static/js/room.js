@@ -1,5 +1,5 @@
 // One room as it is known here: its log, merged by number, and who is in it.
-import { folded } from "./identity.js";
+import { canonicalName } from "./identity.js";
 import { mentions } from "./markdown.js";
 
 const KEPT_ENTRIES = 2000; // while the newest are read; whoever reads older ones keeps them all
@@ -15,7 +15,7 @@ export class Room {
   count = 0;
   users = new Set();
   typing = new Map(); // by name, until when
-  notes = []; // who came and went, folded together, after which entry
+  notes = []; // who came and went, canonicalName together, after which entry
   read = null; // the number up to which all was seen, once it's known
   newAfter = null; // where the line "new" is
   isMuted = false;
@@ -168,13 +168,13 @@ export class Room {
     if (!this.isKnown || this.read === null) return 0;
     const unseen = this.#unseen();
     const older = Math.max(0, (unseen[0]?.id ?? this.last + 1) - this.read - 1);
-    return older + unseen.filter(({ user }) => user !== own && !ignored.has(folded(user))).length;
+    return older + unseen.filter(({ user }) => user !== own && !ignored.has(canonicalName(user))).length;
   }
 
   mentions(own, ignored) {
     if (!own || this.read === null) return 0;
     return this.#unseen().filter(
-      ({ user, message }) => user !== own && !ignored.has(folded(user)) && mentions(message, own),
+      ({ user, message }) => user !== own && !ignored.has(canonicalName(user)) && mentions(message, own),
     ).length;
   }
 

@@ -1,6 +1,6 @@
 // The rooms that one is in: opened, left, and remembered for one's name.
 import { Entering } from "./room-sync.js";
-import { folded } from "./identity.js";
+import { canonicalName } from "./identity.js";
 import { Room } from "./room.js";
 import { isString, isUnsignedInteger, parseEntry, parseLeaveAnswer, parsePeopleEvent } from "./wire.js";
 
@@ -54,7 +54,7 @@ export class Rooms {
       this.#remember();
     }
     const room = rooms.get(name);
-    if (this.#connection.isUp && this.#mayEnter(room) && !room.isIn) this.#entering.enter(room);
+    if (this.#connection.isConnected && this.#mayEnter(room) && !room.isIn) this.#entering.enter(room);
     return room;
   }
 
@@ -63,7 +63,7 @@ export class Rooms {
     const room = rooms.get(name);
     this.#store.change(() => rooms.delete(name));
     this.#remember();
-    if (room?.isIn) await this.#connection.ask("leave", parseLeaveAnswer, { room: name });
+    if (room?.isIn) await this.#connection.request("leave", parseLeaveAnswer, { room: name });
   }
 
   mute(room, isMuted) {
@@ -96,7 +96,7 @@ export class Rooms {
 
   // The rooms that a name was in, in this browser; those that one is in now are kept for it, too.
   recall(user) {
-    const kept = this.#storage.read(STORAGE_KEY)[folded(user)];
+    const kept = this.#storage.read(STORAGE_KEY)[canonicalName(user)];
     this.#remember();
     if (typeof kept !== "object" || kept === null) return;
     this.#store.change(({ rooms }) => {
@@ -124,7 +124,7 @@ export class Rooms {
     const list = [...rooms.values()].slice(-MOST_KEPT);
     const mine = list.map(({ name, read, epoch, isMuted }) => [name, { read, epoch, muted: isMuted }]);
     const all = this.#storage.read(STORAGE_KEY);
-    this.#storage.write(STORAGE_KEY, { ...all, [folded(me.name)]: Object.fromEntries(mine) });
+    this.#storage.write(STORAGE_KEY, { ...all, [canonicalName(me.name)]: Object.fromEntries(mine) });
   }
 
   #mayEnter(room) {

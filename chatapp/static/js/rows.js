@@ -1,7 +1,7 @@
 // What stands in the conversation, row by row: derived from a room's entries, its notes of who came
 // and went, and what isn't sent yet. A row has a `key` of its own, and a `look`: while that stays the
 // same, it is drawn the same.
-import { folded } from "./identity.js";
+import { canonicalName } from "./identity.js";
 import { startOfDay } from "./i18n.js";
 
 const TOGETHER_MS = 5 * 60 * 1000;
@@ -17,7 +17,7 @@ export function rowsOf(room, { from, to, own, ignored, unsent }) {
   if (from === 0 && room.isKnown && !room.hasOlder) add({ kind: "beginning", key: "beginning", look: "" });
   if (notes.has(0) && from === 0) add(noteRow(notes.get(0)));
   for (const entry of room.entries.slice(from, to)) {
-    if (!ignored.has(folded(entry.user))) {
+    if (!ignored.has(canonicalName(entry.user))) {
       if (startOfDay(entry.at) !== day) {
         day = startOfDay(entry.at);
         add({ kind: "day", key: `day ${entry.id}`, look: `${startOfDay(Date.now())}`, at: entry.at });

@@ -7,7 +7,7 @@ export class Session {
   #connection;
   #identity;
   #rooms;
-  #isAsked = false; // whether the person asked for the name just now, and not the page by itself
+  #isUserRequest = false; // whether the person asked for the name just now, and not the page by itself
 
   constructor({ store, connection, identity, rooms }) {
     this.#store = store;
@@ -21,72 +21,72 @@ export class Session {
 
   start() {
     const { name } = this.#identity;
-    this.#store.change(({ me }) => Object.assign(me, { wanted: name, last: this.#identity.lastName }));
+    this.#store.change(({ me }) => Object.assign(me, { requested: name, lastUsed: this.#identity.lastName }));
   }
 
-  connected() {
+  onConnected() {
     const { name } = this.#identity;
     const { me } = this.#store.state;
-    if (me.wanted && !this.#isAsked && name && this.#identity.isInAnotherWindow(name)) {
+    if (me.requested && !this.#isUserRequest && name && this.#identity.isUsedInOtherTab(name)) {
       this.#connection.stop();
-    } else if (me.wanted) this.#ask(me.wanted);
+    } else if (me.requested) this.#claim(me.requested);
     else this.#rooms.enterAll();
   }
 
   // The person asks for a name, or for another.
   setName(name) {
-    this.#isAsked = true;
-    this.#store.change(({ me }) => Object.assign(me, { wanted: name, refusal: "" }));
-    return this.#ask(name);
+    this.#isUserRequest = true;
+    this.#store.change(({ me }) => Object.assign(me, { requested: name, refusal: "" }));
+    return this.#claim(name);
   }
 
   // "You're chatting in another tab": no longer.
-  comeBack() {
-    this.#isAsked = true;
-    this.#connection.tryNow();
+  resume() {
+    this.#isUserRequest = true;
+    this.#connection.reconnect();
   }
 
   // Resolves to whether the name is one's own now.
-  async #ask(name) {
+  async #claim(name) {
     const token = this.#identity.tokenOf(name);
     const answer = await this.#connection
-      .ask("setUsername", parseNameAnswer, name, { token, hold: true })
-      .catch((error) => this.#giveUp(error));
+      .request("setUsername", parseNameAnswer, name, { token, hold: true })
+      .catch((error) => this.#onInvalidAnswer(error));
     if (answer === null) return false; // the connection broke; the next one asks again
-    if (!this.#isAsked && isTemporary(answer)) {
+    if (!this.#isUserRequest && isTemporary(answer)) {
       await new Promise((resume) => setTimeout(resume, retryDelay(answer)));
-      return this.#ask(name);
+      return this.#claim(name);
     }
-    this.#isAsked = false;
-    if (answer.ok) this.#named(answer);
-    else this.#refused(name, answer);
+    this.#isUserRequest = false;
+    if (answer.ok) this.#onClaimed(answer);
+    else this.#onRefused(name, answer);
     await this.#rooms.enterAll();
     return answer.ok;
   }
 
   // What the server said of the name makes no sense: it can be asked for again.
-  #giveUp(error) {
-    this.#isAsked = false;
-    this.#store.change(({ me }) => Object.assign(me, { wanted: me.name }));
+  #onInvalidAnswer(error) {
+    this.#isUserRequest = false;
+    this.#store.change(({ me }) => Object.assign(me, { requested: me.name }));
     throw error;
   }
 
-  #named({ user, token }) {
+  #onClaimed({ user, token }) {
     const { me, rooms } = this.#store.state;
     if (me.name && me.name !== user) rooms.forEach((room) => room.wasCalled(me.name));
-    this.#identity.given(user, token);
+    this.#identity.setName(user, token);
     this.#rooms.recall(user);
-    this.#store.change(() => Object.assign(me, { name: user, wanted: user, refusal: "" }));
+    this.#store.change(() => Object.assign(me, { name: user, requested: user, refusal: "" }));
   }
 
   // A rename that is refused leaves the name that one has; one that was lost meanwhile is asked for.
-  #refused(name, answer) {
+  #onRefused(name, answer) {
     const before = this.#store.state.me.name;
     const hasName = before !== "" && this.#identity.name === before && name !== before;
-    if (!hasName && !isTemporary(answer)) this.#identity.forget();
+    if (!hasName && !isTemporary(answer)) this.#identity.clearName();
     const told = refusal(answer, { name });
     this.#store.change(({ me }) =>
-      Object.assign(me, { name: hasName ? before : "", wanted: hasName ? before : "", refusal: told }),
+      Object.assign(me, { name: hasName ? before : "", requested: hasName ? before : "", refusal: told }),
     );
   }
 }

@@ -1,5 +1,5 @@
 // One's own settings, in this browser only; all its windows follow.
-import { folded } from "./identity.js";
+import { canonicalName } from "./identity.js";
 import { LANGUAGES } from "./i18n.js";
 
 const STORAGE_KEY = "chat.settings";
@@ -61,12 +61,12 @@ export class Settings {
   }
 
   #without(user) {
-    return this.#store.state.settings.ignored.filter((name) => folded(name) !== folded(user));
+    return this.#store.state.settings.ignored.filter((name) => canonicalName(name) !== canonicalName(user));
   }
 
   #read() {
     const settings = validSettings(this.#storage.read(STORAGE_KEY));
-    this.#store.change((state) => Object.assign(state, { settings, ignored: new Set(settings.ignored.map(folded)) }));
+    this.#store.change((state) => Object.assign(state, { settings, ignored: new Set(settings.ignored.map(canonicalName)) }));
     window.applyLook(settings);
   }
 }

@@ -1,32 +1,32 @@
 // The state of the page. Views draw what it holds; whoever changes it says so here, and all views
-// follow together.
+// subscribe together.
 export class Store {
-  #views = [];
-  #waiting = false;
-  #soon;
+  #subscribers = [];
+  #isScheduled = false;
+  #schedule;
 
-  // `soon(call)` has `call()` called before the page is painted next.
-  constructor(state, soon = beforePaint) {
+  // `schedule(call)` has `call()` called before the page is painted next.
+  constructor(state, schedule = beforePaint) {
     this.state = state;
-    this.#soon = soon;
+    this.#schedule = schedule;
   }
 
-  change(make) {
-    make(this.state);
-    if (this.#waiting) return;
-    this.#waiting = true;
-    this.#soon(() => this.#tell());
+  change(mutate) {
+    mutate(this.state);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#schedule(() => this.#notify());
   }
 
   // Have `view(state)` called now and after every change.
-  follow(view) {
-    this.#views.push(view);
+  subscribe(view) {
+    this.#subscribers.push(view);
     view(this.state);
   }
 
-  #tell() {
-    this.#waiting = false;
-    for (const view of this.#views) view(this.state);
+  #notify() {
+    this.#isScheduled = false;
+    for (const view of this.#subscribers) view(this.state);
   }
 }
 

@@ -1,6 +1,6 @@
 // The conversation in view: a window of rows on a room's log, that follows its end or the reader.
 import { h, set } from "../dom.js";
-import { folded } from "../identity.js";
+import { canonicalName } from "../identity.js";
 import { rowsOf } from "../rows.js";
 import { edition, say } from "../i18n.js";
 import { drawRow } from "./message-row.js";
@@ -122,7 +122,7 @@ export class Conversation {
     const { entries } = this.#room;
     let index = entries.length;
     for (let left = count; index > 0 && left > 0; index -= 1) {
-      if (!this.#state.ignored.has(folded(entries[index - 1].user))) left -= 1;
+      if (!this.#state.ignored.has(canonicalName(entries[index - 1].user))) left -= 1;
     }
     return entries[index]?.id ?? 0;
   }

@@ -15,7 +15,7 @@ export class Frame {
   #isAway = false;
   #focus;
 
-  // `actions`: setName(name), comeBack(), copyLink(), mute(), leave(), focus().
+  // `actions`: setName(name), resume(), copyLink(), mute(), leave(), focus().
   constructor(actions) {
     this.#focus = actions.focus;
     this.#nameForm = new NameForm(byId("name-form"), actions.setName);
@@ -39,7 +39,7 @@ export class Frame {
     byId("copy-link").addEventListener("click", actions.copyLink);
     byId("mute").addEventListener("click", actions.mute);
     byId("leave").addEventListener("click", actions.leave);
-    byId("come-back").addEventListener("click", actions.comeBack);
+    byId("come-back").addEventListener("click", actions.resume);
     byId("away").addEventListener("close", () => this.#isAway && byId("away").showModal());
   }
 
@@ -55,7 +55,7 @@ export class Frame {
     this.#drawMute(room);
     this.#drawName(me, view, hasChanged);
     this.#drawEmpty(room);
-    byId("away-text").textContent = say("connection.awayText", { name: me.wanted });
+    byId("away-text").textContent = say("connection.awayText", { name: me.requested });
     this.#isAway = connection.phase === "away";
     if (this.#isAway && !byId("away").open) byId("away").showModal();
     if (!this.#isAway && byId("away").open) byId("away").close();
@@ -81,7 +81,7 @@ export class Frame {
   }
 
   #drawName(me, view, hasChanged) {
-    const isWanted = me.name === "" && (me.wanted === "" || me.refusal !== "");
+    const isWanted = me.name === "" && (me.requested === "" || me.refusal !== "");
     const isDone = !isWanted && byId("name-form").contains(document.activeElement);
     byId("name-form").hidden = !isWanted;
     byId("message-form").hidden = isWanted;
@@ -89,9 +89,9 @@ export class Frame {
     const isClosed = isWanted && view !== null && view !== LOBBY;
     byId("room").classList.toggle("is-closed", isClosed);
     byId("invitation").textContent = isClosed ? say("room.choose", { room: view }) : "";
-    byId("own-name").textContent = me.name || me.wanted;
-    byId("me").hidden = (me.name || me.wanted) === "";
-    this.#nameForm.offer(me.wanted || me.last);
+    byId("own-name").textContent = me.name || me.requested;
+    byId("me").hidden = (me.name || me.requested) === "";
+    this.#nameForm.offer(me.requested || me.lastUsed);
     if (me.refusal !== this.#shownRefusal) {
       this.#shownRefusal = me.refusal;
       const form = byId("rename").open ? this.#renameForm : this.#nameForm;

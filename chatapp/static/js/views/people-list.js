@@ -1,6 +1,6 @@
 // Who is in the room in view.
 import { bdi, h, iconButton } from "../dom.js";
-import { folded } from "../identity.js";
+import { canonicalName } from "../identity.js";
 import { currentLanguage, say } from "../i18n.js";
 import { avatar } from "./message-row.js";
 
@@ -31,7 +31,7 @@ export class PeopleList {
     this.#crowd.hidden = !isCrowd;
     this.#crowd.textContent = isCrowd ? say("people.crowd") : "";
     const focused = this.#list.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-    const items = isCrowd ? [] : users.map((user) => this.#draw(user, user === me.name, ignored.has(folded(user))));
+    const items = isCrowd ? [] : users.map((user) => this.#draw(user, user === me.name, ignored.has(canonicalName(user))));
     this.#list.replaceChildren(...items);
     if (focused) this.#list.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
   }
