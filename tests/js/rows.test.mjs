@@ -15,7 +15,7 @@ function roomOf(...entries) {
 }
 
 function rows(room, asked = {}) {
-  return rowsOf(room, { from: 0, to: room.entries.length, own: "Me", ignored: new Set(), unsent: [], ...asked });
+  return rowsOf(room, { from: 0, to: room.entries.length, ownName: "Me", ignored: new Set(), unsent: [], ...asked });
 }
 const kinds = (...asked) => rows(...asked).map(({ kind }) => kind);
 const messages = (...asked) => rows(...asked).filter(({ kind }) => kind === "message");
@@ -85,58 +85,58 @@ test("a day on which only those spoke whom one ignores isn't shown", () => {
 
 test("the line `new` stands before the first new message, once", () => {
   const room = roomOf(said(1), said(2), said(3));
-  room.newAfter = 1;
+  room.dividerAfter = 1;
   assert.deepEqual(kinds(room), ["beginning", "day", "message", "new", "message", "message"]);
 });
 
 test("the line `new` doesn't stand before one's own message", () => {
   const room = roomOf(said(1), said(2, "Me"), said(3));
-  room.newAfter = 1;
+  room.dividerAfter = 1;
   assert.deepEqual(kinds(room), ["beginning", "day", "message", "message", "new", "message"]);
 });
 
 test("where nothing is new there's no line `new`", () => {
   const room = roomOf(said(1));
-  room.newAfter = 1;
+  room.dividerAfter = 1;
   assert.ok(!kinds(room).includes("new"));
 });
 
 test("the message after the line `new` says whose it is", () => {
   const room = roomOf(said(1), said(2));
-  room.newAfter = 1;
+  room.dividerAfter = 1;
   assert.deepEqual(messages(room).map(({ isFirst }) => isFirst), [true, true]);
 });
 
 test("who came is shown after the message after which they came", () => {
   const room = roomOf(said(1));
-  room.people({ joined: "Bo" });
-  room.hear(said(2));
+  room.applyPeopleChange({ joined: "Bo" });
+  room.receive(said(2));
   assert.deepEqual(kinds(room).slice(2, 4), ["message", "note"]);
 });
 
 test("who came before any message is shown at the beginning", () => {
   const room = roomOf();
-  room.people({ joined: "Bo" });
+  room.applyPeopleChange({ joined: "Bo" });
   assert.deepEqual(kinds(room), ["beginning", "note"]);
 });
 
 test("who came after a message of somebody ignored is shown", () => {
   const room = roomOf(said(1, "Bo"));
-  room.people({ joined: "Cy" });
+  room.applyPeopleChange({ joined: "Cy" });
   assert.ok(kinds(room, { ignored: new Set(["bo"]) }).includes("note"));
 });
 
 test("who came and went again is no row", () => {
   const room = roomOf(said(1));
-  room.people({ joined: "Bo" });
-  room.people({ left: "Bo" });
+  room.applyPeopleChange({ joined: "Bo" });
+  room.applyPeopleChange({ left: "Bo" });
   assert.ok(!kinds(room).includes("note"));
 });
 
 test("the message after a note says whose it is", () => {
   const room = roomOf(said(1));
-  room.people({ joined: "Bo" });
-  room.hear(said(2));
+  room.applyPeopleChange({ joined: "Bo" });
+  room.receive(said(2));
   assert.deepEqual(messages(room).map(({ isFirst }) => isFirst), [true, true]);
 });
 
@@ -160,47 +160,47 @@ test("what isn't sent yet looks another when its state does", () => {
 
 test("a note looks another when somebody comes", () => {
   const room = roomOf();
-  room.people({ joined: "Bo" });
+  room.applyPeopleChange({ joined: "Bo" });
   const before = rows(room).at(-1).look;
-  room.people({ joined: "Cy" });
+  room.applyPeopleChange({ joined: "Cy" });
   assert.notEqual(rows(room).at(-1).look, before);
 });
 
 test("a note of one who came looks another than one of one who went", () => {
   const [came, went] = [roomOf(), roomOf()];
-  came.people({ joined: "Bo" });
+  came.applyPeopleChange({ joined: "Bo" });
   went.setPeople(1, ["Bo"]);
-  went.people({ left: "Bo" });
+  went.applyPeopleChange({ left: "Bo" });
   assert.notEqual(rows(came).at(-1).look, rows(went).at(-1).look);
 });
 
 test("a message looks the same when others come after it", () => {
   const room = roomOf(said(1));
   const [before] = messages(room);
-  room.hear(said(2));
+  room.receive(said(2));
   assert.equal(messages(room)[0].look, before.look);
 });
 
 test("a message that becomes the first of its person looks another", () => {
   const room = roomOf(said(1), said(2));
   const before = messages(room)[1].look;
-  room.newAfter = 1;
+  room.dividerAfter = 1;
   assert.notEqual(messages(room)[1].look, before);
 });
 
 test("every row has a key of its own", () => {
   const room = roomOf(said(1), said(2, "Bo"), said(3, "Ann", NOON + DAY));
-  room.newAfter = 1;
-  room.people({ joined: "Cy" });
+  room.dividerAfter = 1;
+  room.applyPeopleChange({ joined: "Cy" });
   const keys = rows(room, { unsent: UNSENT }).map(({ key }) => key);
   assert.equal(new Set(keys).size, keys.length);
 });
 
 test("one's own messages stay one's own after a rename", () => {
   const room = roomOf(said(1, "Ann"), said(2, "Bo"));
-  room.wasCalled("Ann");
+  room.addFormerName("Ann");
   assert.deepEqual(
-    messages(room, { own: "Anna" }).map(({ isOwn }) => isOwn),
+    messages(room, { ownName: "Anna" }).map(({ isOwn }) => isOwn),
     [true, false],
   );
 });

@@ -57,8 +57,8 @@ const rooms = new Rooms({
   store,
   connection,
   storage: browserStorage,
-  onEntered: (name) => state.me.name && outbox.send(name),
-  onHeard(room, entry) {
+  onJoined: (name) => state.me.name && outbox.send(name),
+  onMessage(room, entry) {
     const isOthers = entry.user !== state.me.name && !state.ignored.has(canonicalName(entry.user));
     if (isOthers) page.heard(room, entry);
   },
@@ -90,8 +90,8 @@ page.conversation = new Conversation(byId("message-container"), below, {
   mention: (user) => page.mention(user),
   again: (item) => outbox.again(item),
   remove: (item) => outbox.remove(item.key),
-  readOlder: (room) => rooms.readOlder(room),
-  seen: (room) => rooms.seen(room),
+  loadOlder: (room) => rooms.loadOlder(room),
+  markRead: (room) => rooms.markRead(room),
 });
 store.subscribe((now) => page.conversation.draw(now));
 

@@ -5,13 +5,13 @@
 const FENCE = /^```([\w+#-]{0,20})[ \t]*\n([\s\S]*?)\n?```[ \t]*$/m;
 const MOST_DEPTH = 4;
 
-export function blocksOf(text, own = "") {
+export function blocksOf(text, ownName = "") {
   const blocks = [];
   let rest = text;
   while (rest) {
     const fence = rest.includes("```") ? FENCE.exec(rest) : null;
     const before = fence ? rest.slice(0, fence.index).replace(/\n$/, "") : rest;
-    if (before) blocks.push(...linesOf(before, own));
+    if (before) blocks.push(...linesOf(before, ownName));
     if (!fence) break;
     blocks.push({ kind: "block", language: fence[1], text: fence[2] });
     rest = rest.slice(fence.index + fence[0].length).replace(/^\n/, "");
@@ -19,7 +19,7 @@ export function blocksOf(text, own = "") {
   return blocks;
 }
 
-function linesOf(text, own) {
+function linesOf(text, ownName) {
   const blocks = [];
   for (const line of text.split("\n")) {
     const quoted = /^> ?(.*)$/.exec(line);
@@ -28,7 +28,7 @@ function linesOf(text, own) {
     if (last?.kind === kind) last.lines.push(quoted ? quoted[1] : line);
     else blocks.push({ kind, lines: [quoted ? quoted[1] : line] });
   }
-  return blocks.map(({ kind, lines }) => ({ kind, children: inlineOf(lines.join("\n"), own) }));
+  return blocks.map(({ kind, lines }) => ({ kind, children: inlineOf(lines.join("\n"), ownName) }));
 }
 
 // What is found first wins; what isn't closed is text. Spans are bounded, so that no text takes long.
@@ -42,18 +42,18 @@ const INLINE = [
 
 const SPECIAL = /[`*_@]|https?:/i;
 
-export function inlineOf(text, own = "", depth = 0) {
+export function inlineOf(text, ownName = "", depth = 0) {
   if (!SPECIAL.test(text)) return text ? [{ kind: "text", text }] : [];
   const parts = [];
   const plain = (from, to) => to > from && parts.push({ kind: "text", text: text.slice(from, to) });
   const finders = INLINE.map(({ kind, pattern }) => ({ kind, pattern, match: undefined }));
-  if (own) finders.push({ kind: "mention", pattern: mentionOf(own), match: undefined });
+  if (ownName) finders.push({ kind: "mention", pattern: mentionOf(ownName), match: undefined });
   let at = 0;
   while (depth < MOST_DEPTH) {
     const found = firstOf(finders, text, at);
     if (!found) break;
     plain(at, found.match.index);
-    const [length, part] = partOf(found.kind, found.match, own, depth);
+    const [length, part] = partOf(found.kind, found.match, ownName, depth);
     parts.push(part);
     at = found.match.index + length;
   }
@@ -74,7 +74,7 @@ function firstOf(finders, text, at) {
   return first;
 }
 
-function partOf(kind, match, own, depth) {
+function partOf(kind, match, ownName, depth) {
   const whole = match[0];
   if (kind === "code") return [whole.length, { kind, text: match[2].replace(/^ (.*\S.*) $/, "$1") }];
   if (kind === "link") {
@@ -83,7 +83,7 @@ function partOf(kind, match, own, depth) {
     return [text.length, url ? { kind, text, url } : { kind: "text", text }];
   }
   if (kind === "mention") return [whole.length, { kind, text: whole }];
-  return [whole.length, { kind, children: inlineOf(match[1], own, depth + 1) }];
+  return [whole.length, { kind, children: inlineOf(match[1], ownName, depth + 1) }];
 }
 
 const OPENING = { ")": "(", "]": "[", "}": "{" };

@@ -36,7 +36,7 @@ export class Attention {
 
   #count({ rooms, view, me, ignored }) {
     let count = 0;
-    for (const room of rooms.values()) if (!room.isMuted) count += room.unread(me.name, ignored);
+    for (const room of rooms.values()) if (!room.isMuted) count += room.countUnread(me.name, ignored);
     const place = view === null ? this.#title : `${roomTitle(view)} · ${this.#title}`;
     const title = count > 0 ? `(${count}) ${place}` : place;
     if (document.title !== title) document.title = title;

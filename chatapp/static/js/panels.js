@@ -41,7 +41,7 @@ export function furnish(page) {
     setName: (name) => session.setName(name),
     resume: () => session.resume(),
     copyLink: () => copyLink(page),
-    mute: () => rooms.mute(state.rooms.get(state.view), !state.rooms.get(state.view).isMuted),
+    mute: () => rooms.setMuted(state.rooms.get(state.view), !state.rooms.get(state.view).isMuted),
     leave() {
       outbox.removeAll(state.view);
       rooms.leave(state.view);

@@ -1,5 +1,5 @@
 // The rooms that one is in: opened, left, and remembered for one's name.
-import { Entering } from "./room-sync.js";
+import { RoomSync } from "./room-sync.js";
 import { canonicalName } from "./identity.js";
 import { Room } from "./room.js";
 import { isString, isUnsignedInteger, parseEntry, parseLeaveAnswer, parsePeopleEvent } from "./wire.js";
@@ -8,42 +8,42 @@ export const LOBBY = "lobby";
 export const ROOM = /^[a-z0-9_-]{1,64}$/;
 const STORAGE_KEY = "chat.rooms";
 const MOST_KEPT = 49;
-const KEEP_WITHIN_MS = 300;
+const SAVE_DELAY_MS = 300;
 
 export class Rooms {
   #store;
   #connection;
   #storage;
-  #entering;
-  #onHeard;
-  #later;
+  #sync;
+  #onMessage;
+  #saveTimer;
 
-  // `onEntered(name)` is called once a room has been entered, `onHeard(room, entry)` for each message.
-  constructor({ store, connection, storage, onEntered, onHeard }) {
+  // `onJoined(name)` is called once a room has been entered, `onMessage(room, entry)` for each message.
+  constructor({ store, connection, storage, onJoined, onMessage }) {
     this.#store = store;
     this.#connection = connection;
     this.#storage = storage;
-    this.#entering = new Entering({ store, connection, onEntered, onHeard });
-    this.#onHeard = onHeard;
-    window.addEventListener("pagehide", () => this.#keep());
+    this.#sync = new RoomSync({ store, connection, onJoined, onMessage });
+    this.#onMessage = onMessage;
+    window.addEventListener("pagehide", () => this.#save());
   }
 
   listen() {
-    const hear = (event, listener) => this.#connection.on(event, listener);
-    hear("newmsg", (said, number) => this.#heard(parseEntry(said, number)));
-    hear("userTyping", (change) => {
+    const on = (event, listener) => this.#connection.on(event, listener);
+    on("newmsg", (said, number) => this.#receive(parseEntry(said, number)));
+    on("userTyping", (change) => {
       const { room, user } = parsePeopleEvent(change, { user: isString });
-      this.#in(room, (found) => found.types(user, Date.now()));
+      this.#changeRoom(room, (found) => found.setTyping(user, Date.now()));
     });
-    const people = (event, fields, make) =>
-      hear(event, (told) => {
+    const onPeople = (event, fields, toChange) =>
+      on(event, (told) => {
         const change = parsePeopleEvent(told, fields);
-        this.#in(change.room, (room) => room.people(make(change)) || this.#entering.enter(room, true));
+        this.#changeRoom(change.room, (room) => room.applyPeopleChange(toChange(change)) || this.#sync.join(room, true));
       });
-    people("userJoined", { user: isString }, ({ user }) => ({ joined: user }));
-    people("userLeft", { user: isString }, ({ user }) => ({ left: user }));
-    people("userRenamed", { from: isString, to: isString }, ({ from, to }) => ({ from, to }));
-    people("presence", { count: isUnsignedInteger }, ({ count }) => ({ count }));
+    onPeople("userJoined", { user: isString }, ({ user }) => ({ joined: user }));
+    onPeople("userLeft", { user: isString }, ({ user }) => ({ left: user }));
+    onPeople("userRenamed", { from: isString, to: isString }, ({ from, to }) => ({ from, to }));
+    onPeople("presence", { count: isUnsignedInteger }, ({ count }) => ({ count }));
   }
 
   // The room of that name, which one is in from now on.
@@ -51,10 +51,10 @@ export class Rooms {
     const { rooms } = this.#store.state;
     if (!rooms.has(name)) {
       this.#store.change(() => rooms.set(name, new Room(name)));
-      this.#remember();
+      this.#saveSoon();
     }
     const room = rooms.get(name);
-    if (this.#connection.isConnected && this.#mayEnter(room) && !room.isIn) this.#entering.enter(room);
+    if (this.#connection.isConnected && this.#mayJoin(room) && !room.isJoined) this.#sync.join(room);
     return room;
   }
 
@@ -62,49 +62,49 @@ export class Rooms {
     const { rooms } = this.#store.state;
     const room = rooms.get(name);
     this.#store.change(() => rooms.delete(name));
-    this.#remember();
-    if (room?.isIn) await this.#connection.request("leave", parseLeaveAnswer, { room: name });
+    this.#saveSoon();
+    if (room?.isJoined) await this.#connection.request("leave", parseLeaveAnswer, { room: name });
   }
 
-  mute(room, isMuted) {
+  setMuted(room, isMuted) {
     this.#store.change(() => (room.isMuted = isMuted));
-    this.#remember();
+    this.#saveSoon();
   }
 
   // All up to the newest has been seen.
-  seen(room) {
-    if (room.read === room.last) return;
+  markRead(room) {
+    if (room.lastRead === room.lastId) return;
     room.trim();
-    this.#store.change(() => (room.read = room.last));
-    this.#remember();
+    this.#store.change(() => (room.lastRead = room.lastId));
+    this.#saveSoon();
   }
 
   // After a new connection nobody is anywhere; the room in view comes first.
-  async enterAll() {
+  async joinAll() {
     const { rooms, view } = this.#store.state;
-    this.#store.change(() => rooms.forEach((room) => (room.isIn = false)));
+    this.#store.change(() => rooms.forEach((room) => (room.isJoined = false)));
     const inOrder = [...rooms.values()].sort((a, b) => (b.name === view) - (a.name === view));
     for (const room of inOrder) {
       // What is odd in one is no reason to stay out of the others.
-      if (this.#mayEnter(room) && !room.isIn) await this.#entering.enter(room).catch(reportError);
+      if (this.#mayJoin(room) && !room.isJoined) await this.#sync.join(room).catch(reportError);
     }
   }
 
-  readOlder(room) {
-    return this.#entering.readOlder(room);
+  loadOlder(room) {
+    return this.#sync.loadOlder(room);
   }
 
   // The rooms that a name was in, in this browser; those that one is in now are kept for it, too.
-  recall(user) {
+  restore(user) {
     const kept = this.#storage.read(STORAGE_KEY)[canonicalName(user)];
-    this.#remember();
+    this.#saveSoon();
     if (typeof kept !== "object" || kept === null) return;
     this.#store.change(({ rooms }) => {
       for (const [name, known] of Object.entries(kept).slice(0, MOST_KEPT)) {
         if (!ROOM.test(name)) continue;
         const { read, epoch, muted } = known ?? {};
         const room = rooms.get(name) ?? new Room(name);
-        if (Number.isSafeInteger(read) && !room.isKnown) Object.assign(room, { read, epoch });
+        if (Number.isSafeInteger(read) && !room.isLoaded) Object.assign(room, { lastRead: read, epoch });
         room.isMuted ||= muted === true;
         rooms.set(name, room);
       }
@@ -112,37 +112,37 @@ export class Rooms {
   }
 
   // Soon, as a crowd's messages are seen one after the other.
-  #remember() {
-    this.#later ??= setTimeout(() => this.#keep(), KEEP_WITHIN_MS);
+  #saveSoon() {
+    this.#saveTimer ??= setTimeout(() => this.#save(), SAVE_DELAY_MS);
   }
 
-  #keep() {
-    clearTimeout(this.#later);
-    this.#later = undefined;
+  #save() {
+    clearTimeout(this.#saveTimer);
+    this.#saveTimer = undefined;
     const { me, rooms } = this.#store.state;
     if (!me.name) return;
     const list = [...rooms.values()].slice(-MOST_KEPT);
-    const mine = list.map(({ name, read, epoch, isMuted }) => [name, { read, epoch, muted: isMuted }]);
+    const mine = list.map(({ name, lastRead, epoch, isMuted }) => [name, { read: lastRead, epoch, muted: isMuted }]);
     const all = this.#storage.read(STORAGE_KEY);
     this.#storage.write(STORAGE_KEY, { ...all, [canonicalName(me.name)]: Object.fromEntries(mine) });
   }
 
-  #mayEnter(room) {
+  #mayJoin(room) {
     return room.name === LOBBY || this.#store.state.me.name !== "";
   }
 
-  #in(name, make) {
+  #changeRoom(name, change) {
     const room = this.#store.state.rooms.get(name);
-    if (room?.isIn) this.#store.change(() => make(room));
+    if (room?.isJoined) this.#store.change(() => change(room));
   }
 
-  #heard(entry) {
-    this.#in(entry.room, (room) => {
-      const isNew = entry.id > room.last;
-      const hasAll = room.hear(entry);
-      if (!hasAll) this.#entering.fill(room);
+  #receive(entry) {
+    this.#changeRoom(entry.room, (room) => {
+      const isNew = entry.id > room.lastId;
+      const hasAll = room.receive(entry);
+      if (!hasAll) this.#sync.fillGap(room);
       if (room.name !== this.#store.state.view) room.trim();
-      if (isNew && room.isKnown) this.#onHeard(room, entry);
+      if (isNew && room.isLoaded) this.#onMessage(room, entry);
     });
   }
 }

@@ -7,14 +7,14 @@ import { startOfDay } from "./i18n.js";
 const TOGETHER_MS = 5 * 60 * 1000;
 
 // Rows of the entries from index `from` up to `to`.
-export function rowsOf(room, { from, to, own, ignored, unsent }) {
+export function rowsOf(room, { from, to, ownName, ignored, unsent }) {
   const rows = [];
   const notes = new Map(room.notes.filter(saysSomething).map((note) => [note.after, note]));
   const add = (row) => rows.push(row);
   let previous = null; // the message before, where nothing stands between
   let day = null;
   let isMarked = false;
-  if (from === 0 && room.isKnown && !room.hasOlder) add({ kind: "beginning", key: "beginning", look: "" });
+  if (from === 0 && room.isLoaded && !room.hasOlder) add({ kind: "beginning", key: "beginning", look: "" });
   if (notes.has(0) && from === 0) add(noteRow(notes.get(0)));
   for (const entry of room.entries.slice(from, to)) {
     if (!ignored.has(canonicalName(entry.user))) {
@@ -23,12 +23,12 @@ export function rowsOf(room, { from, to, own, ignored, unsent }) {
         add({ kind: "day", key: `day ${entry.id}`, look: `${startOfDay(Date.now())}`, at: entry.at });
         previous = null;
       }
-      if (!isMarked && room.newAfter !== null && entry.id > room.newAfter && !room.isOwn(entry, own)) {
+      if (!isMarked && room.dividerAfter !== null && entry.id > room.dividerAfter && !room.isOwn(entry, ownName)) {
         isMarked = true;
         add({ kind: "new", key: "new", look: `${entry.id}` });
         previous = null;
       }
-      add(messageRow(entry, previous, room.isOwn(entry, own)));
+      add(messageRow(entry, previous, room.isOwn(entry, ownName)));
       previous = entry;
     }
     if (notes.has(entry.id)) {

@@ -30,7 +30,7 @@ export class Session {
     if (me.requested && !this.#isUserRequest && name && this.#identity.isUsedInOtherTab(name)) {
       this.#connection.stop();
     } else if (me.requested) this.#claim(me.requested);
-    else this.#rooms.enterAll();
+    else this.#rooms.joinAll();
   }
 
   // The person asks for a name, or for another.
@@ -60,7 +60,7 @@ export class Session {
     this.#isUserRequest = false;
     if (answer.ok) this.#onClaimed(answer);
     else this.#onRefused(name, answer);
-    await this.#rooms.enterAll();
+    await this.#rooms.joinAll();
     return answer.ok;
   }
 
@@ -73,9 +73,9 @@ export class Session {
 
   #onClaimed({ user, token }) {
     const { me, rooms } = this.#store.state;
-    if (me.name && me.name !== user) rooms.forEach((room) => room.wasCalled(me.name));
+    if (me.name && me.name !== user) rooms.forEach((room) => room.addFormerName(me.name));
     this.#identity.setName(user, token);
-    this.#rooms.recall(user);
+    this.#rooms.restore(user);
     this.#store.change(() => Object.assign(me, { name: user, requested: user, refusal: "" }));
   }
 

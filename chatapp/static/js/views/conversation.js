@@ -27,7 +27,7 @@ export class Conversation {
   #drawn = new Map(); // rows by key: {look, element}
   #style = "";
 
-  // `actions`: mention(user), again(item), remove(item), readOlder(room), seen(room).
+  // `actions`: mention(user), again(item), remove(item), loadOlder(room), markRead(room).
   constructor(list, below, actions) {
     this.#list = list;
     this.#below = below;
@@ -50,9 +50,9 @@ export class Conversation {
     const style = `${edition()} ${state.me.name}`;
     if (style !== this.#style) this.#drawn.clear();
     this.#style = style;
-    set(this.#list, { "aria-label": say("message.list", { room: room.name }), "aria-busy": String(!room.isKnown) });
+    set(this.#list, { "aria-label": say("message.list", { room: room.name }), "aria-busy": String(!room.isLoaded) });
     if (this.#to === Infinity && this.#isAtEnd) {
-      if (!document.hidden) this.#actions.seen(room);
+      if (!document.hidden) this.#actions.markRead(room);
       this.#from = this.#numberBack(MOST);
     } else this.#endAt(room, 2 * MOST);
     this.#patch(room);
@@ -66,8 +66,8 @@ export class Conversation {
     this.#reaching = requestAnimationFrame(() => {
       this.#reaching = 0;
       const room = this.#room;
-      if (!room?.isKnown) return;
-      if (this.#list.scrollHeight < this.#list.clientHeight + NEAR_PX) this.#actions.readOlder(room);
+      if (!room?.isLoaded) return;
+      if (this.#list.scrollHeight < this.#list.clientHeight + NEAR_PX) this.#actions.loadOlder(room);
       if (this.#isAtEnd || (this.#list.scrollTop < NEAR_PX && this.#showOlder(room))) return;
       if (this.#to !== Infinity && this.#distanceToEnd() < NEAR_PX) this.#showNewer(room);
     });
@@ -75,7 +75,7 @@ export class Conversation {
 
   // On return to the window, "new" stands where one left it.
   left() {
-    if (this.#room) this.#room.newAfter = this.#room.read;
+    if (this.#room) this.#room.dividerAfter = this.#room.lastRead;
   }
 
   toEnd() {
@@ -86,7 +86,7 @@ export class Conversation {
   }
 
   #open(room) {
-    if (this.#room) this.#room.newAfter = null;
+    if (this.#room) this.#room.dividerAfter = null;
     this.#room = room;
     this.#epoch = null;
     this.#drawn.clear();
@@ -99,9 +99,9 @@ export class Conversation {
 
   // What hasn't been read begins in view, if there's much of it.
   #placeAtNew(room) {
-    if (!room.isKnown || room.read === null || room.read >= room.last) return;
-    room.newAfter = room.read;
-    const first = room.entries.findIndex(({ id }) => id > room.read);
+    if (!room.isLoaded || room.lastRead === null || room.lastRead >= room.lastId) return;
+    room.dividerAfter = room.lastRead;
+    const first = room.entries.findIndex(({ id }) => id > room.lastRead);
     this.#from = room.entries[Math.max(0, first - MOST / 2)].id;
     this.#to = room.entries[first + MOST / 2]?.id ?? Infinity;
     this.#isAtEnd = false;
@@ -135,9 +135,9 @@ export class Conversation {
     const rows = rowsOf(room, {
       from: from < 0 ? entries.length : from,
       to: end,
-      own: this.#state.me.name,
+      ownName: this.#state.me.name,
       ignored: this.#state.ignored,
-      unsent: this.#state.unsent.filter(({ room: name, key }) => name === room.name && !room.has(key)),
+      unsent: this.#state.unsent.filter(({ room: name, key }) => name === room.name && !room.hasKey(key)),
     });
     this.#arrange(rows);
     if (this.#isAtEnd) this.#scrollToEnd();
@@ -195,7 +195,7 @@ export class Conversation {
   // Whether there are any here.
   #showOlder(room) {
     const first = room.entries.findIndex(({ id }) => id >= this.#from);
-    if (first < AHEAD) this.#actions.readOlder(room);
+    if (first < AHEAD) this.#actions.loadOlder(room);
     if (first <= 0) return false;
     const start = Math.max(0, first - STEP);
     this.#from = room.entries[start].id;
@@ -232,7 +232,7 @@ export class Conversation {
 
   #drawBelow(room) {
     this.#below.hidden = this.#isAtEnd || (this.#to === Infinity && this.#distanceToEnd() < AT_END_PX);
-    const count = room.unread(this.#state.me.name, this.#state.ignored);
+    const count = room.countUnread(this.#state.me.name, this.#state.ignored);
     const words = count > 0 ? say("message.newBelow", { count }) : say("message.toEnd");
     this.#below.querySelector("span").textContent = words;
     this.#below.classList.toggle("has-new", count > 0);

@@ -103,8 +103,8 @@ export class Frame {
   #drawEmpty(room) {
     const place = byId("empty");
     let words = "";
-    if (room?.problem) words = refusal(room.problem);
-    else if (room && !room.isKnown) words = say("room.reading");
+    if (room?.refusal) words = refusal(room.refusal);
+    else if (room && !room.isLoaded) words = say("room.reading");
     else if (room && room.entries.length === 0) words = say(room.count < 2 && room.name !== LOBBY ? "room.emptyAlone" : "room.empty");
     if (place.textContent !== words) place.textContent = words;
     place.hidden = words === "";

@@ -8,8 +8,8 @@ const LONG_LINES = 18;
 const LONG_CHARS = 1500;
 
 // `actions`: what buttons do: mention(user), again(item), remove(key).
-export function drawRow(row, own, actions) {
-  const element = DRAW[row.kind](row, own, actions);
+export function drawRow(row, ownName, actions) {
+  const element = DRAW[row.kind](row, ownName, actions);
   element.dataset.key = row.key;
   return element;
 }
@@ -23,11 +23,11 @@ const DRAW = {
   unsent: drawUnsent,
 };
 
-function drawMessage({ entry, isFirst, isOwn }, own, actions) {
+function drawMessage({ entry, isFirst, isOwn }, ownName, actions) {
   const { user, message, at, id } = entry;
   const time = h("time", { datetime: new Date(at).toISOString(), title: momentOf(at) }, timeOf(at));
   const sent = isOwn && h("span", { class: "sent", title: say("message.sent") }, icon("check"));
-  const body = h("div", { class: "body" }, textOf(message, own), sent);
+  const body = h("div", { class: "body" }, textOf(message, ownName), sent);
   const kind = `row message${isFirst ? " first" : ""}${isOwn ? " own" : ""}`;
   const item = h("li", { class: kind, dataset: { id } });
   if (isFirst) item.append(avatar(user), h("div", { class: "head" }, sender(user, isOwn, actions), time));
@@ -44,8 +44,8 @@ function sender(user, isOwn, actions) {
   return h("button", { type: "button", class: "sender", title: label, onclick: () => actions.mention(user) }, bdi(user));
 }
 
-function drawUnsent({ item }, own, actions) {
-  const body = h("div", { class: "body" }, textOf(item.message, own), h("p", { class: "state" }, ...stateOf(item, actions)));
+function drawUnsent({ item }, ownName, actions) {
+  const body = h("div", { class: "body" }, textOf(item.message, ownName), h("p", { class: "state" }, ...stateOf(item, actions)));
   return h("li", { class: `row message own unsent ${item.state}` }, body);
 }
 
@@ -58,8 +58,8 @@ function stateOf(item, actions) {
   ];
 }
 
-function textOf(message, own) {
-  const text = h("div", { class: "text" }, nodesOf(blocksOf(message, own)));
+function textOf(message, ownName) {
+  const text = h("div", { class: "text" }, nodesOf(blocksOf(message, ownName)));
   if (message.length <= LONG_CHARS && message.split("\n").length <= LONG_LINES) return text;
   text.classList.add("folded");
   const button = h("button", { type: "button", class: "link", "aria-expanded": "false" }, say("message.more"));

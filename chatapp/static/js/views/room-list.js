@@ -20,8 +20,8 @@ export class RoomList {
     const items = [...rooms.values()].map((room) => ({
       name: room.name,
       title: roomTitle(room.name),
-      unread: room.unread(me.name, ignored),
-      mentions: room.mentions(me.name, ignored),
+      unread: room.countUnread(me.name, ignored),
+      mentions: room.countMentions(me.name, ignored),
       isMuted: room.isMuted,
       isInView: room.name === view,
     }));

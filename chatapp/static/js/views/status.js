@@ -37,10 +37,10 @@ export class TypingLine {
   draw(state) {
     clearTimeout(this.#timer);
     const room = state.rooms.get(state.view);
-    const typists = room ? room.typists(Date.now()) : [];
-    const words = typists.length > 3 ? say("people.manyTyping") : say("people.typing", { names: named(typists), count: typists.length });
-    this.#place.textContent = typists.length > 0 ? words : "";
-    if (typists.length > 0) this.#timer = setTimeout(() => this.draw(state), 1000);
+    const typingUsers = room ? room.typingUsers(Date.now()) : [];
+    const words = typingUsers.length > 3 ? say("people.manyTyping") : say("people.typing", { names: named(typingUsers), count: typingUsers.length });
+    this.#place.textContent = typingUsers.length > 0 ? words : "";
+    if (typingUsers.length > 0) this.#timer = setTimeout(() => this.draw(state), 1000);
   }
 }
 
