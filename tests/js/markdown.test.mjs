@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
-import { blocksOf, inlineOf, mentions } from "../../chatapp/static/js/markdown.js";
+import { mentions, parseBlocks, parseInline } from "../../chatapp/static/js/markdown.js";
 
 // Inline parts in short: text as it is, others as [kind, text or children].
 const short = (parts) =>
   parts.map((part) => (part.kind === "text" ? part.text : [part.kind, part.children ? short(part.children) : part.text]));
 const blocksInShort = (text) =>
-  blocksOf(text).map(({ kind, children, text: code, language }) => (kind === "block" ? [kind, language, code] : [kind, ...short(children)]));
+  parseBlocks(text).map(({ kind, children, text: code, language }) => (kind === "block" ? [kind, language, code] : [kind, ...short(children)]));
 
 const inline = {
   // Marks
@@ -69,7 +69,7 @@ const inline = {
 };
 for (const [text, parts] of Object.entries(inline)) {
   test(`${JSON.stringify(text)} is ${JSON.stringify(parts)}`, () => {
-    assert.deepEqual(short(inlineOf(text)), parts);
+    assert.deepEqual(short(parseInline(text)), parts);
   });
 }
 
@@ -101,24 +101,24 @@ for (const [text, expected] of Object.entries(blocks)) {
 }
 
 test("a link's address is as a browser writes it", () => {
-  assert.equal(inlineOf("HTTPS://A.Example")[0].url, "https://a.example/");
+  assert.equal(parseInline("HTTPS://A.Example")[0].url, "https://a.example/");
 });
 
 for (const mark of ["\u202e", "\u2066"]) {
   test(`a link ends before the direction mark ${mark.codePointAt(0).toString(16)}`, () => {
-    assert.equal(inlineOf(`https://a.example/${mark}gpj.exe`)[0].text, "https://a.example/");
+    assert.equal(parseInline(`https://a.example/${mark}gpj.exe`)[0].text, "https://a.example/");
   });
 }
 
 test("whatever is nested, nothing is lost and it ends", () => {
   const deep = "**a *b **c *d **e *f** g*";
   const flat = (parts) => parts.map((part) => part.text ?? flat(part.children)).join("");
-  assert.equal(flat(inlineOf(deep)).replace(/[* ]/g, ""), "abcdefg");
+  assert.equal(flat(parseInline(deep)).replace(/[* ]/g, ""), "abcdefg");
 });
 
 // Mentions
 
-const mentioned = (text, own) => inlineOf(text, own).filter(({ kind }) => kind === "mention").map((part) => part.text);
+const mentioned = (text, own) => parseInline(text, own).filter(({ kind }) => kind === "mention").map((part) => part.text);
 
 for (const [text, own, found] of [
   ["hi @Ann!", "Ann", ["@Ann"]],
@@ -146,7 +146,7 @@ for (const [text, own, found] of [
 }
 
 test("a mention may stand in strong words and in quotes", () => {
-  assert.deepEqual(blocksOf("> **@Ann**", "Ann")[0].children[0].children, [{ kind: "mention", text: "@Ann" }]);
+  assert.deepEqual(parseBlocks("> **@Ann**", "Ann")[0].children[0].children, [{ kind: "mention", text: "@Ann" }]);
 });
 
 test("two names that take turns are each found", () => {
@@ -181,7 +181,7 @@ hostile.push(`${"```\n".repeat(400)}${"```          x".repeat(170)}`);
 
 test("no hostile text of the longest length takes long", { timeout: 30000 }, async () => {
   for (const text of hostile) {
-    blocksOf(text, "Ann");
+    parseBlocks(text, "Ann");
     await settled(); // or the runner's timer never comes
   }
 });

@@ -14,14 +14,14 @@ function memory() {
 function opened({ answers = [], storage = memory() } = {}) {
   const said = [];
   const waits = [];
-  const say = async (room, message, key) => {
+  const sendMessage = async (room, message, key) => {
     said.push({ room, message, key });
     const answer = answers.length > 0 ? answers.shift() : { ok: true, id: said.length };
     if (answer instanceof Error) throw answer;
     return answer;
   };
   const wait = async (ms) => void waits.push(ms);
-  const outbox = new Outbox(new Store({ unsent: [] }, () => {}), storage, { say }, wait);
+  const outbox = new Outbox(new Store({ unsent: [] }, () => {}), storage, { sendMessage }, wait);
   return { outbox, said, waits, storage };
 }
 
@@ -82,7 +82,7 @@ test("after a lost connection a message is said again with its key", async () =>
   const { outbox, said } = opened({ answers: [null] });
   outbox.add("den", "a");
   await settled();
-  await outbox.send("den");
+  await outbox.flush("den");
   assert.equal(said[1].key, said[0].key);
 });
 
@@ -146,7 +146,7 @@ test("a message that failed isn't said again by itself", async () => {
   const { outbox, said } = opened({ answers: [refused("message_empty")] });
   outbox.add("den", "a");
   await settled();
-  await outbox.send("den");
+  await outbox.flush("den");
   assert.equal(said.length, 1);
 });
 
@@ -154,7 +154,7 @@ test("a message that failed is said again when it's asked for, with its key", as
   const { outbox, said } = opened({ answers: [refused("internal")] });
   outbox.add("den", "a");
   await settled();
-  outbox.again(outbox.items[0]);
+  outbox.retry(outbox.items[0]);
   await settled();
   assert.deepEqual([said.length, said[1].key, outbox.items], [2, said[0].key, []]);
 });
@@ -163,7 +163,7 @@ test("a message that is said again has no refusal any more", async () => {
   const { outbox } = opened({ answers: [refused("internal"), null] });
   outbox.add("den", "a");
   await settled();
-  outbox.again(outbox.items[0]);
+  outbox.retry(outbox.items[0]);
   await settled();
   assert.ok(!("refusal" in outbox.items[0]));
 });
@@ -189,7 +189,7 @@ test("an answer that is odd is thrown, and the message waits", async () => {
   const storage = memory();
   storage.write("chat.unsent", [{ room: "den", message: "a", key: "key-0001" }]);
   const { outbox } = opened({ storage, answers: [new Error("odd")] });
-  await assert.rejects(outbox.send("den"), /odd/);
+  await assert.rejects(outbox.flush("den"), /odd/);
   assert.deepEqual(statesOf(outbox), [["a", "waiting"]]);
 });
 
@@ -197,8 +197,8 @@ test("after an odd answer messages can be sent again", async () => {
   const storage = memory();
   storage.write("chat.unsent", [{ room: "den", message: "a", key: "key-0001" }]);
   const { outbox } = opened({ storage, answers: [new Error("odd")] });
-  await outbox.send("den").catch(() => {});
-  await outbox.send("den");
+  await outbox.flush("den").catch(() => {});
+  await outbox.flush("den");
   assert.deepEqual(outbox.items, []);
 });
 
@@ -233,6 +233,6 @@ test("what isn't sent yet goes with the room that one leaves, and only that", ()
   const { outbox } = opened({ answers: [null, null] });
   outbox.add("den", "one");
   outbox.add("attic", "two");
-  outbox.removeAll("den");
+  outbox.removeRoom("den");
   assert.deepEqual(textsOf(outbox.items), ["two"]);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Room } from "../../chatapp/static/js/room.js";
-import { rowsOf } from "../../chatapp/static/js/rows.js";
+import { buildRows } from "../../chatapp/static/js/rows.js";
 
 const NOON = new Date(2024, 4, 1, 12).getTime();
 const MINUTE = 60000;
@@ -15,7 +15,7 @@ function roomOf(...entries) {
 }
 
 function rows(room, asked = {}) {
-  return rowsOf(room, { from: 0, to: room.entries.length, ownName: "Me", ignored: new Set(), unsent: [], ...asked });
+  return buildRows(room, { from: 0, to: room.entries.length, ownName: "Me", ignored: new Set(), unsent: [], ...asked });
 }
 const kinds = (...asked) => rows(...asked).map(({ kind }) => kind);
 const messages = (...asked) => rows(...asked).filter(({ kind }) => kind === "message");
@@ -153,7 +153,7 @@ test("what isn't sent yet isn't shown where the end isn't in view", () => {
 test("what isn't sent yet looks another when its state does", () => {
   const [waiting, failed] = ["waiting", "failed"].map((state) => {
     const unsent = [{ ...UNSENT[0], state }];
-    return rows(roomOf(), { unsent }).at(-1).look;
+    return rows(roomOf(), { unsent }).at(-1).fingerprint;
   });
   assert.notEqual(waiting, failed);
 });
@@ -161,9 +161,9 @@ test("what isn't sent yet looks another when its state does", () => {
 test("a note looks another when somebody comes", () => {
   const room = roomOf();
   room.applyPeopleChange({ joined: "Bo" });
-  const before = rows(room).at(-1).look;
+  const before = rows(room).at(-1).fingerprint;
   room.applyPeopleChange({ joined: "Cy" });
-  assert.notEqual(rows(room).at(-1).look, before);
+  assert.notEqual(rows(room).at(-1).fingerprint, before);
 });
 
 test("a note of one who came looks another than one of one who went", () => {
@@ -171,21 +171,21 @@ test("a note of one who came looks another than one of one who went", () => {
   came.applyPeopleChange({ joined: "Bo" });
   went.setPeople(1, ["Bo"]);
   went.applyPeopleChange({ left: "Bo" });
-  assert.notEqual(rows(came).at(-1).look, rows(went).at(-1).look);
+  assert.notEqual(rows(came).at(-1).fingerprint, rows(went).at(-1).fingerprint);
 });
 
 test("a message looks the same when others come after it", () => {
   const room = roomOf(said(1));
   const [before] = messages(room);
   room.receive(said(2));
-  assert.equal(messages(room)[0].look, before.look);
+  assert.equal(messages(room)[0].fingerprint, before.fingerprint);
 });
 
 test("a message that becomes the first of its person looks another", () => {
   const room = roomOf(said(1), said(2));
-  const before = messages(room)[1].look;
+  const before = messages(room)[1].fingerprint;
   room.dividerAfter = 1;
-  assert.notEqual(messages(room)[1].look, before);
+  assert.notEqual(messages(room)[1].fingerprint, before);
 });
 
 test("every row has a key of its own", () => {

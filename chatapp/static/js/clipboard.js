@@ -1,14 +1,14 @@
 // Resolves to whether `text` is on the clipboard now.
-export async function copy(text) {
+export async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    return copyBySelection(text); // without TLS there's no other way
+    return copyWithSelection(text); // without TLS there's no other way
   }
 }
 
-function copyBySelection(text) {
+function copyWithSelection(text) {
   const place = document.createElement("textarea");
   place.value = text;
   place.classList.add("unseen");

@@ -4,12 +4,12 @@ const SVG = "http://www.w3.org/2000/svg";
 // An element with properties (`class`, `dataset`, `on…` listeners and attributes) and children.
 export function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
-  set(element, properties);
+  setProperties(element, properties);
   element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 
-export function set(element, properties) {
+export function setProperties(element, properties) {
   for (const [name, value] of Object.entries(properties)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (name === "dataset") Object.assign(element.dataset, value);

@@ -50,14 +50,14 @@ for (const event of ["error", "unhandledrejection"]) {
 
 const identity = new Identity(browserStorage, tabStorage);
 const outbox = new Outbox(store, tabStorage, {
-  say: (room, message, key) => connection.request("msg", parseMessageAnswer, { message, room, key, user: state.me.name }),
+  sendMessage: (room, message, key) => connection.request("msg", parseMessageAnswer, { message, room, key, user: state.me.name }),
   onFailed: (refused) => page.failed(refused),
 });
 const rooms = new Rooms({
   store,
   connection,
   storage: browserStorage,
-  onJoined: (name) => state.me.name && outbox.send(name),
+  onJoined: (name) => state.me.name && outbox.flush(name),
   onMessage(room, entry) {
     const isOthers = entry.user !== state.me.name && !state.ignored.has(canonicalName(entry.user));
     if (isOthers) page.heard(room, entry);
@@ -75,7 +75,7 @@ const page = {
 };
 
 rooms.listen();
-view(router.current());
+view(router.currentRoom());
 session.start();
 connection.subscribe((phase) => {
   store.change((now) => (now.connection = { phase, retryAt: connection.retryAt }));
@@ -88,7 +88,7 @@ const below = belowButton(icon("down"));
 byId("conversation").append(below);
 page.conversation = new Conversation(byId("message-container"), below, {
   mention: (user) => page.mention(user),
-  again: (item) => outbox.again(item),
+  retry: (item) => outbox.retry(item),
   remove: (item) => outbox.remove(item.key),
   loadOlder: (room) => rooms.loadOlder(room),
   markRead: (room) => rooms.markRead(room),

@@ -1,6 +1,6 @@
 // What stands around the conversation: rooms and people, the forms, settings, what calls one back.
-import { Attention } from "./notifier.js";
-import { copy } from "./clipboard.js";
+import { Notifier } from "./notifier.js";
+import { copyText } from "./clipboard.js";
 import { focusMain, keepFocus } from "./focus.js";
 import { newRoomName } from "./room-name.js";
 import { Announcer } from "./views/announcer.js";
@@ -21,9 +21,9 @@ export function furnish(page) {
   const { state } = store;
   listenToLanguage(page);
 
-  const address = (room) => router.address(room);
+  const pathOf = (room) => router.path(room);
   const announcer = new Announcer(byId("announcer"));
-  const attention = new Attention(store, { title, icon: byId("icon"), open: (room) => router.go(room) });
+  const notifier = new Notifier(store, { title, icon: byId("icon"), open: (room) => router.navigate(room) });
   const composer = makeComposer(page, announcer);
   const mention = (user) => {
     frame.closeDrawers(false); // behind an open one nothing can be written
@@ -32,7 +32,7 @@ export function furnish(page) {
   page.mention = mention;
   page.heard = (room, entry) => {
     if (room.name === state.view) announcer.message(entry);
-    attention.heard(room, entry);
+    notifier.onMessage(room, entry);
   };
   page.failed = (refused) => announcer.now(say("message.failed", { reason: refusal(refused) }));
   announceConnection(store, announcer);
@@ -43,9 +43,9 @@ export function furnish(page) {
     copyLink: () => copyLink(page),
     mute: () => rooms.setMuted(state.rooms.get(state.view), !state.rooms.get(state.view).isMuted),
     leave() {
-      outbox.removeAll(state.view);
+      outbox.removeRoom(state.view);
       rooms.leave(state.view);
-      router.go(null);
+      router.navigate(null);
     },
     focus: focusMain,
   });
@@ -64,18 +64,18 @@ export function furnish(page) {
     byId("start"),
     {
       async make() {
-        router.go(await newRoomName());
+        router.navigate(await newRoomName());
         await copyLink(page);
       },
-      open: (room) => router.go(room),
+      open: (room) => router.navigate(room),
     },
-    address,
+    pathOf,
   );
   const views = [
     frame,
     start,
     new ConnectionLine(byId("connection"), () => connection.reconnect()),
-    new RoomList(byId("room-list"), address),
+    new RoomList(byId("room-list"), pathOf),
     people,
     composer,
     new TypingLine(byId("typing")),
@@ -114,7 +114,7 @@ function makeComposer({ byId, connection, conversation, outbox, tabStorage, trou
 }
 
 async function copyLink({ router, store, troubles }) {
-  const isCopied = await copy(new URL(router.address(store.state.view), location.href).href);
+  const isCopied = await copyText(new URL(router.path(store.state.view), location.href).href);
   troubles.tell(say(isCopied ? "room.linkCopied" : "room.linkNotCopied"));
 }
 

@@ -25,13 +25,13 @@ const DEFAULTS = {
 export function validSettings(storage) {
   const settings = { ...DEFAULTS };
   for (const [name, value] of Object.entries(storage)) {
-    if (isAllowed(name, value)) settings[name] = value;
+    if (isValid(name, value)) settings[name] = value;
   }
   const ignored = Array.isArray(settings.ignored) ? settings.ignored : [];
   return { ...settings, ignored: ignored.filter((name) => typeof name === "string") };
 }
 
-function isAllowed(name, value) {
+function isValid(name, value) {
   if (Object.hasOwn(CHOICES, name)) return CHOICES[name].includes(value);
   return Object.hasOwn(DEFAULTS, name) && typeof value === typeof DEFAULTS[name];
 }
@@ -43,13 +43,13 @@ export class Settings {
   constructor(store, storage) {
     this.#store = store;
     this.#storage = storage;
-    this.#read();
-    window.addEventListener("storage", ({ key }) => key === STORAGE_KEY && this.#read());
+    this.#load();
+    window.addEventListener("storage", ({ key }) => key === STORAGE_KEY && this.#load());
   }
 
   set(name, value) {
     this.#storage.write(STORAGE_KEY, { ...this.#store.state.settings, [name]: value });
-    this.#read();
+    this.#load();
   }
 
   ignore(user) {
@@ -64,9 +64,9 @@ export class Settings {
     return this.#store.state.settings.ignored.filter((name) => canonicalName(name) !== canonicalName(user));
   }
 
-  #read() {
+  #load() {
     const settings = validSettings(this.#storage.read(STORAGE_KEY));
     this.#store.change((state) => Object.assign(state, { settings, ignored: new Set(settings.ignored.map(canonicalName)) }));
-    window.applyLook(settings);
+    window.applyAppearance(settings);
   }
 }

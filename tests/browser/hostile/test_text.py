@@ -223,7 +223,7 @@ def test_rooms_that_cannot_be_are_not_opened(trapped, url):
           const { Router } = await import(new URL("router.js", main));
           const router = new Router("", () => {});
           return names.flatMap((name) => [encodeURIComponent(name), encodeURI(name), name])
-            .filter((path) => router.current(`/r/${path}`) !== null);
+            .filter((path) => router.currentRoom(`/r/${path}`) !== null);
         }""",
         names,
     )

@@ -1,5 +1,5 @@
 // Writes a message: Enter sends it, Shift+Enter breaks the line. What is too long says so before.
-import { completable, emojiFor, finishedEmoji, namesFor, withEmoji } from "../completion.js";
+import { findCompletion, findShortcode, matchEmoji, matchNames, replaceShortcodes } from "../completion.js";
 import { say } from "../i18n.js";
 
 const STORAGE_KEY = "chat.drafts";
@@ -65,7 +65,7 @@ export class Composer {
     this.#text.value = "";
     this.#changed(false);
     this.focus();
-    this.#actions.send(this.#room, withEmoji(message, this.#emoji ?? {}));
+    this.#actions.send(this.#room, replaceShortcodes(message, this.#emoji ?? {}));
   }
 
   #pressed(event) {
@@ -102,15 +102,15 @@ export class Composer {
     const emoji = this.#emoji ?? {};
     const candidates =
       found.kind === "name"
-        ? namesFor(found.prefix, this.#users).map((name) => `@${name} `)
-        : emojiFor(found.prefix, emoji).map((name) => emoji[name]);
+        ? matchNames(found.prefix, this.#users).map((name) => `@${name} `)
+        : matchEmoji(found.prefix, emoji).map((name) => emoji[name]);
     const end = this.#text.selectionEnd;
     return candidates.length > 0 ? { candidates, next: 0, start: found.start, end } : null;
   }
 
   #completable() {
     const { value, selectionStart, selectionEnd } = this.#text;
-    return selectionStart === selectionEnd ? completable(value, selectionEnd) : null;
+    return selectionStart === selectionEnd ? findCompletion(value, selectionEnd) : null;
   }
 
   // By the browser's own command, so that it can be taken back.
@@ -141,7 +141,7 @@ export class Composer {
   #useEmoji() {
     if (!this.#emoji) return;
     const { value, selectionEnd } = this.#text;
-    const found = finishedEmoji(value, selectionEnd, this.#emoji);
+    const found = findShortcode(value, selectionEnd, this.#emoji);
     if (found) this.#replace(found.start, selectionEnd, found.emoji);
   }
 

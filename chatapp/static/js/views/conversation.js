@@ -1,7 +1,7 @@
 // The conversation in view: a window of rows on a room's log, that follows its end or the reader.
-import { h, set } from "../dom.js";
+import { h, setProperties } from "../dom.js";
 import { canonicalName } from "../identity.js";
-import { rowsOf } from "../rows.js";
+import { buildRows } from "../rows.js";
 import { edition, say } from "../i18n.js";
 import { drawRow } from "./message-row.js";
 
@@ -24,10 +24,10 @@ export class Conversation {
   #isAtEnd = true;
   #scrolledTo = 0;
   #reaching = 0; // the frame in which more is added
-  #drawn = new Map(); // rows by key: {look, element}
+  #drawn = new Map(); // rows by key: {fingerprint, element}
   #style = "";
 
-  // `actions`: mention(user), again(item), remove(item), loadOlder(room), markRead(room).
+  // `actions`: mention(user), retry(item), remove(item), loadOlder(room), markRead(room).
   constructor(list, below, actions) {
     this.#list = list;
     this.#below = below;
@@ -50,7 +50,7 @@ export class Conversation {
     const style = `${edition()} ${state.me.name}`;
     if (style !== this.#style) this.#drawn.clear();
     this.#style = style;
-    set(this.#list, { "aria-label": say("message.list", { room: room.name }), "aria-busy": String(!room.isLoaded) });
+    setProperties(this.#list, { "aria-label": say("message.list", { room: room.name }), "aria-busy": String(!room.isLoaded) });
     if (this.#to === Infinity && this.#isAtEnd) {
       if (!document.hidden) this.#actions.markRead(room);
       this.#from = this.#numberBack(MOST);
@@ -132,7 +132,7 @@ export class Conversation {
     const { entries } = room;
     const from = entries.findIndex(({ id }) => id >= this.#from);
     const end = this.#to === Infinity ? entries.length : entries.findLastIndex(({ id }) => id <= this.#to) + 1;
-    const rows = rowsOf(room, {
+    const rows = buildRows(room, {
       from: from < 0 ? entries.length : from,
       to: end,
       ownName: this.#state.me.name,
@@ -144,7 +144,7 @@ export class Conversation {
     else this.#holdInPlace(inView);
   }
 
-  // Rows that look the same stay, and stay where they are; others are drawn.
+  // Rows that fingerprint the same stay, and stay where they are; others are drawn.
   #arrange(rows) {
     const drawn = new Map(rows.map((row) => [row.key, this.#drawnAs(row)]));
     const kept = new Set([...drawn.values()].map(({ element }) => element));
@@ -159,8 +159,8 @@ export class Conversation {
 
   #drawnAs(row) {
     const before = this.#drawn.get(row.key);
-    if (before?.look === row.look) return before;
-    return { look: row.look, element: drawRow(row, this.#state.me.name, this.#actions) };
+    if (before?.fingerprint === row.fingerprint) return before;
+    return { fingerprint: row.fingerprint, element: drawRow(row, this.#state.me.name, this.#actions) };
   }
 
   #rowsInView() {

@@ -1,5 +1,5 @@
 // What stands around the conversation: the room's head, the drawers of a small window, the forms.
-import { icon, set } from "../dom.js";
+import { icon, setProperties } from "../dom.js";
 import { LOBBY } from "../rooms.js";
 import { refusal, say } from "../i18n.js";
 import { NameForm } from "./name-form.js";
@@ -77,7 +77,7 @@ export class Frame {
     const isMuted = room?.isMuted === true;
     const words = say(isMuted ? "room.unmute" : "room.mute");
     byId("mute").replaceChildren(icon(isMuted ? "mute" : "bell"));
-    set(byId("mute"), { "aria-label": words, title: words, "aria-pressed": String(isMuted) });
+    setProperties(byId("mute"), { "aria-label": words, title: words, "aria-pressed": String(isMuted) });
   }
 
   #drawName(me, view, hasChanged) {

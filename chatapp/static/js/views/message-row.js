@@ -1,13 +1,13 @@
 // One row of the conversation, drawn.
 import { bdi, h, icon } from "../dom.js";
-import { blocksOf } from "../markdown.js";
-import { nodesOf } from "../markdown-nodes.js";
+import { parseBlocks } from "../markdown.js";
+import { renderBlocks } from "../markdown-nodes.js";
 import { dayOf, momentOf, named, refusal, say, timeOf } from "../i18n.js";
 
 const LONG_LINES = 18;
 const LONG_CHARS = 1500;
 
-// `actions`: what buttons do: mention(user), again(item), remove(key).
+// `actions`: what buttons do: mention(user), retry(item), remove(key).
 export function drawRow(row, ownName, actions) {
   const element = DRAW[row.kind](row, ownName, actions);
   element.dataset.key = row.key;
@@ -53,13 +53,13 @@ function stateOf(item, actions) {
   if (item.state !== "failed") return [say(`message.${item.state}`)];
   return [
     h("span", { class: "wrong" }, say("message.failed", { reason: refusal(item.refusal) })),
-    h("button", { type: "button", class: "link", onclick: () => actions.again(item) }, say("message.again")),
+    h("button", { type: "button", class: "link", onclick: () => actions.retry(item) }, say("message.again")),
     h("button", { type: "button", class: "link", onclick: () => actions.remove(item) }, say("message.remove")),
   ];
 }
 
 function textOf(message, ownName) {
-  const text = h("div", { class: "text" }, nodesOf(blocksOf(message, ownName)));
+  const text = h("div", { class: "text" }, renderBlocks(parseBlocks(message, ownName)));
   if (message.length <= LONG_CHARS && message.split("\n").length <= LONG_LINES) return text;
   text.classList.add("folded");
   const button = h("button", { type: "button", class: "link", "aria-expanded": "false" }, say("message.more"));

@@ -7,13 +7,13 @@ export const roomTitle = (name) => (name === LOBBY ? say("room.lobby") : name);
 
 export class RoomList {
   #list;
-  #address;
+  #pathOf;
   #shown = "";
 
-  // `address(name)`: where a room is.
-  constructor(list, address) {
+  // `pathOf(name)`: where a room is.
+  constructor(list, pathOf) {
     this.#list = list;
-    this.#address = address;
+    this.#pathOf = pathOf;
   }
 
   draw({ rooms, view, me, ignored }) {
@@ -38,7 +38,7 @@ export class RoomList {
     if (mentions > 0) badges.push(badge("@", "mention", say("room.mentions", { count: mentions })));
     if (unread > 0) badges.push(badge(number(Math.min(unread, 999)), "unread", say("room.unread", { count: unread })));
     if (isMuted) badges.push(h("span", { class: "muted", title: say("room.muted") }, icon("mute"), unseen(say("room.muted"))));
-    const link = { href: this.#address(name), dataset: { room: name }, "aria-current": isInView ? "page" : null };
+    const link = { href: this.#pathOf(name), dataset: { room: name }, "aria-current": isInView ? "page" : null };
     const kind = unread > 0 && !isMuted ? "has-unread" : "";
     return h("li", {}, h("a", { ...link, class: kind }, h("span", { class: "name" }, bdi(title)), ...badges));
   }

@@ -7,13 +7,13 @@ export class Start {
   #section;
   #rooms;
 
-  // `actions`: make(), open(room); `address(room)`.
-  constructor(section, actions, address) {
+  // `actions`: make(), open(room); `pathOf(room)`.
+  constructor(section, actions, pathOf) {
     this.#section = section;
-    this.#rooms = new RoomList(section.querySelector("ul"), address);
+    this.#rooms = new RoomList(section.querySelector("ul"), pathOf);
     for (const button of document.querySelectorAll(".new-room")) button.addEventListener("click", () => actions.make());
     const lobby = section.querySelector(".lobby");
-    lobby.href = address(LOBBY);
+    lobby.href = pathOf(LOBBY);
     lobby.dataset.room = LOBBY;
     const form = section.querySelector("form");
     const input = form.querySelector("input");
