@@ -2,19 +2,19 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import {
   currentLanguage,
-  dayOf,
   direction,
-  isolated,
-  languageFor,
-  named,
-  number,
-  refusal,
-  say,
+  formatDay,
+  formatNames,
+  formatNumber,
+  formatTime,
+  isolate,
+  loadLanguage,
+  matchLanguage,
+  setCatalogue,
   setClock,
-  speak,
   startOfDay,
-  timeOf,
-  use,
+  translate,
+  translateRefusal,
 } from "../../chatapp/static/js/i18n.js";
 
 const CATALOGUE = {
@@ -32,56 +32,56 @@ process.env.TZ = "Europe/Berlin"; // whose clocks change
 
 const bare = (text) => text.replace(/[\u2068\u2069]/g, "");
 
-beforeEach(() => use("en", CATALOGUE));
-afterEach(() => use("en", CATALOGUE));
+beforeEach(() => setCatalogue("en", CATALOGUE));
+afterEach(() => setCatalogue("en", CATALOGUE));
 
 test("words are said by their key", () => {
-  assert.equal(say("plain"), "plain");
+  assert.equal(translate("plain"), "plain");
 });
 
 test("a key that there isn't is said itself", () => {
-  assert.equal(say("nothing"), "nothing");
+  assert.equal(translate("nothing"), "nothing");
 });
 
 test("a name is filled in, isolated", () => {
-  assert.equal(say("hello", { name: "Ann" }), "Hello \u2068Ann\u2069!");
+  assert.equal(translate("hello", { name: "Ann" }), "Hello \u2068Ann\u2069!");
 });
 
 test("a name is filled in wherever it stands", () => {
-  assert.equal(bare(say("twice", { name: "Ann" })), "Ann and Ann");
+  assert.equal(bare(translate("twice", { name: "Ann" })), "Ann and Ann");
 });
 
 for (const name of ["$&", "$1", "{name}", "{count}"]) {
   test(`a name may be ${name}`, () => {
-    assert.equal(bare(say("hello", { name })), `Hello ${name}!`);
+    assert.equal(bare(translate("hello", { name })), `Hello ${name}!`);
   });
 }
 
 test("what isn't known is left out", () => {
-  assert.equal(say("hello"), "Hello !");
+  assert.equal(translate("hello"), "Hello !");
 });
 
 test("one thing is said as one", () => {
-  assert.equal(say("count", { count: 1 }), "1 thing");
+  assert.equal(translate("count", { count: 1 }), "1 thing");
 });
 
 test("none and several things are said as several", () => {
-  assert.deepEqual([0, 2].map((count) => say("count", { count })), ["0 things", "2 things"]);
+  assert.deepEqual([0, 2].map((count) => translate("count", { count })), ["0 things", "2 things"]);
 });
 
 test("a plural that a catalogue doesn't have is said as the others", () => {
-  use("ar", CATALOGUE);
-  assert.match(say("count", { count: 2 }), / things$/);
+  setCatalogue("ar", CATALOGUE);
+  assert.match(translate("count", { count: 2 }), / things$/);
 });
 
 test("a number is written as the language writes it", () => {
-  assert.equal(say("count", { count: 12345 }), "12,345 things");
-  use("de", CATALOGUE);
-  assert.equal(say("count", { count: 12345 }), "12.345 things");
+  assert.equal(translate("count", { count: 12345 }), "12,345 things");
+  setCatalogue("de", CATALOGUE);
+  assert.equal(translate("count", { count: 12345 }), "12.345 things");
 });
 
-test("what is isolated isn't isolated again", () => {
-  assert.equal(isolated(isolated("Ann")), isolated("Ann"));
+test("what is isolate isn't isolate again", () => {
+  assert.equal(isolate(isolate("Ann")), isolate("Ann"));
 });
 
 for (const [users, words] of [
@@ -92,24 +92,24 @@ for (const [users, words] of [
   [["A", "B", "C", "D", "E"], "A, B, C, and 2 others"],
 ]) {
   test(`${users.length} names are ${words}`, () => {
-    assert.equal(bare(named(users)), words);
+    assert.equal(bare(formatNames(users)), words);
   });
 }
 
 test("one name more than the most is said, rather than counted", () => {
-  assert.equal(bare(named(["A", "B"], 1)), "A and B");
+  assert.equal(bare(formatNames(["A", "B"], 1)), "A and B");
 });
 
 test("each name in a list is isolated", () => {
-  assert.match(named(["Ann", "Bo"]), /\u2068Ann\u2069.*\u2068Bo\u2069/);
+  assert.match(formatNames(["Ann", "Bo"]), /\u2068Ann\u2069.*\u2068Bo\u2069/);
 });
 
 test("a refusal is said in the language's own words", () => {
-  assert.equal(bare(refusal({ code: "name_taken", message: "Taken!" }, { name: "Ann" })), "Ann is taken.");
+  assert.equal(bare(translateRefusal({ code: "name_taken", message: "Taken!" }, { name: "Ann" })), "Ann is taken.");
 });
 
 test("a refusal that the language has no words for is said in the server's", () => {
-  assert.equal(refusal({ code: "bad_request", message: "No." }), "No.");
+  assert.equal(translateRefusal({ code: "bad_request", message: "No." }), "No.");
 });
 
 for (const [retryAfter, words] of [
@@ -119,7 +119,7 @@ for (const [retryAfter, words] of [
   [undefined, "Wait 1 second."],
 ]) {
   test(`to wait for ${retryAfter} ms is said as: ${words}`, () => {
-    assert.equal(refusal({ code: "rate_limited", message: "Wait.", retryAfter }), words);
+    assert.equal(translateRefusal({ code: "rate_limited", message: "Wait.", retryAfter }), words);
   });
 }
 
@@ -127,25 +127,25 @@ const NOON = new Date(2024, 4, 15, 12).getTime();
 const HOURS = 3600000;
 
 test("this morning is today", () => {
-  assert.equal(dayOf(new Date(2024, 4, 15).getTime(), NOON), "Today");
+  assert.equal(formatDay(new Date(2024, 4, 15).getTime(), NOON), "Today");
 });
 
 test("the minute before midnight is yesterday", () => {
-  assert.equal(dayOf(new Date(2024, 4, 14, 23, 59).getTime(), NOON), "Yesterday");
+  assert.equal(formatDay(new Date(2024, 4, 14, 23, 59).getTime(), NOON), "Yesterday");
 });
 
 test("the day before yesterday is a date", () => {
-  assert.equal(dayOf(new Date(2024, 4, 13, 23, 59).getTime(), NOON), "Monday, May 13, 2024");
+  assert.equal(formatDay(new Date(2024, 4, 13, 23, 59).getTime(), NOON), "Monday, May 13, 2024");
 });
 
 test("tomorrow, by a server whose clock is ahead, is a date", () => {
-  assert.equal(dayOf(new Date(2024, 4, 16).getTime(), NOON), "Thursday, May 16, 2024");
+  assert.equal(formatDay(new Date(2024, 4, 16).getTime(), NOON), "Thursday, May 16, 2024");
 });
 
 test("each day of the year is yesterday on the next, clocks changed or not", () => {
   const odd = [];
   for (let day = 1; day <= 366; day += 1) {
-    const words = dayOf(new Date(2024, 0, day, 1).getTime(), new Date(2024, 0, day + 1, 1).getTime());
+    const words = formatDay(new Date(2024, 0, day, 1).getTime(), new Date(2024, 0, day + 1, 1).getTime());
     if (words !== "Yesterday") odd.push(day);
   }
   assert.deepEqual(odd, []);
@@ -166,19 +166,19 @@ for (const [code, clock, time] of [
   ["de", "24", "21:05"],
 ]) {
   test(`by the clock "${clock}" in ${code}, it's ${time}`, () => {
-    use(code, CATALOGUE);
+    setCatalogue(code, CATALOGUE);
     setClock(clock);
-    assert.equal(plainSpaces(timeOf(EVENING)), time);
+    assert.equal(plainSpaces(formatTime(EVENING)), time);
   });
 }
 
 test("midnight by the 24-hour clock is 00", () => {
   setClock("24");
-  assert.equal(timeOf(new Date(2024, 4, 15).getTime()), "00:00");
+  assert.equal(formatTime(new Date(2024, 4, 15).getTime()), "00:00");
 });
 
 test("a number is the language's", () => {
-  assert.equal(number(1234), "1,234");
+  assert.equal(formatNumber(1234), "1,234");
 });
 
 for (const [wanted, code] of [
@@ -192,17 +192,17 @@ for (const [wanted, code] of [
   [["constructor"], "en"],
 ]) {
   test(`for ${JSON.stringify(wanted)} the language is ${code}`, () => {
-    assert.equal(languageFor(wanted), code);
+    assert.equal(matchLanguage(wanted), code);
   });
 }
 
 test("Arabic runs from right to left, English from left to right", () => {
   const english = direction();
-  use("ar", CATALOGUE);
+  setCatalogue("ar", CATALOGUE);
   assert.deepEqual([english, direction()], ["ltr", "rtl"]);
 });
 
 test("a language is spoken with its own catalogue", async () => {
-  await speak("de");
-  assert.deepEqual([currentLanguage(), say("day.today")], ["de", "Heute"]);
+  await loadLanguage("de");
+  assert.deepEqual([currentLanguage(), translate("day.today")], ["de", "Heute"]);
 });

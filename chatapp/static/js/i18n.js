@@ -18,16 +18,16 @@ let clock = "language";
 let plurals, numbers, lists, times, days, moments;
 
 // The first of `wanted` (BCP 47 tags) that there's a catalogue for; else English.
-export function languageFor(wanted) {
+export function matchLanguage(wanted) {
   const codes = wanted.map((tag) => String(tag).toLowerCase().split("-")[0]);
   return codes.find((code) => Object.hasOwn(LANGUAGES, code)) ?? "en";
 }
 
-export async function speak(code) {
-  use(code, (await import(`./words/${code}.js`)).default);
+export async function loadLanguage(code) {
+  setCatalogue(code, (await import(`./words/${code}.js`)).default);
 }
 
-export function use(code, catalogue) {
+export function setCatalogue(code, catalogue) {
   language = code;
   words = catalogue;
   plurals = new Intl.PluralRules(code);
@@ -49,50 +49,50 @@ export const direction = () => (RIGHT_TO_LEFT.includes(language) ? "rtl" : "ltr"
 export const currentLanguage = () => language;
 
 // Changes whenever what's said is said otherwise.
-export const edition = () => `${language} ${clock}`;
+export const localeKey = () => `${language} ${clock}`;
 
 // The server's refusals are English sentences; other languages have their own for each code.
-export function refusal({ code, message, retryAfter }, details = {}) {
+export function translateRefusal({ code, message, retryAfter }, details = {}) {
   const key = `refused.${code}`;
   if (!Object.hasOwn(words, key)) return message;
-  return say(key, { count: Math.ceil((retryAfter ?? 1000) / 1000), ...details });
+  return translate(key, { count: Math.ceil((retryAfter ?? 1000) / 1000), ...details });
 }
 
-// The words for `key`. Names in `details` are isolated, so that their direction is their own;
-// `count` chooses the plural, and numbers are written as the language writes them.
-export function say(key, details = {}) {
+// The words for `key`. Names in `details` are isolate, so that their direction is their own;
+// `count` chooses the plural, and numbers are formatValue as the language writes them.
+export function translate(key, details = {}) {
   let text = words[key] ?? key;
   if (typeof text === "object") text = text[plurals.select(details.count)] ?? text.other;
-  return text.replace(/\{(\w+)\}/g, (_, name) => written(details[name]));
+  return text.replace(/\{(\w+)\}/g, (_, name) => formatValue(details[name]));
 }
 
-function written(value) {
+function formatValue(value) {
   if (typeof value === "number") return numbers.format(value);
-  return value === undefined ? "" : isolated(String(value));
+  return value === undefined ? "" : isolate(String(value));
 }
 
 // FIRST STRONG ISOLATE and POP DIRECTIONAL ISOLATE (UAX 9, section 2.5), unless they're there.
-export function isolated(text) {
+export function isolate(text) {
   return text.startsWith("\u2068") ? text : `\u2068${text}\u2069`;
 }
 
 // "Ann, Bo and 3 others"
-export function named(users, most = 3) {
+export function formatNames(users, most = 3) {
   const shown = users.length > most + 1 ? users.slice(0, most) : users;
-  const items = shown.map(isolated);
+  const items = shown.map(isolate);
   const others = users.length - shown.length;
-  if (others > 0) items.push(say("people.others", { count: others }));
+  if (others > 0) items.push(translate("people.others", { count: others }));
   return lists.format(items);
 }
 
-export const timeOf = (at) => times.format(at);
-export const momentOf = (at) => moments.format(at);
-export const number = (value) => numbers.format(value);
+export const formatTime = (at) => times.format(at);
+export const formatDateTime = (at) => moments.format(at);
+export const formatNumber = (value) => numbers.format(value);
 
-export function dayOf(at, now = Date.now()) {
+export function formatDay(at, now = Date.now()) {
   const apart = Math.round((startOfDay(now) - startOfDay(at)) / 86400000);
-  if (apart === 0) return say("day.today");
-  if (apart === 1) return say("day.yesterday");
+  if (apart === 0) return translate("day.today");
+  if (apart === 1) return translate("day.yesterday");
   return days.format(at);
 }
 

@@ -14,7 +14,7 @@ import { Store } from "./store.js";
 import { belowButton, Conversation } from "./views/conversation.js";
 import { Troubles } from "./views/status.js";
 import { parseMessageAnswer, ProtocolError } from "./wire.js";
-import { languageFor, say, setClock, speak } from "./i18n.js";
+import { loadLanguage, matchLanguage, setClock, translate } from "./i18n.js";
 
 const { root } = document.body.dataset;
 const byId = (id) => document.getElementById(id);
@@ -33,18 +33,18 @@ const store = new Store({
 const { state } = store;
 let isStorageFailureReported = false; // by either of the two places
 const reportStorageFailure = () => {
-  if (!isStorageFailureReported) setTimeout(() => speaking.then(() => troubles.tell(say("trouble.storage"), { lasts: true })));
+  if (!isStorageFailureReported) setTimeout(() => languageLoaded.then(() => troubles.tell(translate("trouble.storage"), { lasts: true })));
   isStorageFailureReported = true;
 };
 const browserStorage = new SafeStorage(() => localStorage, reportStorageFailure);
 const tabStorage = new SafeStorage(() => sessionStorage, reportStorageFailure);
 const settings = new Settings(store, browserStorage);
-const wantedLanguage = () => languageFor([state.settings.language || pageLanguage]);
-const speaking = speak(wantedLanguage());
+const wantedLanguage = () => matchLanguage([state.settings.language || pageLanguage]);
+const languageLoaded = loadLanguage(wantedLanguage());
 
 for (const event of ["error", "unhandledrejection"]) {
   window.addEventListener(event, ({ error, reason }) => {
-    troubles.tell(say((error ?? reason) instanceof ProtocolError ? "trouble.odd" : "trouble.failed"));
+    troubles.tell(translate((error ?? reason) instanceof ProtocolError ? "trouble.odd" : "trouble.failed"));
   });
 }
 
@@ -82,7 +82,7 @@ connection.subscribe((phase) => {
   if (phase === "connected") session.onConnected();
 });
 
-await speaking;
+await languageLoaded;
 setClock(state.settings.clock);
 const below = belowButton(icon("down"));
 byId("conversation").append(below);

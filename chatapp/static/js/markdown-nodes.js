@@ -1,6 +1,6 @@
 // The tree of a message (markdown.js) as nodes.
 import { h, iconButton } from "./dom.js";
-import { say } from "./i18n.js";
+import { translate } from "./i18n.js";
 
 export function renderBlocks(blocks) {
   return blocks.map((block) => {
@@ -20,9 +20,9 @@ function renderInline(part) {
 }
 
 function renderCode(text) {
-  const button = iconButton("copy", say("message.copy"), async () => {
+  const button = iconButton("copy", translate("message.copy"), async () => {
     const { copyText } = await import("./clipboard.js"); // the first message doesn't wait for it
-    if (await copyText(text)) button.title = say("message.copied");
+    if (await copyText(text)) button.title = translate("message.copied");
     button.classList.add("is-done");
     button.setAttribute("aria-label", button.title);
   });

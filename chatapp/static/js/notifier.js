@@ -1,6 +1,6 @@
 // Calls one back to the chat: the title, the icon, a sound, a desktop notification.
 import { mentions } from "./markdown.js";
-import { say } from "./i18n.js";
+import { translate } from "./i18n.js";
 import { roomTitle } from "./views/room-list.js";
 
 const MAX_BODY_CHARS = 120;
@@ -61,7 +61,7 @@ export class Notifier {
 
   #showNotification(room, user, message) {
     if (globalThis.Notification?.permission !== "granted") return;
-    const title = say("notice.title", { name: user, room: roomTitle(room.name) });
+    const title = translate("notice.title", { name: user, room: roomTitle(room.name) });
     let notification;
     try {
       notification = new Notification(title, { body: message.slice(0, MAX_BODY_CHARS), tag: room.name });

@@ -1,5 +1,5 @@
 // Messages that the server hasn't acknowledged: said in their order, each once, and storage over a lost
-// connection and a reload. Each has a key, so that to say it again is to say it once.
+// connection and a reload. Each has a key, so that to translate it again is to translate it once.
 import { randomId } from "./identity.js";
 import { isTemporary, retryDelay } from "./wire.js";
 

@@ -11,7 +11,7 @@ import { RoomList } from "./views/room-list.js";
 import { SettingsDialog } from "./views/settings-dialog.js";
 import { Start } from "./views/start-page.js";
 import { ConnectionLine, TypingLine } from "./views/status.js";
-import { currentLanguage, direction, refusal, say, setClock, speak } from "./i18n.js";
+import { currentLanguage, direction, loadLanguage, setClock, translate, translateRefusal } from "./i18n.js";
 
 const { title, maxChars } = document.body.dataset;
 
@@ -34,7 +34,7 @@ export function furnish(page) {
     if (room.name === state.view) announcer.message(entry);
     notifier.onMessage(room, entry);
   };
-  page.failed = (refused) => announcer.now(say("message.failed", { reason: refusal(refused) }));
+  page.failed = (refused) => announcer.now(translate("message.failed", { reason: translateRefusal(refused) }));
   announceConnection(store, announcer);
 
   const frame = new Frame({
@@ -55,7 +55,7 @@ export function furnish(page) {
       mention,
       ignore(user) {
         settings.ignore(user);
-        announcer.now(say("people.ignored", { name: user }));
+        announcer.now(translate("people.ignored", { name: user }));
       },
       unignore: (user) => settings.unignore(user),
     },
@@ -115,7 +115,7 @@ function makeComposer({ byId, connection, conversation, outbox, tabStorage, trou
 
 async function copyLink({ router, store, troubles }) {
   const isCopied = await copyText(new URL(router.path(store.state.view), location.href).href);
-  troubles.tell(say(isCopied ? "room.linkCopied" : "room.linkNotCopied"));
+  troubles.tell(translate(isCopied ? "room.linkCopied" : "room.linkNotCopied"));
 }
 
 // Once when it's lost, and once when it's back.
@@ -123,10 +123,10 @@ function announceConnection(store, announcer) {
   let known = "connecting";
   store.subscribe(({ connection: { phase } }) => {
     if (phase === "connected") {
-      if (known === "lost") announcer.now(say("connection.connected"));
+      if (known === "lost") announcer.now(translate("connection.connected"));
       known = "connected";
     } else if (known === "connected") {
-      announcer.now(say("connection.lost"));
+      announcer.now(translate("connection.lost"));
       known = "lost";
     }
   });
@@ -146,7 +146,7 @@ function listenToLanguage({ store, wantedLanguage }) {
   store.subscribe(async () => {
     if (wanted() === shown) return;
     shown = wanted();
-    await speak(wantedLanguage());
+    await loadLanguage(wantedLanguage());
     show();
     store.change(() => {});
   });

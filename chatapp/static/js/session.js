@@ -1,5 +1,5 @@
 // Who one is here: takes a name, keeps it over lost connections, and gives way to another tab.
-import { refusal } from "./i18n.js";
+import { translateRefusal } from "./i18n.js";
 import { isTemporary, parseNameAnswer, parseRefused, retryDelay } from "./wire.js";
 
 export class Session {
@@ -84,7 +84,7 @@ export class Session {
     const before = this.#store.state.me.name;
     const hasName = before !== "" && this.#identity.name === before && name !== before;
     if (!hasName && !isTemporary(answer)) this.#identity.clearName();
-    const told = refusal(answer, { name });
+    const told = translateRefusal(answer, { name });
     this.#store.change(({ me }) =>
       Object.assign(me, { name: hasName ? before : "", requested: hasName ? before : "", refusal: told }),
     );

@@ -3,7 +3,7 @@ export class ProtocolError extends Error {}
 
 const MIN_RETRY_MS = 250; // bounds of how long a server may have one wait
 const MAX_RETRY_MS = 60000;
-const DEFAULT_RETRY_MS = 1000; // where it doesn't say
+const DEFAULT_RETRY_MS = 1000; // where it doesn't translate
 
 export function parseEntry(said, number) {
   check(isObject(said) && isObject(number));

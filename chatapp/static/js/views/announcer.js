@@ -1,5 +1,5 @@
 // Tells a screen reader what comes, in few words: several messages within a while are one.
-import { named, say } from "../i18n.js";
+import { formatNames, translate } from "../i18n.js";
 
 const FIRST_MS = 300;
 const EVERY_MS = 3000;
@@ -29,10 +29,10 @@ export class Announcer {
     this.#messages = [];
     if (messages.length === 1) {
       const [{ user, message }] = messages;
-      this.now(say("announce.message", { name: user, text: message.slice(0, MOST_CHARS) }));
+      this.now(translate("announce.message", { name: user, text: message.slice(0, MOST_CHARS) }));
     } else if (messages.length > 1) {
-      const names = named([...new Set(messages.map(({ user }) => user))]);
-      this.now(say("announce.many", { count: messages.length, names }));
+      const names = formatNames([...new Set(messages.map(({ user }) => user))]);
+      this.now(translate("announce.many", { count: messages.length, names }));
     }
     this.#timer = messages.length > 0 ? setTimeout(() => this.#tell(), EVERY_MS) : null;
   }

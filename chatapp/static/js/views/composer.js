@@ -1,6 +1,6 @@
 // Writes a message: Enter sends it, Shift+Enter breaks the line. What is too long says so before.
 import { findCompletion, findShortcode, matchEmoji, matchNames, replaceShortcodes } from "../completion.js";
-import { say } from "../i18n.js";
+import { translate } from "../i18n.js";
 
 const STORAGE_KEY = "chat.drafts";
 const TYPING_EVERY_MS = 3000;
@@ -154,7 +154,7 @@ export class Composer {
     this.#text.style.height = `${this.#text.scrollHeight + 2}px`;
     const over = this.#over();
     const isNear = over > -this.#most * (1 - WARN_FROM);
-    const words = say(over > 0 ? "message.over" : "message.left", { count: Math.abs(over) });
+    const words = translate(over > 0 ? "message.over" : "message.left", { count: Math.abs(over) });
     if (over > 0 && !this.#counter.classList.contains("wrong")) this.#actions.announce(words);
     this.#counter.textContent = isNear ? words : "";
     this.#counter.classList.toggle("wrong", over > 0);

@@ -2,7 +2,7 @@
 import { h, setProperties } from "../dom.js";
 import { canonicalName } from "../identity.js";
 import { buildRows } from "../rows.js";
-import { edition, say } from "../i18n.js";
+import { localeKey, translate } from "../i18n.js";
 import { drawRow } from "./message-row.js";
 
 const STEP = 4; // entries that are added at an end of the window in one frame
@@ -47,10 +47,10 @@ export class Conversation {
     if (room !== this.#room || isRenumbered) this.#open(room);
     if (!room) return;
     this.#epoch = room.epoch;
-    const style = `${edition()} ${state.me.name}`;
+    const style = `${localeKey()} ${state.me.name}`;
     if (style !== this.#style) this.#drawn.clear();
     this.#style = style;
-    setProperties(this.#list, { "aria-label": say("message.list", { room: room.name }), "aria-busy": String(!room.isLoaded) });
+    setProperties(this.#list, { "aria-label": translate("message.list", { room: room.name }), "aria-busy": String(!room.isLoaded) });
     if (this.#to === Infinity && this.#isAtEnd) {
       if (!document.hidden) this.#actions.markRead(room);
       this.#from = this.#numberBack(MOST);
@@ -233,7 +233,7 @@ export class Conversation {
   #drawBelow(room) {
     this.#below.hidden = this.#isAtEnd || (this.#to === Infinity && this.#distanceToEnd() < AT_END_PX);
     const count = room.countUnread(this.#state.me.name, this.#state.ignored);
-    const words = count > 0 ? say("message.newBelow", { count }) : say("message.toEnd");
+    const words = count > 0 ? translate("message.newBelow", { count }) : translate("message.toEnd");
     this.#below.querySelector("span").textContent = words;
     this.#below.classList.toggle("has-new", count > 0);
   }

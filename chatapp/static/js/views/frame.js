@@ -1,7 +1,7 @@
 // What stands around the conversation: the room's head, the drawers of a small window, the forms.
 import { icon, setProperties } from "../dom.js";
 import { LOBBY } from "../rooms.js";
-import { refusal, say } from "../i18n.js";
+import { translate, translateRefusal } from "../i18n.js";
 import { NameForm } from "./name-form.js";
 import { roomTitle } from "./room-list.js";
 
@@ -55,7 +55,7 @@ export class Frame {
     this.#drawMute(room);
     this.#drawName(me, view, hasChanged);
     this.#drawEmpty(room);
-    byId("away-text").textContent = say("connection.awayText", { name: me.requested });
+    byId("away-text").textContent = translate("connection.awayText", { name: me.requested });
     this.#isAway = connection.phase === "away";
     if (this.#isAway && !byId("away").open) byId("away").showModal();
     if (!this.#isAway && byId("away").open) byId("away").close();
@@ -75,7 +75,7 @@ export class Frame {
 
   #drawMute(room) {
     const isMuted = room?.isMuted === true;
-    const words = say(isMuted ? "room.unmute" : "room.mute");
+    const words = translate(isMuted ? "room.unmute" : "room.mute");
     byId("mute").replaceChildren(icon(isMuted ? "mute" : "bell"));
     setProperties(byId("mute"), { "aria-label": words, title: words, "aria-pressed": String(isMuted) });
   }
@@ -88,7 +88,7 @@ export class Frame {
     if (isDone) this.#focus();
     const isClosed = isWanted && view !== null && view !== LOBBY;
     byId("room").classList.toggle("is-closed", isClosed);
-    byId("invitation").textContent = isClosed ? say("room.choose", { room: view }) : "";
+    byId("invitation").textContent = isClosed ? translate("room.choose", { room: view }) : "";
     byId("own-name").textContent = me.name || me.requested;
     byId("me").hidden = (me.name || me.requested) === "";
     this.#nameForm.offer(me.requested || me.lastUsed);
@@ -103,9 +103,9 @@ export class Frame {
   #drawEmpty(room) {
     const place = byId("empty");
     let words = "";
-    if (room?.refusal) words = refusal(room.refusal);
-    else if (room && !room.isLoaded) words = say("room.reading");
-    else if (room && room.entries.length === 0) words = say(room.count < 2 && room.name !== LOBBY ? "room.emptyAlone" : "room.empty");
+    if (room?.refusal) words = translateRefusal(room.refusal);
+    else if (room && !room.isLoaded) words = translate("room.reading");
+    else if (room && room.entries.length === 0) words = translate(room.count < 2 && room.name !== LOBBY ? "room.emptyAlone" : "room.empty");
     if (place.textContent !== words) place.textContent = words;
     place.hidden = words === "";
   }
@@ -130,14 +130,14 @@ export class Frame {
   }
 }
 
-// The page's own words: `data-say` is an element's text, `data-say-X` its attribute X.
+// The page's own words: `data-i18n` is an element's text, `data-i18n-X` its attribute X.
 export function fillWords(root = document) {
-  for (const element of root.querySelectorAll("[data-say]")) element.textContent = say(element.dataset.say);
-  for (const [attribute, key] of [["aria-label", "sayLabel"], ["placeholder", "sayPlaceholder"], ["title", "sayTitle"]]) {
+  for (const element of root.querySelectorAll("[data-i18n]")) element.textContent = translate(element.dataset.i18n);
+  for (const [attribute, key] of [["aria-label", "i18nLabel"], ["placeholder", "i18nPlaceholder"], ["title", "i18nTitle"]]) {
     const selector = `[data-${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}]`;
     for (const element of root.querySelectorAll(selector)) {
-      element.setAttribute(attribute, say(element.dataset[key]));
-      if (key === "sayLabel" && element.tagName === "BUTTON") element.title = say(element.dataset[key]);
+      element.setAttribute(attribute, translate(element.dataset[key]));
+      if (key === "i18nLabel" && element.tagName === "BUTTON") element.title = translate(element.dataset[key]);
     }
   }
 }

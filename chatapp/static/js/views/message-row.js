@@ -2,7 +2,7 @@
 import { bdi, h, icon } from "../dom.js";
 import { parseBlocks } from "../markdown.js";
 import { renderBlocks } from "../markdown-nodes.js";
-import { dayOf, momentOf, named, refusal, say, timeOf } from "../i18n.js";
+import { formatDateTime, formatDay, formatNames, formatTime, translate, translateRefusal } from "../i18n.js";
 
 const LONG_LINES = 18;
 const LONG_CHARS = 1500;
@@ -15,9 +15,9 @@ export function drawRow(row, ownName, actions) {
 }
 
 const DRAW = {
-  beginning: () => h("li", { class: "row note" }, say("room.beginning")),
-  day: ({ at }) => h("li", { class: "row day" }, h("span", {}, dayOf(at))),
-  new: () => h("li", { class: "row new" }, h("span", {}, say("message.new"))),
+  beginning: () => h("li", { class: "row note" }, translate("room.beginning")),
+  day: ({ at }) => h("li", { class: "row day" }, h("span", {}, formatDay(at))),
+  new: () => h("li", { class: "row new" }, h("span", {}, translate("message.new"))),
   note: ({ note }) => h("li", { class: "row note" }, noteText(note)),
   message: drawMessage,
   unsent: drawUnsent,
@@ -25,8 +25,8 @@ const DRAW = {
 
 function drawMessage({ entry, isFirst, isOwn }, ownName, actions) {
   const { user, message, at, id } = entry;
-  const time = h("time", { datetime: new Date(at).toISOString(), title: momentOf(at) }, timeOf(at));
-  const sent = isOwn && h("span", { class: "sent", title: say("message.sent") }, icon("check"));
+  const time = h("time", { datetime: new Date(at).toISOString(), title: formatDateTime(at) }, formatTime(at));
+  const sent = isOwn && h("span", { class: "sent", title: translate("message.sent") }, icon("check"));
   const body = h("div", { class: "body" }, textOf(message, ownName), sent);
   const kind = `row message${isFirst ? " first" : ""}${isOwn ? " own" : ""}`;
   const item = h("li", { class: kind, dataset: { id } });
@@ -38,9 +38,9 @@ function drawMessage({ entry, isFirst, isOwn }, ownName, actions) {
 }
 
 function sender(user, isOwn, actions) {
-  const mark = isOwn && h("span", { class: "you" }, ` (${say("name.youMark")})`);
+  const mark = isOwn && h("span", { class: "you" }, ` (${translate("name.youMark")})`);
   if (isOwn) return h("b", { class: "sender" }, bdi(user), mark);
-  const label = say("people.mention", { name: user });
+  const label = translate("people.mention", { name: user });
   return h("button", { type: "button", class: "sender", title: label, onclick: () => actions.mention(user) }, bdi(user));
 }
 
@@ -50,11 +50,11 @@ function drawUnsent({ item }, ownName, actions) {
 }
 
 function stateOf(item, actions) {
-  if (item.state !== "failed") return [say(`message.${item.state}`)];
+  if (item.state !== "failed") return [translate(`message.${item.state}`)];
   return [
-    h("span", { class: "wrong" }, say("message.failed", { reason: refusal(item.refusal) })),
-    h("button", { type: "button", class: "link", onclick: () => actions.retry(item) }, say("message.again")),
-    h("button", { type: "button", class: "link", onclick: () => actions.remove(item) }, say("message.remove")),
+    h("span", { class: "wrong" }, translate("message.failed", { reason: translateRefusal(item.refusal) })),
+    h("button", { type: "button", class: "link", onclick: () => actions.retry(item) }, translate("message.again")),
+    h("button", { type: "button", class: "link", onclick: () => actions.remove(item) }, translate("message.remove")),
   ];
 }
 
@@ -62,11 +62,11 @@ function textOf(message, ownName) {
   const text = h("div", { class: "text" }, renderBlocks(parseBlocks(message, ownName)));
   if (message.length <= LONG_CHARS && message.split("\n").length <= LONG_LINES) return text;
   text.classList.add("folded");
-  const button = h("button", { type: "button", class: "link", "aria-expanded": "false" }, say("message.more"));
+  const button = h("button", { type: "button", class: "link", "aria-expanded": "false" }, translate("message.more"));
   const fold = (isFolded) => {
     text.classList.toggle("folded", isFolded);
     button.setAttribute("aria-expanded", String(!isFolded));
-    button.textContent = say(isFolded ? "message.more" : "message.less");
+    button.textContent = translate(isFolded ? "message.more" : "message.less");
   };
   button.addEventListener("click", () => fold(!text.classList.contains("folded")));
   text.addEventListener("focusin", () => fold(false)); // what has the focus is to be seen
@@ -74,9 +74,9 @@ function textOf(message, ownName) {
 }
 
 function noteText({ joined, left, renamed }) {
-  const told = (key, users) => users.size > 0 && say(key, { names: named([...users]), count: users.size });
+  const told = (key, users) => users.size > 0 && translate(key, { names: formatNames([...users]), count: users.size });
   const parts = [told("people.joined", joined), told("people.left", left)];
-  parts.push(...renamed.map(([from, to]) => say("people.renamed", { from, to })));
+  parts.push(...renamed.map(([from, to]) => translate("people.renamed", { from, to })));
   return parts.filter(Boolean).join(" · ");
 }
 

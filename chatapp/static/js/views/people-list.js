@@ -1,7 +1,7 @@
 // Who is in the room in view.
 import { bdi, h, iconButton } from "../dom.js";
 import { canonicalName } from "../identity.js";
-import { currentLanguage, say } from "../i18n.js";
+import { currentLanguage, translate } from "../i18n.js";
 import { avatar } from "./message-row.js";
 
 export class PeopleList {
@@ -26,10 +26,10 @@ export class PeopleList {
     if (shown === this.#shown) return;
     this.#shown = shown;
     const count = room?.count ?? 0;
-    for (const place of this.#counts) place.textContent = say("people.here", { count });
+    for (const place of this.#counts) place.textContent = translate("people.here", { count });
     const isCrowd = users.length < count;
     this.#crowd.hidden = !isCrowd;
-    this.#crowd.textContent = isCrowd ? say("people.crowd") : "";
+    this.#crowd.textContent = isCrowd ? translate("people.crowd") : "";
     const focused = this.#list.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     const items = isCrowd ? [] : users.map((user) => this.#draw(user, user === me.name, ignored.has(canonicalName(user))));
     this.#list.replaceChildren(...items);
@@ -39,9 +39,9 @@ export class PeopleList {
   #draw(user, isOwn, isIgnored) {
     const name = h("span", { class: "name" }, bdi(user));
     if (isOwn) {
-      return h("li", {}, h("span", { class: "person" }, avatar(user), name, h("span", { class: "you" }, `(${say("name.youMark")})`)));
+      return h("li", {}, h("span", { class: "person" }, avatar(user), name, h("span", { class: "you" }, `(${translate("name.youMark")})`)));
     }
-    const label = say("people.mention", { name: user });
+    const label = translate("people.mention", { name: user });
     const mention = h(
       "button",
       { type: "button", class: "person", title: label, dataset: { key: `@${user}` }, onclick: () => this.#actions.mention(user) },
@@ -49,7 +49,7 @@ export class PeopleList {
       name,
     );
     const [words, act] = isIgnored ? ["people.unignore", "unignore"] : ["people.ignore", "ignore"];
-    const ignore = iconButton("ignore", say(words, { name: user }), () => this.#actions[act](user), {
+    const ignore = iconButton("ignore", translate(words, { name: user }), () => this.#actions[act](user), {
       "aria-pressed": String(isIgnored),
       dataset: { key: `-${user}` },
     });

@@ -1,9 +1,9 @@
 // The rooms that one is in, with what is unread in each.
 import { bdi, h, icon } from "../dom.js";
 import { LOBBY } from "../rooms.js";
-import { currentLanguage, number, say } from "../i18n.js";
+import { currentLanguage, formatNumber, translate } from "../i18n.js";
 
-export const roomTitle = (name) => (name === LOBBY ? say("room.lobby") : name);
+export const roomTitle = (name) => (name === LOBBY ? translate("room.lobby") : name);
 
 export class RoomList {
   #list;
@@ -35,9 +35,9 @@ export class RoomList {
 
   #draw({ name, title, unread, mentions, isMuted, isInView }) {
     const badges = [];
-    if (mentions > 0) badges.push(badge("@", "mention", say("room.mentions", { count: mentions })));
-    if (unread > 0) badges.push(badge(number(Math.min(unread, 999)), "unread", say("room.unread", { count: unread })));
-    if (isMuted) badges.push(h("span", { class: "muted", title: say("room.muted") }, icon("mute"), unseen(say("room.muted"))));
+    if (mentions > 0) badges.push(badge("@", "mention", translate("room.mentions", { count: mentions })));
+    if (unread > 0) badges.push(badge(formatNumber(Math.min(unread, 999)), "unread", translate("room.unread", { count: unread })));
+    if (isMuted) badges.push(h("span", { class: "muted", title: translate("room.muted") }, icon("mute"), unseen(translate("room.muted"))));
     const link = { href: this.#pathOf(name), dataset: { room: name }, "aria-current": isInView ? "page" : null };
     const kind = unread > 0 && !isMuted ? "has-unread" : "";
     return h("li", {}, h("a", { ...link, class: kind }, h("span", { class: "name" }, bdi(title)), ...badges));

@@ -1,7 +1,7 @@
 // The dialog in which one sets one's own settings.
 import { bdi, h } from "../dom.js";
 import { CHOICES } from "../settings.js";
-import { LANGUAGES, say } from "../i18n.js";
+import { LANGUAGES, translate } from "../i18n.js";
 
 const SELECTS = ["theme", "size", "clock"];
 
@@ -16,7 +16,7 @@ export class SettingsDialog {
   }
 
   draw({ settings }) {
-    const shown = JSON.stringify([settings.ignored, say("settings.title"), settings.notices && permission()]);
+    const shown = JSON.stringify([settings.ignored, translate("settings.title"), settings.notices && permission()]);
     if (shown !== this.#shown) this.#build(settings);
     this.#shown = shown;
     for (const [name, value] of Object.entries(settings)) {
@@ -30,16 +30,16 @@ export class SettingsDialog {
     const place = this.#dialog.querySelector(".fields");
     const focused = place.contains(document.activeElement) ? document.activeElement.id : null;
     place.replaceChildren(
-      this.#select("language", { "": say("settings.browserLanguage"), ...LANGUAGES }),
+      this.#select("language", { "": translate("settings.browserLanguage"), ...LANGUAGES }),
       ...SELECTS.map((name) => this.#select(name, labelled(name, CHOICES[name]))),
       this.#checkbox("compact"),
       h(
         "fieldset",
         {},
-        h("legend", {}, say("settings.attention")),
+        h("legend", {}, translate("settings.attention")),
         this.#checkbox("sound"),
         this.#checkbox("notices"),
-        settings.notices && permission() === "denied" && h("p", { class: "wrong" }, say("settings.noticesBlocked")),
+        settings.notices && permission() === "denied" && h("p", { class: "wrong" }, translate("settings.noticesBlocked")),
         this.#checkbox("onlyMentions"),
       ),
       ...this.#ignored(settings.ignored),
@@ -51,14 +51,14 @@ export class SettingsDialog {
     const id = `setting-${name}`;
     const items = Object.entries(options).map(([key, words]) => h("option", { value: key }, words));
     const onchange = (event) => this.#settings.set(name, event.target.value);
-    return h("div", { class: "field" }, h("label", { for: id }, say(`settings.${name}`)), h("select", { id, onchange }, items));
+    return h("div", { class: "field" }, h("label", { for: id }, translate(`settings.${name}`)), h("select", { id, onchange }, items));
   }
 
   #checkbox(name) {
     const id = `setting-${name}`;
     const onchange = (event) => this.#check(name, event.target.checked);
     const box = h("input", { type: "checkbox", id, onchange });
-    return h("div", { class: "field check" }, box, h("label", { for: id }, say(`settings.${name}`)));
+    return h("div", { class: "field check" }, box, h("label", { for: id }, translate(`settings.${name}`)));
   }
 
   // Notices are asked for only when they're switched on.
@@ -73,15 +73,15 @@ export class SettingsDialog {
   #ignored(users) {
     if (users.length === 0) return [];
     const items = users.map((user) => {
-      const label = say("people.unignore", { name: user });
+      const label = translate("people.unignore", { name: user });
       return h("li", {}, bdi(user), h("button", { type: "button", class: "link", onclick: () => this.#settings.unignore(user) }, label));
     });
-    return [h("fieldset", {}, h("legend", {}, say("settings.ignored")), h("ul", { class: "plain" }, items))];
+    return [h("fieldset", {}, h("legend", {}, translate("settings.ignored")), h("ul", { class: "plain" }, items))];
   }
 }
 
 function labelled(name, choices) {
-  return Object.fromEntries(choices.map((choice) => [choice, say(`settings.${name}.${choice}`)]));
+  return Object.fromEntries(choices.map((choice) => [choice, translate(`settings.${name}.${choice}`)]));
 }
 
 const permission = () => globalThis.Notification?.permission ?? "denied";

@@ -1,6 +1,6 @@
 // The start page: a new room in one click, the lobby, a room by its name, one's rooms.
 import { LOBBY, ROOM } from "../rooms.js";
-import { say } from "../i18n.js";
+import { translate } from "../i18n.js";
 import { RoomList } from "./room-list.js";
 
 export class Start {
@@ -22,7 +22,7 @@ export class Start {
       event.preventDefault();
       const name = input.value.trim().toLowerCase();
       const isName = ROOM.test(name);
-      error.textContent = isName ? "" : say("start.badRoom");
+      error.textContent = isName ? "" : translate("start.badRoom");
       input.setAttribute("aria-invalid", String(!isName));
       if (isName) actions.open(name);
     });

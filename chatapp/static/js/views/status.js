@@ -1,6 +1,6 @@
 // The quiet line on the connection, who is typing, and what went wrong.
 import { h, iconButton } from "../dom.js";
-import { named, say } from "../i18n.js";
+import { formatNames, translate } from "../i18n.js";
 
 export class ConnectionLine {
   #place;
@@ -18,8 +18,8 @@ export class ConnectionLine {
   draw({ connection: { phase, retryAt } }) {
     clearTimeout(this.#timer);
     const count = Math.max(1, Math.ceil((retryAt - Date.now()) / 1000));
-    this.#words.textContent = say(`connection.${phase}`, { count });
-    this.#now.textContent = say("connection.now");
+    this.#words.textContent = translate(`connection.${phase}`, { count });
+    this.#now.textContent = translate("connection.now");
     this.#now.hidden = phase !== "waiting";
     this.#place.dataset.phase = phase;
     if (phase === "waiting") this.#timer = setTimeout(() => this.draw({ connection: { phase, retryAt } }), 1000);
@@ -38,7 +38,7 @@ export class TypingLine {
     clearTimeout(this.#timer);
     const room = state.rooms.get(state.view);
     const typingUsers = room ? room.typingUsers(Date.now()) : [];
-    const words = typingUsers.length > 3 ? say("people.manyTyping") : say("people.typing", { names: named(typingUsers), count: typingUsers.length });
+    const words = typingUsers.length > 3 ? translate("people.manyTyping") : translate("people.typing", { names: formatNames(typingUsers), count: typingUsers.length });
     this.#place.textContent = typingUsers.length > 0 ? words : "";
     if (typingUsers.length > 0) this.#timer = setTimeout(() => this.draw(state), 1000);
   }
@@ -57,7 +57,7 @@ export class Troubles {
     const isTold = [...this.#place.children].some((item) => item.firstChild.textContent === words);
     if (isTold) return;
     const item = h("p", { class: lasts ? "trouble lasts" : "trouble" }, h("span", {}, words));
-    item.append(iconButton("close", say("notice.dismiss"), () => item.remove()));
+    item.append(iconButton("close", translate("notice.dismiss"), () => item.remove()));
     this.#place.append(item);
   }
 
