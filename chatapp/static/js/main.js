@@ -11,8 +11,8 @@ import { Session } from "./session.js";
 import { Settings } from "./settings.js";
 import { SafeStorage } from "./storage.js";
 import { Store } from "./store.js";
-import { belowButton, Conversation } from "./views/conversation.js";
-import { Troubles } from "./views/status.js";
+import { Conversation, createJumpButton } from "./views/conversation.js";
+import { Alerts } from "./views/status.js";
 import { parseMessageAnswer, ProtocolError } from "./wire.js";
 import { loadLanguage, matchLanguage, setClock, translate } from "./i18n.js";
 
@@ -20,7 +20,7 @@ const { root } = document.body.dataset;
 const byId = (id) => document.getElementById(id);
 const pageLanguage = document.documentElement.lang;
 
-const troubles = new Troubles(byId("troubles"));
+const alerts = new Alerts(byId("troubles"));
 const store = new Store({
   connection: { phase: "connecting", retryAt: 0 },
   me: { name: "", requested: "", lastUsed: "", refusal: "" }, // `requested`: the name that is to be had
@@ -33,7 +33,7 @@ const store = new Store({
 const { state } = store;
 let isStorageFailureReported = false; // by either of the two places
 const reportStorageFailure = () => {
-  if (!isStorageFailureReported) setTimeout(() => languageLoaded.then(() => troubles.tell(translate("trouble.storage"), { lasts: true })));
+  if (!isStorageFailureReported) setTimeout(() => languageLoaded.then(() => alerts.show(translate("trouble.storage"), { isPersistent: true })));
   isStorageFailureReported = true;
 };
 const browserStorage = new SafeStorage(() => localStorage, reportStorageFailure);
@@ -44,14 +44,14 @@ const languageLoaded = loadLanguage(wantedLanguage());
 
 for (const event of ["error", "unhandledrejection"]) {
   window.addEventListener(event, ({ error, reason }) => {
-    troubles.tell(translate((error ?? reason) instanceof ProtocolError ? "trouble.odd" : "trouble.failed"));
+    alerts.show(translate((error ?? reason) instanceof ProtocolError ? "trouble.odd" : "trouble.failed"));
   });
 }
 
 const identity = new Identity(browserStorage, tabStorage);
 const outbox = new Outbox(store, tabStorage, {
   sendMessage: (room, message, key) => connection.request("msg", parseMessageAnswer, { message, room, key, user: state.me.name }),
-  onFailed: (refused) => page.failed(refused),
+  onFailed: (refused) => page.onSendFailed(refused),
 });
 const rooms = new Rooms({
   store,
@@ -60,7 +60,7 @@ const rooms = new Rooms({
   onJoined: (name) => state.me.name && outbox.flush(name),
   onMessage(room, entry) {
     const isOthers = entry.user !== state.me.name && !state.ignored.has(canonicalName(entry.user));
-    if (isOthers) page.heard(room, entry);
+    if (isOthers) page.onMessage(room, entry);
   },
 });
 const session = new Session({ store, connection, identity, rooms });
@@ -68,9 +68,9 @@ const router = new Router(root, view);
 
 // What the parts around the conversation build on, and what they take part in.
 const page = {
-  ...{ byId, connection, outbox, rooms, router, session, settings, store, tabStorage, troubles, wantedLanguage },
-  heard() {}, // a message of somebody's who isn't ignored
-  failed() {}, // one's own was refused
+  ...{ byId, connection, outbox, rooms, router, session, settings, store, tabStorage, alerts, wantedLanguage },
+  onMessage() {}, // a message of somebody's who isn't ignored
+  onSendFailed() {}, // one's own was refused
   mention() {},
 };
 
@@ -84,19 +84,19 @@ connection.subscribe((phase) => {
 
 await languageLoaded;
 setClock(state.settings.clock);
-const below = belowButton(icon("down"));
-byId("conversation").append(below);
-page.conversation = new Conversation(byId("message-container"), below, {
+const jumpButton = createJumpButton(icon("down"));
+byId("conversation").append(jumpButton);
+page.conversation = new Conversation(byId("message-container"), jumpButton, {
   mention: (user) => page.mention(user),
   retry: (item) => outbox.retry(item),
   remove: (item) => outbox.remove(item.key),
   loadOlder: (room) => rooms.loadOlder(room),
   markRead: (room) => rooms.markRead(room),
 });
-store.subscribe((now) => page.conversation.draw(now));
+store.subscribe((now) => page.conversation.render(now));
 
-const { furnish } = await import("./panels.js");
-furnish(page);
+const { mountPanels } = await import("./panels.js");
+mountPanels(page);
 
 function view(room) {
   store.change((now) => (now.view = room));

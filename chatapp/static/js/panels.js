@@ -5,21 +5,21 @@ import { focusMain, keepFocus } from "./focus.js";
 import { newRoomName } from "./room-name.js";
 import { Announcer } from "./views/announcer.js";
 import { Composer } from "./views/composer.js";
-import { fillWords, Frame } from "./views/frame.js";
+import { Frame, translatePage } from "./views/frame.js";
 import { PeopleList } from "./views/people-list.js";
 import { RoomList } from "./views/room-list.js";
 import { SettingsDialog } from "./views/settings-dialog.js";
-import { Start } from "./views/start-page.js";
+import { StartPage } from "./views/start-page.js";
 import { ConnectionLine, TypingLine } from "./views/status.js";
 import { currentLanguage, direction, loadLanguage, setClock, translate, translateRefusal } from "./i18n.js";
 
 const { title, maxChars } = document.body.dataset;
 
 // `page`: what main.js has built.
-export function furnish(page) {
+export function mountPanels(page) {
   const { byId, connection, outbox, rooms, router, session, settings, store } = page;
   const { state } = store;
-  listenToLanguage(page);
+  followLanguage(page);
 
   const pathOf = (room) => router.path(room);
   const announcer = new Announcer(byId("announcer"));
@@ -30,11 +30,11 @@ export function furnish(page) {
     composer.mention(user);
   };
   page.mention = mention;
-  page.heard = (room, entry) => {
-    if (room.name === state.view) announcer.message(entry);
+  page.onMessage = (room, entry) => {
+    if (room.name === state.view) announcer.addMessage(entry);
     notifier.onMessage(room, entry);
   };
-  page.failed = (refused) => announcer.now(translate("message.failed", { reason: translateRefusal(refused) }));
+  page.onSendFailed = (refused) => announcer.announce(translate("message.failed", { reason: translateRefusal(refused) }));
   announceConnection(store, announcer);
 
   const frame = new Frame({
@@ -50,20 +50,20 @@ export function furnish(page) {
     focus: focusMain,
   });
   const people = new PeopleList(
-    { list: byId("people-list"), counts: [byId("people-count"), byId("people-title")], crowd: byId("people-crowd") },
+    { list: byId("people-list"), counts: [byId("people-count"), byId("people-title")], truncationNote: byId("people-crowd") },
     {
       mention,
       ignore(user) {
         settings.ignore(user);
-        announcer.now(translate("people.ignored", { name: user }));
+        announcer.announce(translate("people.ignored", { name: user }));
       },
       unignore: (user) => settings.unignore(user),
     },
   );
-  const start = new Start(
+  const startPage = new StartPage(
     byId("start"),
     {
-      async make() {
+      async createRoom() {
         router.navigate(await newRoomName());
         await copyLink(page);
       },
@@ -73,7 +73,7 @@ export function furnish(page) {
   );
   const views = [
     frame,
-    start,
+    startPage,
     new ConnectionLine(byId("connection"), () => connection.reconnect()),
     new RoomList(byId("room-list"), pathOf),
     people,
@@ -82,7 +82,7 @@ export function furnish(page) {
     new SettingsDialog(byId("settings"), settings),
   ];
   document.body.classList.add("is-ready"); // what can't be seen can't have the focus
-  for (const each of views) store.subscribe((now) => each.draw(now));
+  for (const each of views) store.subscribe((now) => each.render(now));
   keepFocus(store);
 
   document.addEventListener("visibilitychange", () => {
@@ -91,19 +91,19 @@ export function furnish(page) {
   });
 }
 
-function makeComposer({ byId, connection, conversation, outbox, tabStorage, troubles }, announcer) {
+function makeComposer({ byId, connection, conversation, outbox, tabStorage, alerts }, announcer) {
   return new Composer({
     form: byId("message-form"),
     storage: tabStorage,
-    mostChars: Number(maxChars),
+    maxChars: Number(maxChars),
     actions: {
       send(room, message) {
-        troubles.clear();
-        conversation.toEnd();
+        alerts.clear();
+        conversation.jumpToEnd();
         outbox.add(room, message);
       },
       typing: (room) => connection.emit("typing", { room }),
-      announce: (words) => announcer.now(words),
+      announce: (words) => announcer.announce(words),
       emoji: () =>
         import("../vendor/gemoji.js").then(
           (table) => table.default,
@@ -113,41 +113,41 @@ function makeComposer({ byId, connection, conversation, outbox, tabStorage, trou
   });
 }
 
-async function copyLink({ router, store, troubles }) {
+async function copyLink({ router, store, alerts }) {
   const isCopied = await copyText(new URL(router.path(store.state.view), location.href).href);
-  troubles.tell(translate(isCopied ? "room.linkCopied" : "room.linkNotCopied"));
+  alerts.show(translate(isCopied ? "room.linkCopied" : "room.linkNotCopied"));
 }
 
 // Once when it's lost, and once when it's back.
 function announceConnection(store, announcer) {
-  let known = "connecting";
+  let lastPhase = "connecting";
   store.subscribe(({ connection: { phase } }) => {
     if (phase === "connected") {
-      if (known === "lost") announcer.now(translate("connection.connected"));
-      known = "connected";
-    } else if (known === "connected") {
-      announcer.now(translate("connection.lost"));
-      known = "lost";
+      if (lastPhase === "lost") announcer.announce(translate("connection.connected"));
+      lastPhase = "connected";
+    } else if (lastPhase === "connected") {
+      announcer.announce(translate("connection.lost"));
+      lastPhase = "lost";
     }
   });
 }
 
 // All words are said again when another language is chosen.
-function listenToLanguage({ store, wantedLanguage }) {
+function followLanguage({ store, wantedLanguage }) {
   const { state } = store;
-  const show = () => {
+  const apply = () => {
     Object.assign(document.documentElement, { lang: currentLanguage(), dir: direction() });
     setClock(state.settings.clock);
-    fillWords();
+    translatePage();
   };
   const wanted = () => `${wantedLanguage()} ${state.settings.clock}`;
-  let shown = wanted();
-  show();
+  let applied = wanted();
+  apply();
   store.subscribe(async () => {
-    if (wanted() === shown) return;
-    shown = wanted();
+    if (wanted() === applied) return;
+    applied = wanted();
     await loadLanguage(wantedLanguage());
-    show();
+    apply();
     store.change(() => {});
   });
 }

@@ -35,7 +35,7 @@ export class Frame {
     window.matchMedia("(max-width: 64rem)").addEventListener("change", () => this.closeDrawers(false));
     byId("veil").addEventListener("click", () => this.closeDrawers(true));
     byId("show-settings").addEventListener("click", () => byId("settings").showModal());
-    byId("change-name").addEventListener("click", () => this.#rename());
+    byId("change-name").addEventListener("click", () => this.#openRename());
     byId("copy-link").addEventListener("click", actions.copyLink);
     byId("mute").addEventListener("click", actions.mute);
     byId("leave").addEventListener("click", actions.leave);
@@ -43,7 +43,7 @@ export class Frame {
     byId("away").addEventListener("close", () => this.#isAway && byId("away").showModal());
   }
 
-  draw({ view, rooms, me, connection }) {
+  render({ view, rooms, me, connection }) {
     const room = rooms.get(view);
     const hasChanged = view !== this.#view;
     this.#view = view;
@@ -52,9 +52,9 @@ export class Frame {
     byId("room-title").textContent = view === null ? "" : roomTitle(view);
     for (const id of ["copy-link", "leave", "mute", "show-people"]) byId(id).hidden = view === null;
     byId("leave").hidden ||= view === LOBBY;
-    this.#drawMute(room);
-    this.#drawName(me, view, hasChanged);
-    this.#drawEmpty(room);
+    this.#renderMute(room);
+    this.#renderName(me, view, hasChanged);
+    this.#renderEmpty(room);
     byId("away-text").textContent = translate("connection.awayText", { name: me.requested });
     this.#isAway = connection.phase === "away";
     if (this.#isAway && !byId("away").open) byId("away").showModal();
@@ -66,52 +66,52 @@ export class Frame {
     return this.#nameForm;
   }
 
-  closeDrawers(isBack) {
+  closeDrawers(returnsFocus) {
     const open = document.querySelector(".drawer.is-open");
     if (!open) return;
     this.#show(open.id, false);
-    if (isBack) byId(`show-${open.id}`).focus();
+    if (returnsFocus) byId(`show-${open.id}`).focus();
   }
 
-  #drawMute(room) {
+  #renderMute(room) {
     const isMuted = room?.isMuted === true;
-    const words = translate(isMuted ? "room.unmute" : "room.mute");
+    const text = translate(isMuted ? "room.unmute" : "room.mute");
     byId("mute").replaceChildren(icon(isMuted ? "mute" : "bell"));
-    setProperties(byId("mute"), { "aria-label": words, title: words, "aria-pressed": String(isMuted) });
+    setProperties(byId("mute"), { "aria-label": text, title: text, "aria-pressed": String(isMuted) });
   }
 
-  #drawName(me, view, hasChanged) {
-    const isWanted = me.name === "" && (me.requested === "" || me.refusal !== "");
-    const isDone = !isWanted && byId("name-form").contains(document.activeElement);
-    byId("name-form").hidden = !isWanted;
-    byId("message-form").hidden = isWanted;
-    if (isDone) this.#focus();
-    const isClosed = isWanted && view !== null && view !== LOBBY;
-    byId("room").classList.toggle("is-closed", isClosed);
-    byId("invitation").textContent = isClosed ? translate("room.choose", { room: view }) : "";
+  #renderName(me, view, hasChanged) {
+    const isNameNeeded = me.name === "" && (me.requested === "" || me.refusal !== "");
+    const wasNameFocused = !isNameNeeded && byId("name-form").contains(document.activeElement);
+    byId("name-form").hidden = !isNameNeeded;
+    byId("message-form").hidden = isNameNeeded;
+    if (wasNameFocused) this.#focus();
+    const isBlocked = isNameNeeded && view !== null && view !== LOBBY;
+    byId("room").classList.toggle("is-closed", isBlocked);
+    byId("invitation").textContent = isBlocked ? translate("room.choose", { room: view }) : "";
     byId("own-name").textContent = me.name || me.requested;
     byId("me").hidden = (me.name || me.requested) === "";
-    this.#nameForm.offer(me.requested || me.lastUsed);
+    this.#nameForm.suggest(me.requested || me.lastUsed);
     if (me.refusal !== this.#shownRefusal) {
       this.#shownRefusal = me.refusal;
       const form = byId("rename").open ? this.#renameForm : this.#nameForm;
-      form.refuse(me.refusal);
+      form.showRefusal(me.refusal);
     }
-    if (hasChanged && isWanted && this.#nameForm.isShown) this.#nameForm.focus();
+    if (hasChanged && isNameNeeded && this.#nameForm.isShown) this.#nameForm.focus();
   }
 
-  #drawEmpty(room) {
+  #renderEmpty(room) {
     const place = byId("empty");
-    let words = "";
-    if (room?.refusal) words = translateRefusal(room.refusal);
-    else if (room && !room.isLoaded) words = translate("room.reading");
-    else if (room && room.entries.length === 0) words = translate(room.count < 2 && room.name !== LOBBY ? "room.emptyAlone" : "room.empty");
-    if (place.textContent !== words) place.textContent = words;
-    place.hidden = words === "";
+    let text = "";
+    if (room?.refusal) text = translateRefusal(room.refusal);
+    else if (room && !room.isLoaded) text = translate("room.reading");
+    else if (room && room.entries.length === 0) text = translate(room.count < 2 && room.name !== LOBBY ? "room.emptyAlone" : "room.empty");
+    if (place.textContent !== text) place.textContent = text;
+    place.hidden = text === "";
   }
 
-  #rename() {
-    this.#renameForm.ask(byId("own-name").textContent);
+  #openRename() {
+    this.#renameForm.edit(byId("own-name").textContent);
     byId("rename").showModal();
   }
 
@@ -130,8 +130,8 @@ export class Frame {
   }
 }
 
-// The page's own words: `data-i18n` is an element's text, `data-i18n-X` its attribute X.
-export function fillWords(root = document) {
+// The page's own text: `data-i18n` is an element's text, `data-i18n-X` its attribute X.
+export function translatePage(root = document) {
   for (const element of root.querySelectorAll("[data-i18n]")) element.textContent = translate(element.dataset.i18n);
   for (const [attribute, key] of [["aria-label", "i18nLabel"], ["placeholder", "i18nPlaceholder"], ["title", "i18nTitle"]]) {
     const selector = `[data-${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}]`;

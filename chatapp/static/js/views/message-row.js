@@ -8,48 +8,48 @@ const LONG_LINES = 18;
 const LONG_CHARS = 1500;
 
 // `actions`: what buttons do: mention(user), retry(item), remove(key).
-export function drawRow(row, ownName, actions) {
-  const element = DRAW[row.kind](row, ownName, actions);
+export function renderRow(row, ownName, actions) {
+  const element = RENDERERS[row.kind](row, ownName, actions);
   element.dataset.key = row.key;
   return element;
 }
 
-const DRAW = {
+const RENDERERS = {
   beginning: () => h("li", { class: "row note" }, translate("room.beginning")),
   day: ({ at }) => h("li", { class: "row day" }, h("span", {}, formatDay(at))),
   new: () => h("li", { class: "row new" }, h("span", {}, translate("message.new"))),
-  note: ({ note }) => h("li", { class: "row note" }, noteText(note)),
-  message: drawMessage,
-  unsent: drawUnsent,
+  note: ({ note }) => h("li", { class: "row note" }, renderNote(note)),
+  message: renderMessage,
+  unsent: renderUnsent,
 };
 
-function drawMessage({ entry, isFirst, isOwn }, ownName, actions) {
+function renderMessage({ entry, isFirst, isOwn }, ownName, actions) {
   const { user, message, at, id } = entry;
   const time = h("time", { datetime: new Date(at).toISOString(), title: formatDateTime(at) }, formatTime(at));
   const sent = isOwn && h("span", { class: "sent", title: translate("message.sent") }, icon("check"));
-  const body = h("div", { class: "body" }, textOf(message, ownName), sent);
+  const body = h("div", { class: "body" }, renderText(message, ownName), sent);
   const kind = `row message${isFirst ? " first" : ""}${isOwn ? " own" : ""}`;
   const item = h("li", { class: kind, dataset: { id } });
-  if (isFirst) item.append(avatar(user), h("div", { class: "head" }, sender(user, isOwn, actions), time));
+  if (isFirst) item.append(renderAvatar(user), h("div", { class: "head" }, renderSender(user, isOwn, actions), time));
   else item.append(h("span", { class: "unseen" }, bdi(user), ": "), time);
   item.append(body);
   if (body.querySelector("mark")) item.classList.add("mentions");
   return item;
 }
 
-function sender(user, isOwn, actions) {
+function renderSender(user, isOwn, actions) {
   const mark = isOwn && h("span", { class: "you" }, ` (${translate("name.youMark")})`);
   if (isOwn) return h("b", { class: "sender" }, bdi(user), mark);
   const label = translate("people.mention", { name: user });
   return h("button", { type: "button", class: "sender", title: label, onclick: () => actions.mention(user) }, bdi(user));
 }
 
-function drawUnsent({ item }, ownName, actions) {
-  const body = h("div", { class: "body" }, textOf(item.message, ownName), h("p", { class: "state" }, ...stateOf(item, actions)));
+function renderUnsent({ item }, ownName, actions) {
+  const body = h("div", { class: "body" }, renderText(item.message, ownName), h("p", { class: "state" }, ...renderState(item, actions)));
   return h("li", { class: `row message own unsent ${item.state}` }, body);
 }
 
-function stateOf(item, actions) {
+function renderState(item, actions) {
   if (item.state !== "failed") return [translate(`message.${item.state}`)];
   return [
     h("span", { class: "wrong" }, translate("message.failed", { reason: translateRefusal(item.refusal) })),
@@ -58,7 +58,7 @@ function stateOf(item, actions) {
   ];
 }
 
-function textOf(message, ownName) {
+function renderText(message, ownName) {
   const text = h("div", { class: "text" }, renderBlocks(parseBlocks(message, ownName)));
   if (message.length <= LONG_CHARS && message.split("\n").length <= LONG_LINES) return text;
   text.classList.add("folded");
@@ -73,7 +73,7 @@ function textOf(message, ownName) {
   return [text, button];
 }
 
-function noteText({ joined, left, renamed }) {
+function renderNote({ joined, left, renamed }) {
   const told = (key, users) => users.size > 0 && translate(key, { names: formatNames([...users]), count: users.size });
   const parts = [told("people.joined", joined), told("people.left", left)];
   parts.push(...renamed.map(([from, to]) => translate("people.renamed", { from, to })));
@@ -84,7 +84,7 @@ const GOLDEN_ANGLE = 137.508; // degrees between colours that are next to each o
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
 // A circle with the name's first letter, in a colour that is always the same for it.
-export function avatar(user) {
+export function renderAvatar(user) {
   const first = graphemes.segment(user)[Symbol.iterator]().next().value?.segment ?? "";
   let hash = 0;
   for (const char of user.toLowerCase()) hash = (hash * 31 + char.codePointAt(0)) >>> 0;

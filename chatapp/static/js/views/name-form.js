@@ -3,34 +3,34 @@ export class NameForm {
   #form;
   #input;
   #error;
-  #isOffered = false;
+  #hasSuggested = false;
 
-  constructor(form, choose) {
+  constructor(form, onSubmit) {
     this.#form = form;
     this.#input = form.querySelector("input");
     this.#error = form.querySelector("[role=alert]");
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      choose(this.#input.value);
+      onSubmit(this.#input.value);
     });
-    this.#input.addEventListener("input", () => this.#tell(""));
+    this.#input.addEventListener("input", () => this.#setError(""));
   }
 
   // `name` is there to be taken with one key.
-  offer(name) {
-    if (this.#isOffered || !name || this.#input.value) return;
-    this.#isOffered = true;
+  suggest(name) {
+    if (this.#hasSuggested || !name || this.#input.value) return;
+    this.#hasSuggested = true;
     this.#input.value = name;
   }
 
-  ask(name) {
+  edit(name) {
     this.#input.value = name;
-    this.#tell("");
+    this.#setError("");
     this.#input.select();
   }
 
-  refuse(refusal) {
-    if (refusal) this.#tell(refusal);
+  showRefusal(refusal) {
+    if (refusal) this.#setError(refusal);
   }
 
   focus() {
@@ -38,9 +38,9 @@ export class NameForm {
     this.#input.select();
   }
 
-  #tell(words) {
-    if (this.#error.textContent !== words) this.#error.textContent = words;
-    this.#input.setAttribute("aria-invalid", String(words !== ""));
+  #setError(text) {
+    if (this.#error.textContent !== text) this.#error.textContent = text;
+    this.#input.setAttribute("aria-invalid", String(text !== ""));
   }
 
   get isShown() {

@@ -8,7 +8,7 @@ export const roomTitle = (name) => (name === LOBBY ? translate("room.lobby") : n
 export class RoomList {
   #list;
   #pathOf;
-  #shown = "";
+  #renderedKey = "";
 
   // `pathOf(name)`: where a room is.
   constructor(list, pathOf) {
@@ -16,7 +16,7 @@ export class RoomList {
     this.#pathOf = pathOf;
   }
 
-  draw({ rooms, view, me, ignored }) {
+  render({ rooms, view, me, ignored }) {
     const items = [...rooms.values()].map((room) => ({
       name: room.name,
       title: roomTitle(room.name),
@@ -25,15 +25,15 @@ export class RoomList {
       isMuted: room.isMuted,
       isInView: room.name === view,
     }));
-    const shown = JSON.stringify([items, currentLanguage()]);
-    if (shown === this.#shown) return;
-    this.#shown = shown;
+    const key = JSON.stringify([items, currentLanguage()]);
+    if (key === this.#renderedKey) return;
+    this.#renderedKey = key;
     const focused = this.#list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-    this.#list.replaceChildren(...items.map((item) => this.#draw(item)));
+    this.#list.replaceChildren(...items.map((item) => this.#render(item)));
     if (focused) this.#list.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
   }
 
-  #draw({ name, title, unread, mentions, isMuted, isInView }) {
+  #render({ name, title, unread, mentions, isMuted, isInView }) {
     const badges = [];
     if (mentions > 0) badges.push(badge("@", "mention", translate("room.mentions", { count: mentions })));
     if (unread > 0) badges.push(badge(formatNumber(Math.min(unread, 999)), "unread", translate("room.unread", { count: unread })));
@@ -44,8 +44,8 @@ export class RoomList {
   }
 }
 
-const unseen = (words) => h("span", { class: "unseen" }, ` ${words}`);
+const unseen = (label) => h("span", { class: "unseen" }, ` ${label}`);
 
-function badge(text, kind, words) {
-  return h("span", { class: `badge ${kind}`, title: words }, h("span", { "aria-hidden": "true" }, text), unseen(words));
+function badge(text, kind, label) {
+  return h("span", { class: `badge ${kind}`, title: label }, h("span", { "aria-hidden": "true" }, text), unseen(label));
 }

@@ -8,17 +8,17 @@ const SELECTS = ["theme", "size", "clock"];
 export class SettingsDialog {
   #dialog;
   #settings;
-  #shown = "";
+  #renderedKey = "";
 
   constructor(dialog, settings) {
     this.#dialog = dialog;
     this.#settings = settings;
   }
 
-  draw({ settings }) {
-    const shown = JSON.stringify([settings.ignored, translate("settings.title"), settings.notices && permission()]);
-    if (shown !== this.#shown) this.#build(settings);
-    this.#shown = shown;
+  render({ settings }) {
+    const key = JSON.stringify([settings.ignored, translate("settings.title"), settings.notices && notificationPermission()]);
+    if (key !== this.#renderedKey) this.#build(settings);
+    this.#renderedKey = key;
     for (const [name, value] of Object.entries(settings)) {
       const field = document.getElementById(`setting-${name}`);
       if (field?.type === "checkbox") field.checked = value;
@@ -31,7 +31,7 @@ export class SettingsDialog {
     const focused = place.contains(document.activeElement) ? document.activeElement.id : null;
     place.replaceChildren(
       this.#select("language", { "": translate("settings.browserLanguage"), ...LANGUAGES }),
-      ...SELECTS.map((name) => this.#select(name, labelled(name, CHOICES[name]))),
+      ...SELECTS.map((name) => this.#select(name, optionLabels(name, CHOICES[name]))),
       this.#checkbox("compact"),
       h(
         "fieldset",
@@ -39,7 +39,7 @@ export class SettingsDialog {
         h("legend", {}, translate("settings.attention")),
         this.#checkbox("sound"),
         this.#checkbox("notices"),
-        settings.notices && permission() === "denied" && h("p", { class: "wrong" }, translate("settings.noticesBlocked")),
+        settings.notices && notificationPermission() === "denied" && h("p", { class: "wrong" }, translate("settings.noticesBlocked")),
         this.#checkbox("onlyMentions"),
       ),
       ...this.#ignored(settings.ignored),
@@ -56,13 +56,13 @@ export class SettingsDialog {
 
   #checkbox(name) {
     const id = `setting-${name}`;
-    const onchange = (event) => this.#check(name, event.target.checked);
+    const onchange = (event) => this.#setChecked(name, event.target.checked);
     const box = h("input", { type: "checkbox", id, onchange });
     return h("div", { class: "field check" }, box, h("label", { for: id }, translate(`settings.${name}`)));
   }
 
   // Notices are asked for only when they're switched on.
-  async #check(name, isOn) {
+  async #setChecked(name, isOn) {
     this.#settings.set(name, isOn);
     if (name === "notices" && isOn) {
       await globalThis.Notification?.requestPermission();
@@ -80,8 +80,8 @@ export class SettingsDialog {
   }
 }
 
-function labelled(name, choices) {
+function optionLabels(name, choices) {
   return Object.fromEntries(choices.map((choice) => [choice, translate(`settings.${name}.${choice}`)]));
 }
 
-const permission = () => globalThis.Notification?.permission ?? "denied";
+const notificationPermission = () => globalThis.Notification?.permission ?? "denied";

@@ -3,7 +3,7 @@ import { LOBBY, ROOM } from "../rooms.js";
 import { translate } from "../i18n.js";
 import { RoomList } from "./room-list.js";
 
-export class Start {
+export class StartPage {
   #section;
   #rooms;
 
@@ -11,7 +11,7 @@ export class Start {
   constructor(section, actions, pathOf) {
     this.#section = section;
     this.#rooms = new RoomList(section.querySelector("ul"), pathOf);
-    for (const button of document.querySelectorAll(".new-room")) button.addEventListener("click", () => actions.make());
+    for (const button of document.querySelectorAll(".new-room")) button.addEventListener("click", () => actions.createRoom());
     const lobby = section.querySelector(".lobby");
     lobby.href = pathOf(LOBBY);
     lobby.dataset.room = LOBBY;
@@ -28,11 +28,11 @@ export class Start {
     });
   }
 
-  draw(state) {
+  render(state) {
     this.#section.hidden = state.view !== null;
     if (state.view !== null) return;
     const others = new Map([...state.rooms].filter(([name]) => name !== LOBBY));
     this.#section.querySelector(".your-rooms").hidden = others.size === 0;
-    this.#rooms.draw({ ...state, rooms: others });
+    this.#rooms.render({ ...state, rooms: others });
   }
 }

@@ -4,25 +4,25 @@ import { formatNames, translate } from "../i18n.js";
 
 export class ConnectionLine {
   #place;
-  #words;
-  #now;
+  #text;
+  #retryButton;
   #timer;
 
-  constructor(place, tryNow) {
+  constructor(place, reconnect) {
     this.#place = place;
-    this.#words = h("span");
-    this.#now = h("button", { type: "button", class: "link", hidden: true, onclick: tryNow });
-    place.append(this.#words, " ", this.#now);
+    this.#text = h("span");
+    this.#retryButton = h("button", { type: "button", class: "link", hidden: true, onclick: reconnect });
+    place.append(this.#text, " ", this.#retryButton);
   }
 
-  draw({ connection: { phase, retryAt } }) {
+  render({ connection: { phase, retryAt } }) {
     clearTimeout(this.#timer);
     const count = Math.max(1, Math.ceil((retryAt - Date.now()) / 1000));
-    this.#words.textContent = translate(`connection.${phase}`, { count });
-    this.#now.textContent = translate("connection.now");
-    this.#now.hidden = phase !== "waiting";
+    this.#text.textContent = translate(`connection.${phase}`, { count });
+    this.#retryButton.textContent = translate("connection.now");
+    this.#retryButton.hidden = phase !== "waiting";
     this.#place.dataset.phase = phase;
-    if (phase === "waiting") this.#timer = setTimeout(() => this.draw({ connection: { phase, retryAt } }), 1000);
+    if (phase === "waiting") this.#timer = setTimeout(() => this.render({ connection: { phase, retryAt } }), 1000);
   }
 }
 
@@ -34,18 +34,18 @@ export class TypingLine {
     this.#place = place;
   }
 
-  draw(state) {
+  render(state) {
     clearTimeout(this.#timer);
     const room = state.rooms.get(state.view);
     const typingUsers = room ? room.typingUsers(Date.now()) : [];
-    const words = typingUsers.length > 3 ? translate("people.manyTyping") : translate("people.typing", { names: formatNames(typingUsers), count: typingUsers.length });
-    this.#place.textContent = typingUsers.length > 0 ? words : "";
-    if (typingUsers.length > 0) this.#timer = setTimeout(() => this.draw(state), 1000);
+    const text = typingUsers.length > 3 ? translate("people.manyTyping") : translate("people.typing", { names: formatNames(typingUsers), count: typingUsers.length });
+    this.#place.textContent = typingUsers.length > 0 ? text : "";
+    if (typingUsers.length > 0) this.#timer = setTimeout(() => this.render(state), 1000);
   }
 }
 
 // What went wrong, or was done: said once, and put away by hand.
-export class Troubles {
+export class Alerts {
   #place;
 
   constructor(place) {
@@ -53,10 +53,10 @@ export class Troubles {
   }
 
   // `lasts`: it isn't over when one goes on.
-  tell(words, { lasts = false } = {}) {
-    const isTold = [...this.#place.children].some((item) => item.firstChild.textContent === words);
-    if (isTold) return;
-    const item = h("p", { class: lasts ? "trouble lasts" : "trouble" }, h("span", {}, words));
+  show(text, { isPersistent = false } = {}) {
+    const isShown = [...this.#place.children].some((item) => item.firstChild.textContent === text);
+    if (isShown) return;
+    const item = h("p", { class: isPersistent ? "trouble lasts" : "trouble" }, h("span", {}, text));
     item.append(iconButton("close", translate("notice.dismiss"), () => item.remove()));
     this.#place.append(item);
   }
