@@ -11,6 +11,12 @@ const HTML_OF_TEXT = ["innerHTML", "outerHTML", "srcdoc", "insertAdjacentHTML", 
 // Of the window, and easily meant for a variable that was forgotten.
 const MEANT_FOR_A_VARIABLE = ["close", "event", "length", "name", "open", "origin", "parent", "print", "scroll", "self", "status", "stop", "top"];
 
+const RESTRICTED_SYNTAX = [
+  { selector: "NewExpression[callee.name='DOMParser']", message: "Text stays text: make nodes (dom.js)." },
+  { selector: "ForInStatement", message: "Object.entries has no inherited keys." },
+];
+const MUTATED_ROOM = "AssignmentExpression:matches([left.object.name='room'], [left.object.property.name='room'])";
+
 export default defineConfig([
   globalIgnores(["chatapp/static/vendor/", "**/node_modules/", ".venv*/", "build/"]),
   { linterOptions: { reportUnusedDisableDirectives: "error", reportUnusedInlineConfigs: "error" } },
@@ -35,11 +41,7 @@ export default defineConfig([
         { object: "document", property: "write", message: "Text stays text: make nodes (dom.js)." },
         { object: "document", property: "writeln", message: "Text stays text: make nodes (dom.js)." },
       ],
-      "no-restricted-syntax": [
-        "error",
-        { selector: "NewExpression[callee.name='DOMParser']", message: "Text stays text: make nodes (dom.js)." },
-        { selector: "ForInStatement", message: "Object.entries has no inherited keys." },
-      ],
+      "no-restricted-syntax": ["error", ...RESTRICTED_SYNTAX],
       "no-self-compare": "error",
       "no-shadow": "error",
       "no-template-curly-in-string": "error",
@@ -68,6 +70,16 @@ export default defineConfig([
     files: ["chatapp/static/js/**/*.js"],
     languageOptions: { sourceType: "module", globals: globals.browser },
     rules: { "no-restricted-globals": ["error", ...MEANT_FOR_A_VARIABLE], "no-script-url": "error" },
+  },
+  {
+    files: ["chatapp/static/js/views/*.js"],
+    rules: {
+      "no-restricted-syntax": [
+        "error",
+        ...RESTRICTED_SYNTAX,
+        { selector: MUTATED_ROOM, message: "A view reads a room; changes go through store.change (rooms.js)." },
+      ],
+    },
   },
   { files: ["chatapp/static/js/appearance.js"], languageOptions: { sourceType: "script" } },
   { files: ["*.mjs", "tests/**/*.mjs", "bench/**/*.mjs"], languageOptions: { globals: globals.node } },

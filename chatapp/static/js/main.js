@@ -92,6 +92,8 @@ page.conversation = new Conversation(byId("message-container"), jumpButton, {
   remove: (item) => outbox.remove(item.key),
   loadOlder: (room) => rooms.loadOlder(room),
   markRead: (room) => rooms.markRead(room),
+  placeDivider: (room) => rooms.placeDivider(room),
+  removeDivider: (room) => rooms.removeDivider(room),
 });
 store.subscribe((now) => page.conversation.render(now));
 

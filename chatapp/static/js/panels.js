@@ -86,8 +86,9 @@ export function mountPanels(page) {
   keepFocus(store);
 
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) page.conversation.left();
-    store.change(() => {});
+    const room = state.rooms.get(state.view);
+    if (document.hidden && room) rooms.placeDivider(room); // where one left off, for the return
+    else store.change(() => {});
   });
 }
 

@@ -62,12 +62,12 @@ export class RoomSync {
 
   async #join(room) {
     const since = room.isLoaded ? room.lastId : undefined;
-    room.isJoined = true; // what is heard before the answer belongs here
+    this.#store.change(() => (room.isJoined = true)); // what is heard before the answer belongs here
     this.#reading.add(room);
     try {
       let page = await this.#request("join", { room: room.name, since });
       if (page?.ok && room.isLoaded && page.epoch !== room.epoch) {
-        room.reset();
+        this.#store.change(() => room.reset());
         page = await this.#request("join", { room: room.name });
       }
       if (!page?.ok) {
@@ -76,7 +76,7 @@ export class RoomSync {
       }
       await this.#catchUp(room, page);
     } catch (error) {
-      room.isJoined = false;
+      this.#store.change(() => (room.isJoined = false));
       throw error;
     } finally {
       this.#reading.delete(room);
@@ -93,7 +93,7 @@ export class RoomSync {
       for (const entry of page.entries) if (entry.id > lastId) this.#onMessage(room, entry);
       if (!page.more) return;
       if (pages >= MAX_PAGES) {
-        room.reset();
+        this.#store.change(() => room.reset());
         page = await this.#request("history", { room: room.name });
       } else page = await this.#request("history", { room: room.name, since: room.lastId, limit: PAGE });
     }

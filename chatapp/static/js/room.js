@@ -153,13 +153,13 @@ export class Room {
   }
 
   setTyping(user, now) {
+    for (const [other, until] of this.typing) if (until <= now) this.typing.delete(other);
     this.typing.set(user, now + TYPING_MS);
   }
 
   // Those who type, but for whoever has stopped.
   typingUsers(now) {
-    for (const [user, until] of this.typing) if (until <= now) this.typing.delete(user);
-    return [...this.typing.keys()];
+    return [...this.typing].filter(([, until]) => until > now).map(([user]) => user);
   }
 
   // What hasn't been seen

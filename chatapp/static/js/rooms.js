@@ -31,14 +31,16 @@ export class Rooms {
   listen() {
     const on = (event, listener) => this.#connection.on(event, listener);
     on("newmsg", (said, number) => this.#receive(parseEntry(said, number)));
-    on("userTyping", (change) => {
-      const { room, user } = parsePeopleEvent(change, { user: isString });
-      this.#changeRoom(room, (found) => found.setTyping(user, Date.now()));
+    on("userTyping", (told) => {
+      const { room: name, user } = parsePeopleEvent(told, { user: isString });
+      const room = this.#joinedRoom(name);
+      if (room) this.#store.change(() => room.setTyping(user, Date.now()));
     });
     const onPeople = (event, fields, toChange) =>
       on(event, (told) => {
         const change = parsePeopleEvent(told, fields);
-        this.#changeRoom(change.room, (room) => room.applyPeopleChange(toChange(change)) || this.#sync.join(room, true));
+        const room = this.#joinedRoom(change.room);
+        if (room) this.#changePeople(room, toChange(change));
       });
     onPeople("userJoined", { user: isString }, ({ user }) => ({ joined: user }));
     onPeople("userLeft", { user: isString }, ({ user }) => ({ left: user }));
@@ -74,9 +76,20 @@ export class Rooms {
   // All up to the newest has been seen.
   markRead(room) {
     if (room.lastRead === room.lastId) return;
-    room.trim();
-    this.#store.change(() => (room.lastRead = room.lastId));
+    this.#store.change(() => {
+      room.trim();
+      room.lastRead = room.lastId;
+    });
     this.#saveSoon();
+  }
+
+  // The line "new" stands after what has been read.
+  placeDivider(room) {
+    this.#store.change(() => (room.dividerAfter = room.lastRead));
+  }
+
+  removeDivider(room) {
+    this.#store.change(() => (room.dividerAfter = null));
   }
 
   // After a new connection nobody is anywhere; the room in view comes first.
@@ -131,18 +144,27 @@ export class Rooms {
     return room.name === LOBBY || this.#store.state.me.name !== "";
   }
 
-  #changeRoom(name, change) {
+  #joinedRoom(name) {
     const room = this.#store.state.rooms.get(name);
-    if (room?.isJoined) this.#store.change(() => change(room));
+    return room?.isJoined ? room : null;
+  }
+
+  #changePeople(room, change) {
+    let isComplete;
+    this.#store.change(() => (isComplete = room.applyPeopleChange(change)));
+    if (!isComplete) this.#sync.join(room, true);
   }
 
   #receive(entry) {
-    this.#changeRoom(entry.room, (room) => {
-      const isNew = entry.id > room.lastId;
-      const hasAll = room.receive(entry);
-      if (!hasAll) this.#sync.fillGap(room);
-      if (room.name !== this.#store.state.view) room.trim();
-      if (isNew && room.isLoaded) this.#onMessage(room, entry);
+    const room = this.#joinedRoom(entry.room);
+    if (!room) return;
+    const isNew = entry.id > room.lastId;
+    let isComplete;
+    this.#store.change(({ view }) => {
+      isComplete = room.receive(entry);
+      if (room.name !== view) room.trim();
     });
+    if (!isComplete) this.#sync.fillGap(room);
+    if (isNew && room.isLoaded) this.#onMessage(room, entry);
   }
 }

@@ -72,11 +72,12 @@ export class Session {
   }
 
   #onClaimed({ user, token }) {
-    const { me, rooms } = this.#store.state;
-    if (me.name && me.name !== user) rooms.forEach((room) => room.addFormerName(me.name));
+    this.#store.change(({ me, rooms }) => {
+      if (me.name && me.name !== user) rooms.forEach((room) => room.addFormerName(me.name));
+    });
     this.#identity.setName(user, token);
     this.#rooms.restore(user);
-    this.#store.change(() => Object.assign(me, { name: user, requested: user, refusal: "" }));
+    this.#store.change(({ me }) => Object.assign(me, { name: user, requested: user, refusal: "" }));
   }
 
   // A rename that is refused leaves the name that one has; one that was lost meanwhile is asked for.

@@ -27,7 +27,8 @@ export class Conversation {
   #rendered = new Map(); // rows by key: {fingerprint, element}
   #renderKey = "";
 
-  // `actions`: mention(user), retry(item), remove(item), loadOlder(room), markRead(room).
+  // `actions`: mention(user), retry(item), remove(item), loadOlder(room), markRead(room),
+  // placeDivider(room), removeDivider(room).
   constructor(list, jumpButton, actions) {
     this.#list = list;
     this.#jumpButton = jumpButton;
@@ -73,11 +74,6 @@ export class Conversation {
     });
   }
 
-  // On return to the window, "new" stands where one left it.
-  left() {
-    if (this.#room) this.#room.dividerAfter = this.#room.lastRead;
-  }
-
   jumpToEnd() {
     this.#to = Infinity;
     this.#isAtEnd = true;
@@ -86,7 +82,7 @@ export class Conversation {
   }
 
   #openRoom(room) {
-    if (this.#room) this.#room.dividerAfter = null;
+    if (this.#room) this.#actions.removeDivider(this.#room);
     this.#room = room;
     this.#epoch = null;
     this.#rendered.clear();
@@ -100,7 +96,7 @@ export class Conversation {
   // What hasn't been read begins in view, if there's much of it.
   #placeAtDivider(room) {
     if (!room.isLoaded || room.lastRead === null || room.lastRead >= room.lastId) return;
-    room.dividerAfter = room.lastRead;
+    this.#actions.placeDivider(room);
     const first = room.entries.findIndex(({ id }) => id > room.lastRead);
     this.#from = room.entries[Math.max(0, first - WINDOW_ENTRIES / 2)].id;
     this.#to = room.entries[first + WINDOW_ENTRIES / 2]?.id ?? Infinity;

@@ -1,0 +1,62 @@
+// Stand-ins for what a browser and a server give the page's modules: for the tests in tests/js.
+import assert from "node:assert/strict";
+import { SafeStorage } from "../../chatapp/static/js/storage.js";
+import { Store } from "../../chatapp/static/js/store.js";
+
+// A SafeStorage that keeps its items in memory.
+export function memoryStorage() {
+  const items = new Map();
+  return new SafeStorage(() => ({ getItem: (name) => items.get(name) ?? null, setItem: (name, text) => items.set(name, text) }));
+}
+
+// A connection on which the test plays the server: `answers` holds what each event is answered with,
+// a value or a function of its arguments; `deliver(event, …)` is what the server sends by itself.
+export class FakeConnection {
+  isConnected = true;
+  answers = {};
+  #listeners = {};
+
+  on(event, listener) {
+    this.#listeners[event] = listener;
+  }
+
+  deliver(event, ...args) {
+    this.#listeners[event](...args);
+  }
+
+  async request(event, parse, ...args) {
+    const answer = this.answers[event] ?? null;
+    const given = typeof answer === "function" ? await answer(...args) : answer;
+    return given === null ? null : parse(given);
+  }
+}
+
+// A store that fails the test if a room is changed outside `change`.
+export class GuardedStore extends Store {
+  #known;
+  #depth = 0;
+
+  constructor(state) {
+    super(state, () => {});
+    this.#known = snapshot(state);
+  }
+
+  change(mutate) {
+    if (this.#depth === 0) this.check();
+    this.#depth += 1;
+    super.change(mutate);
+    this.#depth -= 1;
+    this.#known = snapshot(this.state);
+  }
+
+  check() {
+    assert.deepEqual(snapshot(this.state), this.#known, "a room was changed outside store.change");
+  }
+}
+
+function snapshot({ rooms }) {
+  return [...rooms.values()].map((room) => {
+    const ownedNames = ["Ann", "Anna"].filter((user) => room.isOwn({ user, id: 0 }, ""));
+    return structuredClone({ ...room, ownedNames });
+  });
+}
