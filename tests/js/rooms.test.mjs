@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
 import { LOBBY, Rooms } from "../../chatapp/static/js/rooms.js";
@@ -97,3 +98,18 @@ for (const [what, act] of Object.entries(actions)) {
     store.check();
   });
 }
+
+test("a room joined while a name is claimed stays joined", async () => {
+  let answerName, answerJoin;
+  connection.answers.setUsername = () => new Promise((resolve) => (answerName = resolve));
+  connection.answers.join = ({ room }) => (room === "den" ? new Promise((resolve) => (answerJoin = resolve)) : page(1, 0, { room }));
+  session.onConnected();
+  rooms.open("den");
+  answerName({ ok: true, user: "Ann", token: "t" });
+  await settled();
+  connection.deliver("newmsg", ...said(4));
+  answerJoin(page(1, 3));
+  await settled();
+  assert.ok(den().isJoined);
+  assert.deepEqual(den().entries.map(({ id }) => id), [1, 2, 3, 4]);
+});

@@ -31,6 +31,11 @@ export class RoomSync {
     return joining;
   }
 
+  // Whether a join on this connection waits for its answer.
+  isJoining(room) {
+    return this.#joining.has(room);
+  }
+
   // The older messages of a room, before those that are here.
   async loadOlder(room) {
     if (room.hasOlder) await this.#readExclusively(room, () => this.#readOlder(room));

@@ -95,7 +95,7 @@ export class Rooms {
   // After a new connection nobody is anywhere; the room in view comes first.
   async joinAll() {
     const { rooms, view } = this.#store.state;
-    this.#store.change(() => rooms.forEach((room) => (room.isJoined = false)));
+    this.#store.change(() => rooms.forEach((room) => (room.isJoined = this.#sync.isJoining(room))));
     const inOrder = [...rooms.values()].sort((a, b) => (b.name === view) - (a.name === view));
     for (const room of inOrder) {
       // What is odd in one is no reason to stay out of the others.
