@@ -1,37 +1,30 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalName, Identity, randomId } from "../../chatapp/static/js/identity.js";
-import { SafeStorage } from "../../chatapp/static/js/storage.js";
-
-// A browser's storage in memory.
-function memory() {
-  const items = new Map();
-  const place = { getItem: (name) => items.get(name) ?? null, setItem: (name, text) => items.set(name, text) };
-  return new SafeStorage(() => place);
-}
+import { memoryStorage } from "../support/page.mjs";
 
 let ids = 0;
 const nextId = () => `id ${(ids += 1)}`;
-const opened = (browser = memory(), tab = memory()) => new Identity(browser, tab, nextId);
+const opened = (browser = memoryStorage(), tab = memoryStorage()) => new Identity(browser, tab, nextId);
 
 test("a new window has no name", () => {
   assert.equal(opened().name, "");
 });
 
 test("a name outlives a reload of the window", () => {
-  const [browser, tab] = [memory(), memory()];
+  const [browser, tab] = [memoryStorage(), memoryStorage()];
   opened(browser, tab).setName("Ann", "t");
   assert.equal(opened(browser, tab).name, "Ann");
 });
 
 test("another window of the same browser doesn't go by the name", () => {
-  const browser = memory();
+  const browser = memoryStorage();
   opened(browser).setName("Ann", "t");
   assert.equal(opened(browser).name, "");
 });
 
 test("another window of the same browser has the token", () => {
-  const browser = memory();
+  const browser = memoryStorage();
   opened(browser).setName("Ann", "t");
   assert.equal(opened(browser).tokenOf("Ann"), "t");
 });
@@ -51,7 +44,7 @@ for (const name of ["__proto__", "constructor", "toString", "hasOwnProperty"]) {
     assert.equal(opened().tokenOf(name), "");
   });
   test(`${name} is a name like any other`, () => {
-    const [browser, tab] = [memory(), memory()];
+    const [browser, tab] = [memoryStorage(), memoryStorage()];
     opened(browser, tab).setName(name, "t");
     assert.equal(opened(browser, tab).tokenOf(name), "t");
   });
@@ -64,13 +57,13 @@ test("a name given without a token has none", () => {
 });
 
 test("a name that another window took is in another window", () => {
-  const browser = memory();
+  const browser = memoryStorage();
   opened(browser).setName("Ann", "t");
   assert.ok(opened(browser).isUsedInOtherTab("Ann"));
 });
 
 test("one's own name isn't in another window, after a reload either", () => {
-  const [browser, tab] = [memory(), memory()];
+  const [browser, tab] = [memoryStorage(), memoryStorage()];
   opened(browser, tab).setName("Ann", "t");
   assert.ok(!opened(browser, tab).isUsedInOtherTab("Ann"));
 });
@@ -80,7 +73,7 @@ test("a name that nobody had isn't in another window", () => {
 });
 
 test("the last name is the one given last, whichever window it was", () => {
-  const browser = memory();
+  const browser = memoryStorage();
   opened(browser).setName("Ann", "t", 2);
   opened(browser).setName("Bo", "t", 3);
   opened(browser).setName("Cy", "t", 1);
@@ -92,7 +85,7 @@ test("a browser that had no name has no last one", () => {
 });
 
 test("a name that is forgotten is gone after a reload", () => {
-  const [browser, tab] = [memory(), memory()];
+  const [browser, tab] = [memoryStorage(), memoryStorage()];
   const identity = opened(browser, tab);
   identity.setName("Ann", "t");
   identity.clearName();
@@ -114,16 +107,16 @@ test("the twenty names given last are kept", () => {
 });
 
 test("what is damaged in the browser's storage counts as not there", () => {
-  const browser = memory();
+  const browser = memoryStorage();
   browser.write("chat.names", { ann: null, bo: 1, cy: { name: "Cy", token: 5, at: 1 }, di: { name: "Di", token: "t" } });
   const identity = opened(browser);
   assert.deepEqual([identity.lastName, ...["Ann", "Bo", "Cy", "Di"].map((name) => identity.tokenOf(name))], ["", "", "", "", ""]);
 });
 
 test("a damaged name of the window is none", () => {
-  const tab = memory();
+  const tab = memoryStorage();
   tab.write("chat.me", { name: 5, tab: {} });
-  assert.equal(opened(memory(), tab).name, "");
+  assert.equal(opened(memoryStorage(), tab).name, "");
 });
 
 for (const [one, other] of [

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
-import { mentions, parseBlocks, parseInline } from "../../chatapp/static/js/markdown.js";
+import { mentions, parseBlocks } from "../../chatapp/static/js/markdown.js";
 
 // Inline parts in short: text as it is, others as [kind, text or children].
 const short = (parts) =>
   parts.map((part) => (part.kind === "text" ? part.text : [part.kind, part.children ? short(part.children) : part.text]));
+// The inline parts of a text that is one paragraph.
+const parseInline = (text, ownName) => parseBlocks(text, ownName)[0].children;
 const blocksInShort = (text) =>
   parseBlocks(text).map(({ kind, children, text: code, language }) => (kind === "block" ? [kind, language, code] : [kind, ...short(children)]));
 

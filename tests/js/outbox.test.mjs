@@ -2,16 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
 import { Outbox } from "../../chatapp/static/js/outbox.js";
-import { SafeStorage } from "../../chatapp/static/js/storage.js";
 import { Store } from "../../chatapp/static/js/store.js";
-
-function memory() {
-  const items = new Map();
-  return new SafeStorage(() => ({ getItem: (name) => items.get(name) ?? null, setItem: (name, text) => items.set(name, text) }));
-}
+import { memoryStorage } from "../support/page.mjs";
 
 // An outbox whose server answers what `answers` has, one after the other; then it takes everything.
-function opened({ answers = [], storage = memory() } = {}) {
+function opened({ answers = [], storage = memoryStorage() } = {}) {
   const said = [];
   const waits = [];
   const sendMessage = async (room, message, key) => {
@@ -186,7 +181,7 @@ test("a message that is removed while it's sent doesn't come back", async () => 
 });
 
 test("an answer that is odd is thrown, and the message waits", async () => {
-  const storage = memory();
+  const storage = memoryStorage();
   storage.write("chat.unsent", [{ room: "den", message: "a", key: "key-0001" }]);
   const { outbox } = opened({ storage, answers: [new Error("odd")] });
   await assert.rejects(outbox.flush("den"), /odd/);
@@ -194,7 +189,7 @@ test("an answer that is odd is thrown, and the message waits", async () => {
 });
 
 test("after an odd answer messages can be sent again", async () => {
-  const storage = memory();
+  const storage = memoryStorage();
   storage.write("chat.unsent", [{ room: "den", message: "a", key: "key-0001" }]);
   const { outbox } = opened({ storage, answers: [new Error("odd")] });
   await outbox.flush("den").catch(() => {});
@@ -224,7 +219,7 @@ test("what was sent doesn't come back after a reload", async () => {
 });
 
 test("what is damaged in the storage is left out", () => {
-  const storage = memory();
+  const storage = memoryStorage();
   storage.write("chat.unsent", [null, 1, { room: "den" }, { room: "den", message: "a", key: "key-0001", state: "failed" }]);
   assert.deepEqual(opened({ storage }).outbox.items, [{ room: "den", message: "a", key: "key-0001", state: "waiting" }]);
 });

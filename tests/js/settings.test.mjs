@@ -1,8 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { validSettings } from "../../chatapp/static/js/settings.js";
+import { Settings } from "../../chatapp/static/js/settings.js";
+import { Store } from "../../chatapp/static/js/store.js";
+import { memoryStorage } from "../support/page.mjs";
 import { LANGUAGES } from "../../chatapp/static/js/i18n.js";
 
+globalThis.window = { addEventListener() {}, applyAppearance() {} };
+
+// The settings of a browser that has stored `items`.
+function validSettings(items) {
+  const [store, storage] = [new Store({}, () => {}), memoryStorage()];
+  storage.write("chat.settings", items);
+  new Settings(store, storage);
+  return store.state.settings;
+}
 const DEFAULTS = validSettings({});
 
 test("what was never set is as the device and the browser have it, and silent", () => {

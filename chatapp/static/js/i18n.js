@@ -23,19 +23,18 @@ export function matchLanguage(wanted) {
   return codes.find((code) => Object.hasOwn(LANGUAGES, code)) ?? "en";
 }
 
-export async function loadLanguage(code) {
-  setCatalogue(code, (await import(`./words/${code}.js`)).default);
-}
-
-export function setCatalogue(code, catalogue) {
+// `load(code)` resolves to the language's catalogue.
+export async function loadLanguage(code, load = importCatalogue) {
+  words = await load(code);
   language = code;
-  words = catalogue;
   plurals = new Intl.PluralRules(code);
   numbers = new Intl.NumberFormat(code);
   lists = new Intl.ListFormat(code, { type: "conjunction" });
   days = new Intl.DateTimeFormat(code, DAY);
   setClock("language");
 }
+
+const importCatalogue = async (code) => (await import(`./words/${code}.js`)).default;
 
 // `chosen`: "12", "24", or as the language has it.
 export function setClock(chosen) {
@@ -72,7 +71,7 @@ function formatValue(value) {
 }
 
 // FIRST STRONG ISOLATE and POP DIRECTIONAL ISOLATE (UAX 9, section 2.5), unless they're there.
-export function isolate(text) {
+function isolate(text) {
   return text.startsWith("\u2068") ? text : `\u2068${text}\u2069`;
 }
 

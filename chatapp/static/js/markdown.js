@@ -42,7 +42,7 @@ const INLINE = [
 
 const SPECIAL = /[`*_@]|https?:/i;
 
-export function parseInline(text, ownName = "", depth = 0) {
+function parseInline(text, ownName = "", depth = 0) {
   if (!SPECIAL.test(text)) return text ? [{ kind: "text", text }] : [];
   const parts = [];
   const plain = (from, to) => to > from && parts.push({ kind: "text", text: text.slice(from, to) });

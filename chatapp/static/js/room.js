@@ -4,7 +4,7 @@ import { mentions } from "./markdown.js";
 
 const MAX_ENTRIES = 2000; // while the newest are read; whoever reads older ones keeps them all
 const MAX_NOTES = 50;
-export const TYPING_MS = 6000;
+const TYPING_MS = 6000;
 
 export class Room {
   entries = []; // by number, oldest first

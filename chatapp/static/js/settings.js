@@ -22,9 +22,9 @@ const DEFAULTS = {
 };
 
 // What is storage, where it is what it should be; for the rest the defaults.
-export function validSettings(storage) {
+function validSettings(stored) {
   const settings = { ...DEFAULTS };
-  for (const [name, value] of Object.entries(storage)) {
+  for (const [name, value] of Object.entries(stored)) {
     if (isValid(name, value)) settings[name] = value;
   }
   const ignored = Array.isArray(settings.ignored) ? settings.ignored : [];
