@@ -1,4 +1,5 @@
-// Colours, text size and space, before anything is painted; so this script is no module.
+// Applies colours, text size and spacing before the first paint. A module would run too late, so this
+// is a plain script.
 (() => {
   const root = document.documentElement;
   window.applyAppearance = ({ theme, size, compact }) => {

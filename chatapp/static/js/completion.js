@@ -1,7 +1,7 @@
-// `@an` and Tab completes a name, `:smi` and Tab an emoji; Tab again takes the next one.
+// Finds completions of user names (`@an`) and of emoji shortcodes (`:smi`).
 const MAX_CANDIDATES = 20;
 
-// What stands before the caret and can be completed: {start, kind, prefix}, or null.
+// The prefix before the caret that can be completed: {start, kind, prefix}, or null.
 export function findCompletion(text, caret) {
   const before = text.slice(0, caret);
   const found = /(?:^|[\s(])(@([^\s@]{1,32})|:([\w+-]{2,32}))$/u.exec(before);
@@ -11,7 +11,7 @@ export function findCompletion(text, caret) {
   return name === undefined ? { start, kind: "emoji", prefix: emoji } : { start, kind: "name", prefix: name };
 }
 
-// Names that begin with `prefix`, then those of which another word does.
+// The names that begin with `prefix`, then those with another word that does.
 export function matchNames(prefix, users) {
   const needle = prefix.toLowerCase();
   const isFirst = (name) => name.toLowerCase().startsWith(needle);
@@ -27,7 +27,7 @@ export function matchEmoji(prefix, table) {
   return names.sort((a, b) => a.length - b.length || a.localeCompare(b)).slice(0, MAX_CANDIDATES);
 }
 
-// Where the text before the caret ends in `:name:`, its emoji: {start, emoji}; else null.
+// The emoji for a `:shortcode:` that ends at the caret: {start, emoji}, or null.
 export function findShortcode(text, caret, table) {
   const found = /(?:^|[^\w`])(:([\w+-]{1,40}):)$/u.exec(text.slice(0, caret));
   if (!found || !Object.hasOwn(table, found[2])) return null;
@@ -36,7 +36,7 @@ export function findShortcode(text, caret, table) {
 
 const CODE_OR_SHORTCODES = /(`+)[^]*?(?:\1(?!`)|$)|(^|[\s("'])((?::[\w+-]{1,40}:)+)(?![\w:])/g;
 
-// The text with each `:name:` in it that is an emoji's, where it stands apart and isn't code.
+// Replace each `:shortcode:` that stands apart and outside code.
 export function replaceShortcodes(text, table) {
   const emoji = (whole, name) => (Object.hasOwn(table, name) ? table[name] : whole);
   return text.replace(CODE_OR_SHORTCODES, (whole, code, before, names) =>

@@ -1,18 +1,19 @@
-// The page's connection to the server, and when it's tried again. It's begun while the rest of the
-// page is still on its way.
+// The page's connection to the server, with its reconnection delays. Importing this module connects,
+// so that the handshake runs while the other modules still load.
 import { io } from "../vendor/socket.io.esm.min.js";
 
 const ANSWER_TIMEOUT_MS = 10000;
 const INITIAL_DELAY_MS = 500;
 const MAX_DELAY_MS = 15000;
 
-// `connecting`, `connected`, `waiting` (until `retryAt`), or `away`: not to be tried by itself.
+// Its phases: `connecting`, `connected`, `waiting` (until `retryAt`), and `away`: it doesn't reconnect
+// by itself.
 class Connection {
   phase = "connecting";
   retryAt = 0;
   #socket;
   #attempts = 0;
-  #isClosing = false; // whether it is being broken off from here
+  #isClosing = false; // whether this class closes the socket itself
   #timer;
   #onChange = null;
 
@@ -35,7 +36,7 @@ class Connection {
     window.addEventListener("offline", () => this.phase === "connected" && this.reconnect());
   }
 
-  // `onChange(phase)` is called now and with each change. It isn't up before somebody follows it.
+  // Call `onChange(phase)` now and on each change. Without a subscriber the phase stays `connecting`.
   subscribe(onChange) {
     this.#onChange = onChange;
     this.#setPhase(this.#socket.connected ? "connected" : this.phase);
@@ -49,7 +50,7 @@ class Connection {
     this.#socket.on(event, listener);
   }
 
-  // An attempt that hangs, on a network that is gone, is given up for a new one.
+  // Drop a pending attempt, which may hang on a network that has gone, and start a new one.
   reconnect() {
     clearTimeout(this.#timer);
     this.#isClosing = true;
@@ -59,7 +60,7 @@ class Connection {
     this.#setPhase("connecting");
   }
 
-  // Stay away until `reconnect`.
+  // Disconnect, and stay so until `reconnect` is called.
   stop() {
     clearTimeout(this.#timer);
     this.phase = "away";
@@ -71,9 +72,9 @@ class Connection {
     if (this.isConnected) this.#socket.emit(event, ...args);
   }
 
-  // Resolves to the server's answer as `check` has it, or to null if the connection broke first.
-  // What isn't answered in time is asked again: nothing that is asked here does harm twice.
-  async request(event, check, ...args) {
+  // Resolve to the parsed answer, or to null if the connection breaks first. A request without an
+  // answer in time is sent again: all requests of the page are idempotent.
+  async request(event, parse, ...args) {
     while (this.isConnected) {
       let answer;
       try {
@@ -81,7 +82,7 @@ class Connection {
       } catch {
         continue;
       }
-      return check(answer);
+      return parse(answer);
     }
     return null;
   }

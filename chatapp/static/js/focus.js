@@ -1,14 +1,14 @@
-// Whoever works by keyboard never loses their place: where what had the focus is gone, it goes to
-// what is written in.
+// Keeps the keyboard focus on the page: when the focused element disappears, the main input gets the
+// focus.
 const TARGETS = "#message, #name, #open-room";
 
 export function focusMain() {
-  [...document.querySelectorAll(TARGETS)].find((place) => place.checkVisibility({ visibilityProperty: true }))?.focus();
+  [...document.querySelectorAll(TARGETS)].find((element) => element.checkVisibility({ visibilityProperty: true }))?.focus();
 }
 
 export function keepFocus(store) {
   let isByKeyboard = false;
-  let last = null; // what had the focus last: while it's there to be seen, it was left, not lost
+  let last = null; // the last focused element; while it's visible, the user has left it
   const restore = () => {
     const isNowhere = document.activeElement === document.body || document.activeElement === null;
     const isLost = isNowhere && last !== null && !last.checkVisibility({ visibilityProperty: true });

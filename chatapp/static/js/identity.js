@@ -1,12 +1,15 @@
-// The name that this window goes by, and the tokens by which this browser takes names back.
+// The name of this tab, and the tokens with which this browser reclaims names.
+
+const MAX_OTHER_CLAIMS = 19;
+
 export class Identity {
   name;
   #tab;
   #browserStorage;
   #tabStorage;
 
-  // `browser` keeps what all windows share, `window` what is this one's and outlives a reload;
-  // `createId()` names a window.
+  // All tabs share `browserStorage`. `tabStorage` belongs to this tab and survives a reload.
+  // `createId()` returns an id for the tab.
   constructor(browserStorage, tabStorage, createId = randomId) {
     this.#browserStorage = browserStorage;
     this.#tabStorage = tabStorage;
@@ -16,7 +19,7 @@ export class Identity {
     this.#save();
   }
 
-  // The name that this browser used last.
+  // The name that was claimed last, in any tab.
   get lastName() {
     const names = Object.values(this.#browserStorage.read("chat.names"));
     const last = names.filter(isClaim).sort((a, b) => b.at - a.at)[0];
@@ -38,7 +41,7 @@ export class Identity {
     const names = this.#browserStorage.read("chat.names");
     const claim = { name, token: token ?? "", tab: this.#tab, at: now };
     const others = Object.entries(names).filter(([key, value]) => key !== canonicalName(name) && isClaim(value));
-    const recent = others.sort(([, a], [, b]) => b.at - a.at).slice(0, 19);
+    const recent = others.sort(([, a], [, b]) => b.at - a.at).slice(0, MAX_OTHER_CLAIMS);
     this.#browserStorage.write("chat.names", Object.fromEntries([[canonicalName(name), claim], ...recent]));
   }
 
@@ -57,14 +60,14 @@ export class Identity {
   }
 }
 
-// More than this no server of ours reads (docs/wire.md, Names).
+// The server reads no longer names: 256 code points (docs/wire.md, Names).
 const isName = (value) => typeof value === "string" && value.length <= 512;
 
 function isClaim(value) {
   return isName(value?.name) && typeof value.token === "string" && Number.isFinite(value.at);
 }
 
-// As near as a browser comes to how the server compares names.
+// Fold a name for comparison. The server also folds look-alikes, which a browser can't.
 export function canonicalName(name) {
   return name.normalize("NFKC").trim().replace(/\s+/g, " ").toLowerCase();
 }

@@ -1,5 +1,5 @@
-// The page: its state, its connection and the conversation, in the order in which they're needed
-// until the first message is seen. What stands around that comes after it (panels.js).
+// Build the page: its state, the connection and the conversation. The panels around the conversation
+// are loaded after it (panels.js), so that the first message appears sooner.
 import { connection } from "./connection.js";
 import { icon } from "./dom.js";
 import { canonicalName, Identity } from "./identity.js";
@@ -23,15 +23,15 @@ const pageLanguage = document.documentElement.lang;
 const alerts = new Alerts(byId("troubles"));
 const store = new Store({
   connection: { phase: "connecting", retryAt: 0 },
-  me: { name: "", requested: "", lastUsed: "", refusal: "" }, // `requested`: the name that is to be had
+  me: { name: "", requested: "", lastUsed: "", refusal: "" }, // `requested`: the name to claim
   rooms: new Map([[LOBBY, new Room(LOBBY)]]),
-  view: null, // the room in view; null: the start page
+  view: null, // the name of the room in view, or null on the start page
   unsent: [],
   settings: {},
-  ignored: new Set(), // names as they are compared
+  ignored: new Set(), // canonical names
 });
 const { state } = store;
-let isStorageFailureReported = false; // by either of the two places
+let isStorageFailureReported = false; // both storages may fail: one alert is enough
 const reportStorageFailure = () => {
   if (!isStorageFailureReported) setTimeout(() => languageLoaded.then(() => alerts.show(translate("trouble.storage"), { isPersistent: true })));
   isStorageFailureReported = true;
@@ -66,11 +66,11 @@ const rooms = new Rooms({
 const session = new Session({ store, connection, identity, rooms });
 const router = new Router(root, view);
 
-// What the parts around the conversation build on, and what they take part in.
+// What the panels build on, and the callbacks that they replace.
 const page = {
   ...{ byId, connection, outbox, rooms, router, session, settings, store, tabStorage, alerts, wantedLanguage },
-  onMessage() {}, // a message of somebody's who isn't ignored
-  onSendFailed() {}, // one's own was refused
+  onMessage() {}, // a message from another user who isn't ignored
+  onSendFailed() {}, // the server refused an own message
   mention() {},
 };
 

@@ -1,4 +1,4 @@
-// The tree of a message (markdown.js) as nodes.
+// Makes DOM nodes of a message's tree (markdown.js).
 import { h, iconButton } from "./dom.js";
 import { translate } from "./i18n.js";
 
@@ -21,7 +21,7 @@ function renderInline(part) {
 
 function renderCode(text) {
   const button = iconButton("copy", translate("message.copy"), async () => {
-    const { copyText } = await import("./clipboard.js"); // the first message doesn't wait for it
+    const { copyText } = await import("./clipboard.js"); // not needed for the first message
     if (await copyText(text)) button.title = translate("message.copied");
     button.classList.add("is-done");
     button.setAttribute("aria-label", button.title);

@@ -1,4 +1,5 @@
-// A small, safe Markdown: text into a tree of plain objects. Drawing makes nodes of it, never HTML.
+// Parses a small subset of Markdown into a tree of plain objects. Views make nodes of it, never HTML.
+//
 //   blocks:  {kind: "text" | "quote", children} and {kind: "block", text, language}
 //   inline:  {kind: "text" | "code" | "link" | "mention", text} and {kind: "strong" | "em", children}
 
@@ -31,7 +32,8 @@ function parseLines(text, ownName) {
   return blocks.map(({ kind, lines }) => ({ kind, children: parseInline(lines.join("\n"), ownName) }));
 }
 
-// What is found first wins; what isn't closed is text. Spans are bounded, so that no text takes long.
+// The first match wins, and an unclosed mark is text. The lengths are bounded, so that no text makes a
+// pattern slow.
 const INLINE = [
   { kind: "code", pattern: /(?<!`)(`{1,3})(?!`)([^\n]{0,1000}?[^`\n])\1(?!`)/g },
   { kind: "link", pattern: /\bhttps?:\/\/[^\s<>"`\u2066-\u2069\u202a-\u202e]+/gi },
@@ -61,7 +63,7 @@ function parseInline(text, ownName = "", depth = 0) {
   return parts;
 }
 
-// Each finder remembers what it found, or that there's nothing more.
+// Each finder caches its next match, or null if there is none.
 function nextMatch(finders, text, at) {
   let first = null;
   for (const finder of finders) {
@@ -88,7 +90,7 @@ function parsePart(kind, match, ownName, depth) {
 
 const OPENING = { ")": "(", "]": "[", "}": "{" };
 
-// A link doesn't take with it the punctuation after it, nor a bracket that was open before.
+// Exclude punctuation at the end of a link, and a closing bracket that the link doesn't open.
 function trimLink(text) {
   const counts = new Map();
   for (const char of text) counts.set(char, (counts.get(char) ?? 0) + 1);
@@ -106,13 +108,13 @@ const patterns = new Map();
 function mentionPattern(name) {
   if (!patterns.has(name)) {
     const escaped = name.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
-    patterns.clear(); // there's one name at a time
+    patterns.clear(); // only the user's present name is looked up
     patterns.set(name, new RegExp(`(?<![\\p{L}\\p{N}_@])@${escaped}(?![\\p{L}\\p{N}_])`, "giu"));
   }
   return patterns.get(name);
 }
 
-// Whether it's drawn as a mention: not in code, nor in a link.
+// Whether a text shows a mention of the name. Code and links show none.
 export function mentions(text, name) {
   if (!text.includes("@") || text.search(mentionPattern(name)) < 0) return false;
   const isIn = (parts) => parts.some((part) => part.kind === "mention" || isIn(part.children ?? []));

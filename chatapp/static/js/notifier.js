@@ -1,4 +1,5 @@
-// Calls one back to the chat: the title, the icon, a sound, a desktop notification.
+// Tells the user of new messages: a count in the title and on the icon, a sound, a desktop
+// notification.
 import { mentions } from "./markdown.js";
 import { translate } from "./i18n.js";
 import { roomTitle } from "./views/room-list.js";
@@ -15,7 +16,7 @@ export class Notifier {
   #soundPlayedAt = -Infinity;
   #open;
 
-  // `open(room)` brings a room into view.
+  // `open(name)` shows a room.
   constructor(store, { title, icon, open }) {
     this.#store = store;
     this.#title = title;
@@ -27,8 +28,8 @@ export class Notifier {
 
   onMessage(room, { user, message }) {
     const { me, settings, view } = this.#store.state;
-    const isWatched = !document.hidden && view === room.name;
-    if (room.isMuted || isWatched) return;
+    const isSeen = !document.hidden && view === room.name;
+    if (room.isMuted || isSeen) return;
     if (settings.onlyMentions && !(me.name && mentions(message, me.name))) return;
     if (settings.sound) this.#playSound();
     if (settings.notices) this.#showNotification(room, user, message);
@@ -45,7 +46,7 @@ export class Notifier {
     navigator.setAppBadge?.(count).catch(() => {});
   }
 
-  // What was missed meanwhile comes all at once, and rings once.
+  // Messages that were missed arrive together: they play one sound.
   #playSound() {
     if (performance.now() - this.#soundPlayedAt < SOUND_INTERVAL_MS) return;
     this.#soundPlayedAt = performance.now();
@@ -66,7 +67,7 @@ export class Notifier {
     try {
       notification = new Notification(title, { body: message.slice(0, MAX_BODY_CHARS), tag: room.name });
     } catch {
-      return; // a phone's browser has the class, and lets no page use it
+      return; // Chrome on Android has the class, but its constructor throws
     }
     notification.onclick = () => {
       window.focus();

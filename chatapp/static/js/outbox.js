@@ -1,10 +1,10 @@
-// Messages that the server hasn't acknowledged: said in their order, each once, and storage over a lost
-// connection and a reload. Each has a key, so that to translate it again is to translate it once.
+// Messages that the server hasn't acknowledged. They are sent in order and survive a lost connection
+// and a reload. Each has a key by which the server drops duplicates (docs/wire.md, Messages).
 import { randomId } from "./identity.js";
 import { isTemporary, retryDelay } from "./wire.js";
 
 const STORAGE_KEY = "chat.unsent";
-const MAX_CHARS = 16000; // a frame's bound holds more, but for what isn't text (docs/wire.md, Bounds)
+const MAX_CHARS = 16000; // in UTF-8, at most 48,000 bytes: less than a frame's bound (docs/wire.md, Bounds)
 const KEY = /^[\w-]{8,64}$/;
 const NOT_JOINED_CODES = ["name_required", "not_in_room"];
 
@@ -18,7 +18,7 @@ export class Outbox {
   #wait;
 
   // `sendMessage(room, message, key)` resolves to the server's answer, or to null if none came;
-  // `onFailed(refusal)` is called where that is no.
+  // `onFailed(refusal)` is called when the server refuses a message for good.
   constructor(store, storage, { sendMessage, onFailed = () => {} }, wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms))) {
     this.#store = store;
     this.#storage = storage;
@@ -46,12 +46,12 @@ export class Outbox {
     this.#change((items) => items.filter((item) => item.key !== key));
   }
 
-  // One leaves the room.
+  // Drop a room's messages when the user leaves it.
   removeRoom(room) {
     this.#change((items) => items.filter((item) => item.room !== room));
   }
 
-  // Say all that waits for a room; called whenever the server may take it.
+  // Send the waiting messages of a room, one after the other.
   async flush(room) {
     if (this.#sending.has(room)) return;
     this.#sending.add(room);
@@ -67,7 +67,7 @@ export class Outbox {
     return this.items.find((item) => item.room === room && item.state === "waiting");
   }
 
-  // False if it's no use to go on now.
+  // Resolve to whether the next message may be sent now.
   async #send(item) {
     this.#update(item, { state: "sending" });
     let answer;

@@ -1,9 +1,10 @@
-// How one comes into a room: what it said is read, and merged with what is heard meanwhile.
+// Joins rooms, and reads the parts of their logs that the page lacks: what was missed while offline, a
+// gap before a new message, older messages.
 import { isTemporary, parsePage, retryDelay } from "./wire.js";
 
 const PAGE = 200;
-const OLDER_PAGE = 100; // less at once, as one reads on meanwhile
-const MAX_PAGES = 5; // that are read to fill a gap; whoever was away for longer begins at the newest
+const OLDER_PAGE = 100; // smaller than the maximum, so that the user sees the first of them sooner
+const MAX_PAGES = 5; // to fill a gap; after a longer absence the room starts again at the newest messages
 
 export class RoomSync {
   #store;
@@ -13,8 +14,8 @@ export class RoomSync {
   #joining = new Map();
   #reading = new Set();
 
-  // `onJoined(name)` is called once a room has been entered, `onMessage(room, entry)` for each message
-  // that was missed meanwhile.
+  // `onJoined(name)` is called once a room has been joined, `onMessage(room, entry)` for each message
+  // that was missed.
   constructor({ store, connection, onJoined, onMessage }) {
     this.#store = store;
     this.#connection = connection;
@@ -22,7 +23,7 @@ export class RoomSync {
     this.#onMessage = onMessage;
   }
 
-  // Enter a room, or learn anew who is in it. While that is under way, it's the same.
+  // Join a room. `isForced` asks for its users again, even while another join is running.
   join(room, isForced = false) {
     const running = this.#joining.get(room);
     if (running && !isForced) return running;
@@ -31,17 +32,17 @@ export class RoomSync {
     return joining;
   }
 
-  // Whether a join on this connection waits for its answer.
+  // Whether a join is waiting for its answer. None outlives its connection.
   isJoining(room) {
     return this.#joining.has(room);
   }
 
-  // The older messages of a room, before those that are here.
+  // Load older messages than those the room has.
   async loadOlder(room) {
     if (room.hasOlder) await this.#readExclusively(room, () => this.#readOlder(room));
   }
 
-  // What is missing between those that are here and those that were heard.
+  // Load the messages between the room's last one and those that are pending.
   fillGap(room) {
     return this.#readExclusively(room, async () => {
       const page = await this.#request("history", { room: room.name, since: room.lastId, limit: PAGE });
@@ -49,7 +50,7 @@ export class RoomSync {
     });
   }
 
-  // Nothing else is read for a room meanwhile.
+  // Call `read`, unless another read of the room's log is running.
   async #readExclusively(room, read) {
     if (this.#reading.has(room)) return;
     this.#reading.add(room);
@@ -67,7 +68,7 @@ export class RoomSync {
 
   async #join(room) {
     const since = room.isLoaded ? room.lastId : undefined;
-    this.#store.change(() => (room.isJoined = true)); // what is heard before the answer belongs here
+    this.#store.change(() => (room.isJoined = true)); // messages may arrive before the answer
     this.#reading.add(room);
     try {
       let page = await this.#request("join", { room: room.name, since });
@@ -108,7 +109,7 @@ export class RoomSync {
     if (room.epoch !== page.epoch) Object.assign(room, { epoch: page.epoch, lastRead: null });
     if (!room.isLoaded) room.hasOlder = page.more;
     room.append(page.entries);
-    room.lastRead ??= room.lastId; // what was said before one came isn't unread
+    room.lastRead ??= room.lastId; // messages from before the user's first visit aren't unread
     room.refusal = null;
     if (isAnswer && page.users.length + page.count > 0) room.setPeople(page.count, page.users);
   }

@@ -1,28 +1,28 @@
-// One room as it is known here: its log, merged by number, and who is in it.
+// One room: its log in the order of its ids, its users, and what the user has read.
 import { canonicalName } from "./identity.js";
 import { mentions } from "./markdown.js";
 
-const MAX_ENTRIES = 2000; // while the newest are read; whoever reads older ones keeps them all
+const MAX_ENTRIES = 2000; // in memory, unless the user is reading older ones
 const MAX_NOTES = 50;
 const TYPING_MS = 6000;
 
 export class Room {
-  entries = []; // by number, oldest first
+  entries = []; // by id, oldest first
   epoch = null;
   hasOlder = false;
   isJoined = false;
-  isLoaded = false; // whether its log has been read at all
+  isLoaded = false; // whether a page of the log has been read
   count = 0;
   users = new Set();
-  typing = new Map(); // by name, until when
-  notes = []; // who came and went, canonicalName together, after which entry
-  lastRead = null; // the number up to which all was seen, once it's known
-  dividerAfter = null; // where the line "new" is
+  typing = new Map(); // names to the time at which they expire
+  notes = []; // users who joined, left or were renamed; one note after an entry
+  lastRead = null; // the id of the last entry that the user has seen, if known
+  dividerAfter = null; // the id of the entry before the "new" divider
   isMuted = false;
   refusal = null;
-  #pending = new Map();
+  #pending = new Map(); // entries received while earlier ones are missing, by id
   #keys = new Set();
-  #formerNames = []; // names that one had here, and the newest entry at that time
+  #formerNames = []; // the user's earlier names, each with the last entry that may be under it
 
   constructor(name) {
     this.name = name;
@@ -36,12 +36,12 @@ export class Room {
     return this.entries[0]?.id ?? 0;
   }
 
-  // Whether an entry is one's own: by one's name, or by one that one had when it was said.
+  // Whether the user sent an entry, under the present name or a former one.
   isOwn({ user, id }, ownName) {
     return user === ownName || this.#formerNames.some(({ name, until }) => user === name && id <= until);
   }
 
-  // One goes by another name from here on.
+  // The user is about to be renamed from `name`.
   addFormerName(name) {
     this.#formerNames.push({ name, until: this.lastId });
   }
@@ -57,7 +57,7 @@ export class Room {
     return this.#keys.has(key);
   }
 
-  // What a page of the log says that begins after `last`, or is the newest.
+  // Add a page of the log that begins after `lastId`, or ends with the newest entry.
   append(entries) {
     for (const entry of entries) if (entry.id > this.lastId) this.#add(entry);
     this.#applyPending();
@@ -71,7 +71,7 @@ export class Room {
     this.hasOlder = more;
   }
 
-  // An entry is heard. False if others before it are missing here, and must be asked for.
+  // Add an entry that the server sent. Return false if earlier ones are missing and must be loaded.
   receive(entry) {
     this.typing.delete(entry.user);
     if (entry.id <= this.lastId) return true;
@@ -80,7 +80,7 @@ export class Room {
     return !this.isLoaded || this.#pending.size === 0;
   }
 
-  // Keep the newest only. Whoever comes to where they end asks for older ones.
+  // Drop old entries. They are loaded again when the user scrolls up to them.
   trim(most = MAX_ENTRIES) {
     if (this.entries.length <= most) return;
     this.entries = this.entries.slice(-most / 2);
@@ -101,14 +101,15 @@ export class Room {
     if (entry.key) this.#keys.add(entry.key);
   }
 
-  // People
+  // Users
 
   setPeople(count, users) {
     this.count = count;
     this.users = new Set(users);
   }
 
-  // False if the names known were not all: a crowd that is none any more; they must be asked for.
+  // Apply one change. Return false if `users` is incomplete and must be loaded: the room was too large
+  // for a list of its users, and no longer is.
   applyPeopleChange({ joined, left, from, to, count }) {
     const isComplete = count !== undefined || this.users.size === this.count;
     if (joined !== undefined && !this.users.has(joined)) this.#addUser(joined);
@@ -137,7 +138,7 @@ export class Room {
     if (!note.joined.delete(user)) note.left.add(user);
   }
 
-  // Who has just joined, did so under the new name.
+  // A user in the note's `joined` is shown there under the new name.
   #renameUser(from, to) {
     const note = this.#currentNote();
     if (note.joined.delete(from)) note.joined.add(to);
@@ -157,12 +158,12 @@ export class Room {
     this.typing.set(user, now + TYPING_MS);
   }
 
-  // Those who type, but for whoever has stopped.
+  // The users who type at the time `now`.
   typingUsers(now) {
     return [...this.typing].filter(([, until]) => until > now).map(([user]) => user);
   }
 
-  // What hasn't been seen
+  // Unread messages
 
   countUnread(ownName, ignored) {
     if (!this.isLoaded || this.lastRead === null) return 0;

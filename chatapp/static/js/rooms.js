@@ -1,4 +1,5 @@
-// The rooms that one is in: opened, left, and remembered for one's name.
+// The user's rooms: opens, joins and leaves them, applies the server's events to them, and stores them
+// by the user's name.
 import { RoomSync } from "./room-sync.js";
 import { canonicalName } from "./identity.js";
 import { Room } from "./room.js";
@@ -18,7 +19,7 @@ export class Rooms {
   #onMessage;
   #saveTimer;
 
-  // `onJoined(name)` is called once a room has been entered, `onMessage(room, entry)` for each message.
+  // `onJoined(name)` is called once a room has been joined, `onMessage(room, entry)` for each message.
   constructor({ store, connection, storage, onJoined, onMessage }) {
     this.#store = store;
     this.#connection = connection;
@@ -48,7 +49,7 @@ export class Rooms {
     onPeople("presence", { count: isUnsignedInteger }, ({ count }) => ({ count }));
   }
 
-  // The room of that name, which one is in from now on.
+  // Add the room to the user's rooms, and join it if possible now.
   open(name) {
     const { rooms } = this.#store.state;
     if (!rooms.has(name)) {
@@ -73,7 +74,7 @@ export class Rooms {
     this.#saveSoon();
   }
 
-  // All up to the newest has been seen.
+  // The user has seen all messages of a room.
   markRead(room) {
     if (room.lastRead === room.lastId) return;
     this.#store.change(() => {
@@ -83,7 +84,7 @@ export class Rooms {
     this.#saveSoon();
   }
 
-  // The line "new" stands after what has been read.
+  // Show the "new" divider after the last message read.
   placeDivider(room) {
     this.#store.change(() => (room.dividerAfter = room.lastRead));
   }
@@ -92,13 +93,13 @@ export class Rooms {
     this.#store.change(() => (room.dividerAfter = null));
   }
 
-  // After a new connection nobody is anywhere; the room in view comes first.
+  // Join all rooms after a new connection, the room in view first.
   async joinAll() {
     const { rooms, view } = this.#store.state;
     this.#store.change(() => rooms.forEach((room) => (room.isJoined = this.#sync.isJoining(room))));
     const inOrder = [...rooms.values()].sort((a, b) => (b.name === view) - (a.name === view));
     for (const room of inOrder) {
-      // What is odd in one is no reason to stay out of the others.
+      // An error in one room must not keep the user out of the others.
       if (this.#mayJoin(room) && !room.isJoined) await this.#sync.join(room).catch(reportError);
     }
   }
@@ -107,7 +108,7 @@ export class Rooms {
     return this.#sync.loadOlder(room);
   }
 
-  // The rooms that a name was in, in this browser; those that one is in now are kept for it, too.
+  // Add the rooms that this browser has stored for a name, and store the present ones for it.
   restore(user) {
     const kept = this.#storage.read(STORAGE_KEY)[canonicalName(user)];
     this.#saveSoon();
@@ -124,7 +125,7 @@ export class Rooms {
     });
   }
 
-  // Soon, as a crowd's messages are seen one after the other.
+  // Delay the write: in a busy room each message is marked as read at once.
   #saveSoon() {
     this.#saveTimer ??= setTimeout(() => this.#save(), SAVE_DELAY_MS);
   }

@@ -1,11 +1,11 @@
-// The address is the room in view: `/` the start page, `/r/NAME` a room.
+// Maps addresses to views: `/` is the start page, `/r/NAME` a room.
 import { ROOM } from "./rooms.js";
 
 export class Router {
   #root;
   #show;
 
-  // `root`: the path under which the chat is served; `show(room)`: null for the start page.
+  // `root` is the path under which the chat is served. `show(room)` gets null for the start page.
   constructor(root, show) {
     this.#root = root;
     this.#show = show;

@@ -1,17 +1,16 @@
-// What stands in the conversation, row by row: derived from a room's entries, its notes of who came
-// and went, and what isn't sent yet. A row has a `key` of its own, and a `fingerprint`: while that stays the
-// same, it is drawn the same.
+// Derives the rows of the conversation from a room's entries and notes and the unsent messages. A row
+// has a unique `key` and a `fingerprint`: a row with the same fingerprint renders the same.
 import { canonicalName } from "./identity.js";
 import { startOfDay } from "./i18n.js";
 
 const GROUP_MS = 5 * 60 * 1000;
 
-// Rows of the entries from index `from` up to `to`.
+// The rows for the entries from index `from` up to, but not including, `to`.
 export function buildRows(room, { from, to, ownName, ignored, unsent }) {
   const rows = [];
   const notes = new Map(room.notes.filter(hasChanges).map((note) => [note.after, note]));
   const add = (row) => rows.push(row);
-  let previous = null; // the message before, where nothing stands between
+  let previous = null; // the message directly above
   let day = null;
   let hasDivider = false;
   if (from === 0 && room.isLoaded && !room.hasOlder) add({ kind: "beginning", key: "beginning", fingerprint: "" });
@@ -50,7 +49,7 @@ function messageRow(entry, previous, isOwn) {
   return { kind: "message", key: `${entry.id}`, fingerprint: `${isFirst} ${isOwn}`, entry, isFirst, isOwn };
 }
 
-// Who came and went again is no news.
+// A note is empty again if all its users left after they joined.
 const hasChanges = ({ joined, left, renamed }) => joined.size + left.size + renamed.length > 0;
 
 function noteRow(note) {

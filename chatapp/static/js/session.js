@@ -1,4 +1,5 @@
-// Who one is here: takes a name, keeps it over lost connections, and gives way to another tab.
+// The user's session: claims a name, claims it again after a reconnection, and stops when another tab
+// takes the name over.
 import { translateRefusal } from "./i18n.js";
 import { isTemporary, parseNameAnswer, parseRefused, retryDelay } from "./wire.js";
 
@@ -7,7 +8,7 @@ export class Session {
   #connection;
   #identity;
   #rooms;
-  #isUserRequest = false; // whether the person asked for the name just now, and not the page by itself
+  #isUserRequest = false; // whether the pending claim comes from the user, not from a reconnection
 
   constructor({ store, connection, identity, rooms }) {
     this.#store = store;
@@ -33,26 +34,26 @@ export class Session {
     else this.#rooms.joinAll();
   }
 
-  // The person asks for a name, or for another.
+  // Claim a name that the user has entered, or a new one.
   setName(name) {
     this.#isUserRequest = true;
     this.#store.change(({ me }) => Object.assign(me, { requested: name, refusal: "" }));
     return this.#claim(name);
   }
 
-  // "You're chatting in another tab": no longer.
+  // Take the name back from another tab.
   resume() {
     this.#isUserRequest = true;
     this.#connection.reconnect();
   }
 
-  // Resolves to whether the name is one's own now.
+  // Resolve to whether the server gave the name.
   async #claim(name) {
     const token = this.#identity.tokenOf(name);
     const answer = await this.#connection
       .request("setUsername", parseNameAnswer, name, { token, hold: true })
       .catch((error) => this.#onInvalidAnswer(error));
-    if (answer === null) return false; // the connection broke; the next one asks again
+    if (answer === null) return false; // the connection broke; onConnected claims again
     if (!this.#isUserRequest && isTemporary(answer)) {
       await new Promise((resume) => setTimeout(resume, retryDelay(answer)));
       return this.#claim(name);
@@ -64,7 +65,7 @@ export class Session {
     return answer.ok;
   }
 
-  // What the server said of the name makes no sense: it can be asked for again.
+  // The answer was malformed: let the user try again.
   #onInvalidAnswer(error) {
     this.#isUserRequest = false;
     this.#store.change(({ me }) => Object.assign(me, { requested: me.name }));
@@ -80,14 +81,14 @@ export class Session {
     this.#store.change(({ me }) => Object.assign(me, { name: user, requested: user, refusal: "" }));
   }
 
-  // A rename that is refused leaves the name that one has; one that was lost meanwhile is asked for.
+  // After a refused rename the user keeps the old name. After a refused reclaim the user has none.
   #onRefused(name, answer) {
     const before = this.#store.state.me.name;
     const hasName = before !== "" && this.#identity.name === before && name !== before;
     if (!hasName && !isTemporary(answer)) this.#identity.clearName();
-    const told = translateRefusal(answer, { name });
+    const refusal = translateRefusal(answer, { name });
     this.#store.change(({ me }) =>
-      Object.assign(me, { name: hasName ? before : "", requested: hasName ? before : "", refusal: told }),
+      Object.assign(me, { name: hasName ? before : "", requested: hasName ? before : "", refusal }),
     );
   }
 }

@@ -1,4 +1,4 @@
-// One's own settings, in this browser only; all its windows follow.
+// The user's settings, stored in this browser. All its tabs follow a change.
 import { canonicalName } from "./identity.js";
 import { LANGUAGES } from "./i18n.js";
 
@@ -21,7 +21,7 @@ const DEFAULTS = {
   ignored: [],
 };
 
-// What is storage, where it is what it should be; for the rest the defaults.
+// The stored settings that have valid values, and the defaults for the others.
 function validSettings(stored) {
   const settings = { ...DEFAULTS };
   for (const [name, value] of Object.entries(stored)) {

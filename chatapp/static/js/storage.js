@@ -1,11 +1,11 @@
-// What is kept in the browser. Where that is damaged, full or forbidden, it's kept in memory, and
-// `onFailure()` is told once.
+// A Storage that never throws. Damaged values read as the fallback. If the browser forbids storage or
+// it is full, values stay in memory, and `onFailure()` is called once.
 export class SafeStorage {
   #storage;
   #memory = new Map();
   #onFailure;
 
-  // `open()` gives a Storage, or throws where there may be none.
+  // `open()` returns a Storage, or throws if the browser forbids it.
   constructor(open, onFailure = () => {}) {
     this.#onFailure = onFailure;
     try {
@@ -15,7 +15,7 @@ export class SafeStorage {
     }
   }
 
-  // The object kept under `name`, or `fallback` if it's none.
+  // The object or list stored under `name`, or `fallback` if the value is of another kind.
   read(name, fallback = {}) {
     try {
       const text = this.#memory.get(name) ?? this.#storage?.getItem(name);

@@ -1,11 +1,11 @@
-// The state of the page. Views draw what it holds; whoever changes it says so here, and all views
-// subscribe together.
+// The state of the page. All changes go through `change`, and all views render the state before the
+// next frame.
 export class Store {
   #subscribers = [];
   #isScheduled = false;
   #schedule;
 
-  // `schedule(call)` has `call()` called before the page is painted next.
+  // `schedule(callback)` calls `callback` before the browser paints the next frame.
   constructor(state, schedule = beforePaint) {
     this.state = state;
     this.#schedule = schedule;
@@ -18,7 +18,7 @@ export class Store {
     this.#schedule(() => this.#notify());
   }
 
-  // Have `view(state)` called now and after every change.
+  // Call `view(state)` now, and once after the changes before each frame.
   subscribe(view) {
     this.#subscribers.push(view);
     view(this.state);
@@ -30,8 +30,8 @@ export class Store {
   }
 }
 
-// Nothing is painted in a hidden window, but its title goes on.
-function beforePaint(call) {
-  if (document.hidden) setTimeout(call);
-  else requestAnimationFrame(call);
+// A hidden window paints no frames, but its title must still be updated.
+function beforePaint(callback) {
+  if (document.hidden) setTimeout(callback);
+  else requestAnimationFrame(callback);
 }

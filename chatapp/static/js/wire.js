@@ -1,20 +1,20 @@
-// What the server says (docs/wire.md), checked for its shape. What is odd raises ProtocolError.
+// Parsers of the server's answers and events (docs/wire.md). They throw ProtocolError on a wrong shape.
 export class ProtocolError extends Error {}
 
-const MIN_RETRY_MS = 250; // bounds of how long a server may have one wait
+const MIN_RETRY_MS = 250; // bounds for `retryAfter`, whatever the server sends
 const MAX_RETRY_MS = 60000;
-const DEFAULT_RETRY_MS = 1000; // where it doesn't translate
+const DEFAULT_RETRY_MS = 1000; // for a refusal without `retryAfter`
 
 export function parseEntry(said, number) {
   check(isObject(said) && isObject(number));
   const { user, message } = said;
   const { room, id, at, key } = number;
   check([user, message, room].every(isString) && isUnsignedInteger(id) && isUnsignedInteger(at));
-  check(Math.abs(at) <= 8.64e15); // the last day that there is
+  check(Math.abs(at) <= 8.64e15); // the last day of a JavaScript Date
   return Object.freeze({ user, message, room, id, at, key: isString(key) ? key : undefined });
 }
 
-// The answer to `join` or `history`; a refusal as it is.
+// The answer to `join` or `history`. All parsers of answers return a refusal unchanged.
 export function parsePage(answer) {
   if (isRefusal(answer)) return answer;
   const { room, epoch, messages, more, count = 0, users = [] } = answer;
@@ -40,7 +40,7 @@ export function parseLeaveAnswer(answer) {
   return answer;
 }
 
-// What is told of people in a room: `fields`, by name, and how each is checked.
+// An event about users in a room. `fields` maps the name of each field to its check.
 export function parsePeopleEvent(change, fields) {
   check(isObject(change) && isString(change.room));
   for (const [name, isRight] of Object.entries(fields)) check(isRight(change[name]));
@@ -52,7 +52,7 @@ export function parseRefused(refused) {
   return refused;
 }
 
-// A refusal that time mends, and how long to wait before it's asked again, in ms.
+// Whether to repeat a refused request, and after how many milliseconds.
 export const isTemporary = ({ code }) => code === "rate_limited" || code === "unavailable";
 export const retryDelay = ({ retryAfter }) => retryAfter ?? DEFAULT_RETRY_MS;
 
@@ -71,5 +71,5 @@ export const isString = (value) => typeof value === "string";
 export const isUnsignedInteger = (value) => Number.isSafeInteger(value) && value >= 0;
 
 function check(holds) {
-  if (!holds) throw new ProtocolError("an odd answer");
+  if (!holds) throw new ProtocolError("an answer or event of the wrong shape");
 }
