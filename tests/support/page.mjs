@@ -1,4 +1,4 @@
-// Stand-ins for what a browser and a server give the page's modules: for the tests in tests/js.
+// Fakes of the browser's storage and of the server, for the tests of the page's modules in tests/js.
 import assert from "node:assert/strict";
 import { SafeStorage } from "../../chatapp/static/js/storage.js";
 import { Store } from "../../chatapp/static/js/store.js";
@@ -9,8 +9,8 @@ export function memoryStorage() {
   return new SafeStorage(() => ({ getItem: (name) => items.get(name) ?? null, setItem: (name, text) => items.set(name, text) }));
 }
 
-// A connection on which the test plays the server: `answers` holds what each event is answered with,
-// a value or a function of its arguments; `deliver(event, …)` is what the server sends by itself.
+// A connection without a server. `answers` maps each event to its answer, or to a function that returns
+// one. `deliver(event, …)` delivers an event from the server.
 export class FakeConnection {
   isConnected = true;
   answers = {};

@@ -2,6 +2,7 @@
 // are loaded after it (panels.js), so that the first message appears sooner.
 import { connection } from "./connection.js";
 import { icon } from "./dom.js";
+import { loadLanguage, matchLanguage, setClock, translate } from "./i18n.js";
 import { canonicalName, Identity } from "./identity.js";
 import { Outbox } from "./outbox.js";
 import { Room } from "./room.js";
@@ -11,10 +12,9 @@ import { Session } from "./session.js";
 import { Settings } from "./settings.js";
 import { SafeStorage } from "./storage.js";
 import { Store } from "./store.js";
-import { Conversation, createJumpButton } from "./views/conversation.js";
-import { Alerts } from "./views/status.js";
 import { parseMessageAnswer, ProtocolError } from "./wire.js";
-import { loadLanguage, matchLanguage, setClock, translate } from "./i18n.js";
+import { Alerts } from "./views/alerts.js";
+import { Conversation, createJumpButton } from "./views/conversation.js";
 
 const { root } = document.body.dataset;
 const byId = (id) => document.getElementById(id);
@@ -102,6 +102,7 @@ mountPanels(page);
 
 function view(room) {
   store.change((now) => (now.view = room));
+  document.body.dataset.view = room === null ? "start" : "room";
   byId("room").hidden = room === null;
   if (room !== null) rooms.open(room);
 }

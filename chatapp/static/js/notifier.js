@@ -1,7 +1,7 @@
 // Tells the user of new messages: a count in the title and on the icon, a sound, a desktop
 // notification.
-import { mentions } from "./markdown.js";
 import { translate } from "./i18n.js";
+import { mentions } from "./markdown.js";
 import { roomTitle } from "./views/room-list.js";
 
 const MAX_BODY_CHARS = 120;

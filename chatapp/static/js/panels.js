@@ -1,35 +1,41 @@
-// What stands around the conversation: rooms and people, the forms, settings, what calls one back.
-import { Notifier } from "./notifier.js";
+// Mounts the panels around the conversation: rooms, people, forms, settings and notifications.
 import { copyText } from "./clipboard.js";
-import { focusMain, keepFocus } from "./focus.js";
+import { keepFocus } from "./focus.js";
+import { currentLanguage, direction, loadLanguage, setClock, translate, translateRefusal } from "./i18n.js";
+import { Notifier } from "./notifier.js";
 import { newRoomName } from "./room-name.js";
 import { Announcer } from "./views/announcer.js";
+import { AwayDialog } from "./views/away-dialog.js";
 import { Composer } from "./views/composer.js";
-import { Frame, translatePage } from "./views/frame.js";
+import { ConnectionLine } from "./views/connection-line.js";
+import { Drawers } from "./views/drawers.js";
+import { EmptyRoom } from "./views/empty-room.js";
+import { NameForms } from "./views/name-forms.js";
+import { addIcons, translateTemplate } from "./views/page-template.js";
 import { PeopleList } from "./views/people-list.js";
+import { RoomHeader } from "./views/room-header.js";
 import { RoomList } from "./views/room-list.js";
 import { SettingsDialog } from "./views/settings-dialog.js";
 import { StartPage } from "./views/start-page.js";
-import { ConnectionLine, TypingLine } from "./views/status.js";
-import { currentLanguage, direction, loadLanguage, setClock, translate, translateRefusal } from "./i18n.js";
+import { TypingLine } from "./views/typing-line.js";
 
 const { title, maxChars } = document.body.dataset;
 
-// `page`: what main.js has built.
+// `page` is what main.js has built.
 export function mountPanels(page) {
-  const { byId, connection, outbox, rooms, router, session, settings, store } = page;
+  const { byId, connection, router, session, settings, store } = page;
   const { state } = store;
   followLanguage(page);
+  addIcons();
 
-  const pathOf = (room) => router.path(room);
   const announcer = new Announcer(byId("announcer"));
   const notifier = new Notifier(store, { title, icon: byId("icon"), open: (room) => router.navigate(room) });
-  const composer = makeComposer(page, announcer);
-  const mention = (user) => {
-    frame.closeDrawers(false); // behind an open one nothing can be written
+  const composer = createComposer(page, announcer);
+  const drawers = new Drawers();
+  page.mention = (user) => {
+    drawers.close(false); // an open drawer makes the composer inert
     composer.mention(user);
   };
-  page.mention = mention;
   page.onMessage = (room, entry) => {
     if (room.name === state.view) announcer.addMessage(entry);
     notifier.onMessage(room, entry);
@@ -37,20 +43,59 @@ export function mountPanels(page) {
   page.onSendFailed = (refused) => announcer.announce(translate("message.failed", { reason: translateRefusal(refused) }));
   announceConnection(store, announcer);
 
-  const frame = new Frame({
-    setName: (name) => session.setName(name),
-    resume: () => session.resume(),
+  const views = [
+    createRoomHeader(page),
+    new NameForms((name) => session.setName(name)),
+    new EmptyRoom(byId("empty")),
+    new AwayDialog(byId("away"), () => session.resume()),
+    drawers,
+    createStartPage(page),
+    new ConnectionLine(byId("connection"), () => connection.reconnect()),
+    new RoomList(byId("room-list"), (room) => router.path(room)),
+    createPeopleList(page, announcer),
+    composer,
+    new TypingLine(byId("typing")),
+    new SettingsDialog(byId("settings"), settings),
+  ];
+  byId("show-settings").addEventListener("click", () => byId("settings").showModal());
+  document.body.classList.add("is-ready"); // makes the forms visible: hidden elements can't get the focus
+  for (const each of views) store.subscribe((now) => each.render(now));
+  keepFocus(store);
+  followVisibility(page);
+}
+
+function createRoomHeader(page) {
+  const { outbox, rooms, router, store: { state } } = page;
+  return new RoomHeader({
     copyLink: () => copyLink(page),
-    mute: () => rooms.setMuted(state.rooms.get(state.view), !state.rooms.get(state.view).isMuted),
+    mute() {
+      const room = state.rooms.get(state.view);
+      rooms.setMuted(room, !room.isMuted);
+    },
     leave() {
       outbox.removeRoom(state.view);
       rooms.leave(state.view);
       router.navigate(null);
     },
-    focus: focusMain,
   });
-  const people = new PeopleList(
-    { list: byId("people-list"), counts: [byId("people-count"), byId("people-title")], truncationNote: byId("people-crowd") },
+}
+
+function createStartPage(page) {
+  const { byId, router } = page;
+  const actions = {
+    async createRoom() {
+      router.navigate(await newRoomName());
+      await copyLink(page);
+    },
+    open: (room) => router.navigate(room),
+  };
+  return new StartPage(byId("start"), actions, (room) => router.path(room));
+}
+
+function createPeopleList({ byId, mention, settings }, announcer) {
+  const counts = [byId("people-count"), byId("people-title")];
+  return new PeopleList(
+    { list: byId("people-list"), counts, truncationNote: byId("people-crowd") },
     {
       mention,
       ignore(user) {
@@ -60,39 +105,9 @@ export function mountPanels(page) {
       unignore: (user) => settings.unignore(user),
     },
   );
-  const startPage = new StartPage(
-    byId("start"),
-    {
-      async createRoom() {
-        router.navigate(await newRoomName());
-        await copyLink(page);
-      },
-      open: (room) => router.navigate(room),
-    },
-    pathOf,
-  );
-  const views = [
-    frame,
-    startPage,
-    new ConnectionLine(byId("connection"), () => connection.reconnect()),
-    new RoomList(byId("room-list"), pathOf),
-    people,
-    composer,
-    new TypingLine(byId("typing")),
-    new SettingsDialog(byId("settings"), settings),
-  ];
-  document.body.classList.add("is-ready"); // what can't be seen can't have the focus
-  for (const each of views) store.subscribe((now) => each.render(now));
-  keepFocus(store);
-
-  document.addEventListener("visibilitychange", () => {
-    const room = state.rooms.get(state.view);
-    if (document.hidden && room) rooms.placeDivider(room); // where one left off, for the return
-    else store.change(() => {});
-  });
 }
 
-function makeComposer({ byId, connection, conversation, outbox, tabStorage, alerts }, announcer) {
+function createComposer({ byId, connection, conversation, outbox, tabStorage, alerts }, announcer) {
   return new Composer({
     form: byId("message-form"),
     storage: tabStorage,
@@ -119,7 +134,7 @@ async function copyLink({ router, store, alerts }) {
   alerts.show(translate(isCopied ? "room.linkCopied" : "room.linkNotCopied"));
 }
 
-// Once when it's lost, and once when it's back.
+// Announce a lost connection once, and its return once.
 function announceConnection(store, announcer) {
   let lastPhase = "connecting";
   store.subscribe(({ connection: { phase } }) => {
@@ -133,13 +148,13 @@ function announceConnection(store, announcer) {
   });
 }
 
-// All words are said again when another language is chosen.
+// Translate the page again when the user chooses another language.
 function followLanguage({ store, wantedLanguage }) {
   const { state } = store;
   const apply = () => {
     Object.assign(document.documentElement, { lang: currentLanguage(), dir: direction() });
     setClock(state.settings.clock);
-    translatePage();
+    translateTemplate();
   };
   const wanted = () => `${wantedLanguage()} ${state.settings.clock}`;
   let applied = wanted();
@@ -150,5 +165,14 @@ function followLanguage({ store, wantedLanguage }) {
     await loadLanguage(wantedLanguage());
     apply();
     store.change(() => {});
+  });
+}
+
+// A hidden window: place the "new" divider where the user stops reading. A shown one: mark messages read.
+function followVisibility({ rooms, store }) {
+  document.addEventListener("visibilitychange", () => {
+    const room = store.state.rooms.get(store.state.view);
+    if (document.hidden && room) rooms.placeDivider(room);
+    else store.change(() => {}); // the conversation marks them while it renders
   });
 }

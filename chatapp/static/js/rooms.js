@@ -1,7 +1,7 @@
 // The user's rooms: opens, joins and leaves them, applies the server's events to them, and stores them
 // by the user's name.
-import { RoomSync } from "./room-sync.js";
 import { canonicalName } from "./identity.js";
+import { RoomSync } from "./room-sync.js";
 import { Room } from "./room.js";
 import { isString, isUnsignedInteger, parseEntry, parseLeaveAnswer, parsePeopleEvent } from "./wire.js";
 

@@ -1,7 +1,7 @@
 // Derives the rows of the conversation from a room's entries and notes and the unsent messages. A row
 // has a unique `key` and a `fingerprint`: a row with the same fingerprint renders the same.
-import { canonicalName } from "./identity.js";
 import { startOfDay } from "./i18n.js";
+import { canonicalName } from "./identity.js";
 
 const GROUP_MS = 5 * 60 * 1000;
 

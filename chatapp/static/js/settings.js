@@ -1,6 +1,6 @@
 // The user's settings, stored in this browser. All its tabs follow a change.
-import { canonicalName } from "./identity.js";
 import { LANGUAGES } from "./i18n.js";
+import { canonicalName } from "./identity.js";
 
 const STORAGE_KEY = "chat.settings";
 export const CHOICES = {

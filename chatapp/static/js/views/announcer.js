@@ -1,4 +1,4 @@
-// Tells a screen reader what comes, in few words: several messages within a while are one.
+// Announces messages to screen readers. Messages within a short time are announced together.
 import { formatNames, translate } from "../i18n.js";
 
 const FIRST_DELAY_MS = 300;
@@ -19,7 +19,7 @@ export class Announcer {
     if (this.#timer === null) this.#timer = setTimeout(() => this.#flush(), FIRST_DELAY_MS);
   }
 
-  // Said at once; also where it is the same again.
+  // Announce a text now. The added space makes a repeated text a change, which is announced again.
   announce(words) {
     this.#region.textContent = this.#region.textContent === words ? `${words}\u00a0` : words;
   }

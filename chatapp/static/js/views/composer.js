@@ -1,4 +1,4 @@
-// Writes a message: Enter sends it, Shift+Enter breaks the line. What is too long says so before.
+// The form in which the user writes messages: drafts, the character counter, and completion by Tab.
 import { findCompletion, findShortcode, matchEmoji, matchNames, replaceShortcodes } from "../completion.js";
 import { translate } from "../i18n.js";
 
@@ -15,11 +15,12 @@ export class Composer {
   #actions;
   #room = null;
   #users = [];
-  #emoji = null; // the table, once it has come
+  #emoji = null; // shortcodes to emoji, once loaded
   #typingSentAt = 0;
-  #completion = null; // the candidates that Tab goes through
+  #completion = null; // the candidates that Tab cycles through
 
-  // `actions`: send(room, message), typing(room), announce(text), emoji() -> Promise of a table.
+  // `actions`: send(room, message), typing(room), announce(text), and emoji(), which resolves to the table
+  // of shortcodes.
   constructor({ form, storage, maxChars, actions }) {
     this.#form = form;
     this.#text = form.querySelector("textarea");
@@ -88,7 +89,7 @@ export class Composer {
     return true;
   }
 
-  // Where the table of emoji is still on its way.
+  // Complete a shortcode after the table has loaded.
   #completeOnceLoaded() {
     if (this.#emoji || this.#findCompletion()?.kind !== "emoji") return false;
     const { value } = this.#text;
@@ -113,7 +114,7 @@ export class Composer {
     return selectionStart === selectionEnd ? findCompletion(value, selectionEnd) : null;
   }
 
-  // By the browser's own command, so that it can be taken back.
+  // Insert with the browser's command, so that the user can undo it.
   #replace(start, end, text) {
     this.#text.setSelectionRange(start, end);
     if (!document.execCommand("insertText", false, text)) this.#text.setRangeText(text, start, end, "end");
@@ -132,7 +133,7 @@ export class Composer {
     if (!isTyping) this.#typingSentAt = 0;
   }
 
-  // Where the table couldn't be had, it's empty, and asked for again when one comes back to write.
+  // A table that failed to load is empty. It's loaded again when the composer gets the focus.
   async #loadEmoji() {
     if (Object.keys(this.#emoji ?? {}).length === 0) this.#emoji = await this.#actions.emoji();
     this.#replaceShortcode();

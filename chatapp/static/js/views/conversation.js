@@ -1,15 +1,16 @@
-// The conversation in view: a window of rows on a room's log, that follows its end or the reader.
+// The conversation in view. It renders a window of the room's log, which follows the end of the log or
+// the user's scrolling.
 import { h, setProperties } from "../dom.js";
+import { localeKey, translate } from "../i18n.js";
 import { canonicalName } from "../identity.js";
 import { buildRows } from "../rows.js";
-import { localeKey, translate } from "../i18n.js";
 import { renderRow } from "./message-row.js";
 
-const STEP_ENTRIES = 4; // entries that are added at an end of the window in one frame
-const WINDOW_ENTRIES = 100; // entries in the window, but for those that are near to what is in view
-const PREFETCH_ENTRIES = 100; // entries before the window, when older ones are asked for
-const NEAR_PX = 800; // from an end of the list, when more is added there
-const FAR_PX = 2 * NEAR_PX; // from what is in view, where entries may be taken away
+const STEP_ENTRIES = 4; // entries added at an end of the window in one frame
+const WINDOW_ENTRIES = 100; // entries in the window, besides those near the viewport
+const PREFETCH_ENTRIES = 100; // older ones are loaded when fewer are before the window
+const NEAR_PX = 800; // the window is extended at an end that is nearer to the viewport
+const FAR_PX = 2 * NEAR_PX; // entries farther from the viewport may be removed
 const AT_END_PX = 40;
 
 export class Conversation {
@@ -18,12 +19,12 @@ export class Conversation {
   #actions;
   #state;
   #room = null;
-  #epoch = null; // the numbering that is rendered
-  #from = 0; // the number of the window's first entry
-  #to = Infinity; // the number after which it ends; Infinity: it follows the end
+  #epoch = null; // the epoch of the rendered entries
+  #from = 0; // the id of the window's first entry
+  #to = Infinity; // the id of its last entry; Infinity: it follows the end
   #isAtEnd = true;
   #lastScrollTop = 0;
-  #extensionFrame = 0; // the frame in which more is added
+  #extensionFrame = 0; // the id of the animation frame that extends the window
   #rendered = new Map(); // rows by key: {fingerprint, element}
   #renderKey = "";
 
@@ -61,7 +62,7 @@ export class Conversation {
     this.#extendWindow();
   }
 
-  // There's always more than is in view, as far as there's more: a step in each frame.
+  // Keep rows rendered beyond both ends of the viewport, a step in each frame.
   #extendWindow() {
     if (this.#extensionFrame) return;
     this.#extensionFrame = requestAnimationFrame(() => {
@@ -93,7 +94,7 @@ export class Conversation {
     if (room) this.#placeAtDivider(room);
   }
 
-  // What hasn't been read begins in view, if there's much of it.
+  // Show the first unread entries in view.
   #placeAtDivider(room) {
     if (!room.isLoaded || room.lastRead === null || room.lastRead >= room.lastId) return;
     this.#actions.placeDivider(room);
@@ -113,7 +114,7 @@ export class Conversation {
     if (this.#state) this.render(this.#state);
   }
 
-  // The number of the entry that so many are after which aren't ignored.
+  // The id of the first entry of a window with `count` entries of users who aren't ignored.
   #windowStart(count) {
     const { entries } = this.#room;
     let index = entries.length;
@@ -140,7 +141,7 @@ export class Conversation {
     else this.#restorePosition(visible);
   }
 
-  // Rows whose fingerprint is the same stay, and stay where they are; others are rendered.
+  // Reuse rows whose fingerprint is the same. They are never moved, as a move lays out the whole list.
   #reconcile(rows) {
     const rendered = new Map(rows.map((row) => [row.key, this.#rowFor(row)]));
     const reused = new Set([...rendered.values()].map(({ element }) => element));
@@ -166,7 +167,7 @@ export class Conversation {
     return [...children].filter(isVisible).map(({ dataset, offsetTop }) => ({ key: dataset.key, top: offsetTop }));
   }
 
-  // The first message in view that is still there stays where it was, though it may be rendered anew.
+  // Keep the first message that is still in the window at its place in the viewport.
   #restorePosition(visible) {
     const held = visible.find(({ key }) => /^\d/.test(key) && this.#rendered.has(key));
     if (held) this.#list.scrollTop += this.#rendered.get(held.key).element.offsetTop - held.top;
@@ -188,7 +189,7 @@ export class Conversation {
     return this.#list.scrollHeight - this.#list.scrollTop - this.#list.clientHeight;
   }
 
-  // Whether there are any here.
+  // Return whether there were older entries to show.
   #extendUp(room) {
     const first = room.entries.findIndex(({ id }) => id >= this.#from);
     if (first < PREFETCH_ENTRIES) this.#actions.loadOlder(room);
@@ -200,7 +201,7 @@ export class Conversation {
     return true;
   }
 
-  // Leave out what comes so many entries after the window's first, if it's far away.
+  // Remove the entries from `count` after the window's first, if they are far from the viewport.
   #trimEnd(room, count) {
     const first = room.entries.findIndex(({ id }) => id >= this.#from);
     const end = first < 0 ? undefined : room.entries[first + count];

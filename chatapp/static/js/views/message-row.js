@@ -1,13 +1,13 @@
-// One row of the conversation, drawn.
+// Renders one row of the conversation (rows.js).
 import { bdi, h, icon } from "../dom.js";
-import { parseBlocks } from "../markdown.js";
-import { renderBlocks } from "../markdown-nodes.js";
 import { formatDateTime, formatDay, formatNames, formatTime, translate, translateRefusal } from "../i18n.js";
+import { renderBlocks } from "../markdown-nodes.js";
+import { parseBlocks } from "../markdown.js";
 
 const LONG_LINES = 18;
 const LONG_CHARS = 1500;
 
-// `actions`: what buttons do: mention(user), retry(item), remove(key).
+// `actions`: mention(user), retry(item), remove(item).
 export function renderRow(row, ownName, actions) {
   const element = RENDERERS[row.kind](row, ownName, actions);
   element.dataset.key = row.key;
@@ -69,7 +69,7 @@ function renderText(message, ownName) {
     button.textContent = translate(isFolded ? "message.more" : "message.less");
   };
   button.addEventListener("click", () => fold(!text.classList.contains("folded")));
-  text.addEventListener("focusin", () => fold(false)); // what has the focus is to be seen
+  text.addEventListener("focusin", () => fold(false)); // a focused link must be visible
   return [text, button];
 }
 
@@ -80,10 +80,10 @@ function renderNote({ joined, left, renamed }) {
   return parts.filter(Boolean).join(" · ");
 }
 
-const GOLDEN_ANGLE = 137.508; // degrees between colours that are next to each other
+const GOLDEN_ANGLE = 137.508; // degrees; spreads the hues of similar hashes
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
-// A circle with the name's first letter, in a colour that is always the same for it.
+// A circle with the name's first letter, in a colour derived from the name.
 export function renderAvatar(user) {
   const first = graphemes.segment(user)[Symbol.iterator]().next().value?.segment ?? "";
   let hash = 0;

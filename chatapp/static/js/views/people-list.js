@@ -1,7 +1,7 @@
-// Who is in the room in view.
+// The list of users in the room in view.
 import { bdi, h, iconButton } from "../dom.js";
-import { canonicalName } from "../identity.js";
 import { currentLanguage, translate } from "../i18n.js";
+import { canonicalName } from "../identity.js";
 import { renderAvatar } from "./message-row.js";
 
 export class PeopleList {
@@ -11,7 +11,8 @@ export class PeopleList {
   #actions;
   #renderedKey = "";
 
-  // `counts`: elements that show how many; `actions`: mention(user), ignore(user), unignore(user).
+  // `counts`: elements that show the number of users; `truncationNote`: shown instead of a list that is too
+  // long; `actions`: mention(user), ignore(user), unignore(user).
   constructor({ list, counts, truncationNote }, actions) {
     this.#list = list;
     this.#counts = counts;

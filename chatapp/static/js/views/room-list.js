@@ -1,7 +1,7 @@
-// The rooms that one is in, with what is unread in each.
+// A list of rooms, each with its unread messages and mentions.
 import { bdi, h, icon } from "../dom.js";
-import { LOBBY } from "../rooms.js";
 import { currentLanguage, formatNumber, translate } from "../i18n.js";
+import { LOBBY } from "../rooms.js";
 
 export const roomTitle = (name) => (name === LOBBY ? translate("room.lobby") : name);
 
@@ -10,7 +10,7 @@ export class RoomList {
   #pathOf;
   #renderedKey = "";
 
-  // `pathOf(name)`: where a room is.
+  // `pathOf(name)`: the path of a room's page.
   constructor(list, pathOf) {
     this.#list = list;
     this.#pathOf = pathOf;

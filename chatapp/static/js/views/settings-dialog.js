@@ -1,7 +1,7 @@
-// The dialog in which one sets one's own settings.
+// The dialog for the user's settings.
 import { bdi, h } from "../dom.js";
-import { CHOICES } from "../settings.js";
 import { LANGUAGES, translate } from "../i18n.js";
+import { CHOICES } from "../settings.js";
 
 const SELECTS = ["theme", "size", "clock"];
 
@@ -61,7 +61,7 @@ export class SettingsDialog {
     return h("div", { class: "field check" }, box, h("label", { for: id }, translate(`settings.${name}`)));
   }
 
-  // Notices are asked for only when they're switched on.
+  // Ask for the permission to show notifications only when the user switches them on.
   async #setChecked(name, isOn) {
     this.#settings.set(name, isOn);
     if (name === "notices" && isOn) {

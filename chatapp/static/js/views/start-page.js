@@ -1,13 +1,13 @@
-// The start page: a new room in one click, the lobby, a room by its name, one's rooms.
-import { LOBBY, ROOM } from "../rooms.js";
+// The start page: creates a room, opens one by its name, and lists the user's rooms.
 import { translate } from "../i18n.js";
+import { LOBBY, ROOM } from "../rooms.js";
 import { RoomList } from "./room-list.js";
 
 export class StartPage {
   #section;
   #rooms;
 
-  // `actions`: make(), open(room); `pathOf(room)`.
+  // `actions`: createRoom(), open(name); `pathOf(name)`: the path of a room's page.
   constructor(section, actions, pathOf) {
     this.#section = section;
     this.#rooms = new RoomList(section.querySelector("ul"), pathOf);
