@@ -33,11 +33,11 @@ const bare = (text) => text.replace(/[\u2068\u2069]/g, "");
 const load = async () => CATALOGUE;
 beforeEach(() => loadLanguage("en", load));
 
-test("words are said by their key", () => {
+test("a key is translated", () => {
   assert.equal(translate("plain"), "plain");
 });
 
-test("a key that there isn't is said itself", () => {
+test("an unknown key is its own translation", () => {
   assert.equal(translate("nothing"), "nothing");
 });
 
@@ -45,7 +45,7 @@ test("a name is filled in, isolated", () => {
   assert.equal(translate("hello", { name: "Ann" }), "Hello \u2068Ann\u2069!");
 });
 
-test("a name is filled in wherever it stands", () => {
+test("a name is filled in at each of its placeholders", () => {
   assert.equal(bare(translate("twice", { name: "Ann" })), "Ann and Ann");
 });
 
@@ -55,24 +55,24 @@ for (const name of ["$&", "$1", "{name}", "{count}"]) {
   });
 }
 
-test("what isn't known is left out", () => {
+test("a missing detail is left out", () => {
   assert.equal(translate("hello"), "Hello !");
 });
 
-test("one thing is said as one", () => {
+test("a count of one takes the singular", () => {
   assert.equal(translate("count", { count: 1 }), "1 thing");
 });
 
-test("none and several things are said as several", () => {
+test("counts of zero and two take the plural", () => {
   assert.deepEqual([0, 2].map((count) => translate("count", { count })), ["0 things", "2 things"]);
 });
 
-test("a plural that a catalogue doesn't have is said as the others", async () => {
+test("a plural form that the catalogue lacks falls back to `other`", async () => {
   await loadLanguage("ar", load);
   assert.match(translate("count", { count: 2 }), / things$/);
 });
 
-test("a number is written as the language writes it", async () => {
+test("a number is formatted in the language", async () => {
   assert.equal(translate("count", { count: 12345 }), "12,345 things");
   await loadLanguage("de", load);
   assert.equal(translate("count", { count: 12345 }), "12.345 things");
@@ -89,12 +89,12 @@ for (const [users, words] of [
   [["A", "B", "C", "D"], "A, B, C, and D"],
   [["A", "B", "C", "D", "E"], "A, B, C, and 2 others"],
 ]) {
-  test(`${users.length} names are ${words}`, () => {
+  test(`${users.length} names are formatted as ${words}`, () => {
     assert.equal(bare(formatNames(users)), words);
   });
 }
 
-test("one name more than the most is said, rather than counted", () => {
+test("one name above the maximum is named, not counted", () => {
   assert.equal(bare(formatNames(["A", "B"], 1)), "A and B");
 });
 
@@ -102,11 +102,11 @@ test("each name in a list is isolated", () => {
   assert.match(formatNames(["Ann", "Bo"]), /\u2068Ann\u2069.*\u2068Bo\u2069/);
 });
 
-test("a refusal is said in the language's own words", () => {
+test("a refusal is translated by its code", () => {
   assert.equal(bare(translateRefusal({ code: "name_taken", message: "Taken!" }, { name: "Ann" })), "Ann is taken.");
 });
 
-test("a refusal that the language has no words for is said in the server's", () => {
+test("a refusal without a translation keeps the server's sentence", () => {
   assert.equal(translateRefusal({ code: "bad_request", message: "No." }), "No.");
 });
 
@@ -116,7 +116,7 @@ for (const [retryAfter, words] of [
   [1001, "Wait 2 seconds."],
   [undefined, "Wait 1 second."],
 ]) {
-  test(`to wait for ${retryAfter} ms is said as: ${words}`, () => {
+  test(`a refusal with retryAfter ${retryAfter} says: ${words}`, () => {
     assert.equal(translateRefusal({ code: "rate_limited", message: "Wait.", retryAfter }), words);
   });
 }
@@ -124,7 +124,7 @@ for (const [retryAfter, words] of [
 const NOON = new Date(2024, 4, 15, 12).getTime();
 const HOURS = 3600000;
 
-test("this morning is today", () => {
+test("a time this morning is today", () => {
   assert.equal(formatDay(new Date(2024, 4, 15).getTime(), NOON), "Today");
 });
 
@@ -136,11 +136,11 @@ test("the day before yesterday is a date", () => {
   assert.equal(formatDay(new Date(2024, 4, 13, 23, 59).getTime(), NOON), "Monday, May 13, 2024");
 });
 
-test("tomorrow, by a server whose clock is ahead, is a date", () => {
+test("tomorrow, from a server whose clock is ahead, is a date", () => {
   assert.equal(formatDay(new Date(2024, 4, 16).getTime(), NOON), "Thursday, May 16, 2024");
 });
 
-test("each day of the year is yesterday on the next, clocks changed or not", () => {
+test("each day of the year is yesterday on the next day, despite clock changes", () => {
   const odd = [];
   for (let day = 1; day <= 366; day += 1) {
     const words = formatDay(new Date(2024, 0, day, 1).getTime(), new Date(2024, 0, day + 1, 1).getTime());
@@ -149,7 +149,7 @@ test("each day of the year is yesterday on the next, clocks changed or not", () 
   assert.deepEqual(odd, []);
 });
 
-test("a day starts at its midnight", () => {
+test("a day starts at midnight", () => {
   assert.equal(startOfDay(NOON), NOON - 12 * HOURS);
 });
 
@@ -163,19 +163,19 @@ for (const [code, clock, time] of [
   ["de", "language", "21:05"],
   ["de", "24", "21:05"],
 ]) {
-  test(`by the clock "${clock}" in ${code}, it's ${time}`, async () => {
+  test(`the clock "${clock}" in ${code} shows ${time}`, async () => {
     await loadLanguage(code, load);
     setClock(clock);
     assert.equal(plainSpaces(formatTime(EVENING)), time);
   });
 }
 
-test("midnight by the 24-hour clock is 00", () => {
+test("the 24-hour clock shows midnight as 00", () => {
   setClock("24");
   assert.equal(formatTime(new Date(2024, 4, 15).getTime()), "00:00");
 });
 
-test("a number is the language's", () => {
+test("formatNumber uses the language", () => {
   assert.equal(formatNumber(1234), "1,234");
 });
 
@@ -189,7 +189,7 @@ for (const [wanted, code] of [
   [[undefined], "en"],
   [["constructor"], "en"],
 ]) {
-  test(`for ${JSON.stringify(wanted)} the language is ${code}`, () => {
+  test(`the language for ${JSON.stringify(wanted)} is ${code}`, () => {
     assert.equal(matchLanguage(wanted), code);
   });
 }
@@ -200,7 +200,7 @@ test("Arabic runs from right to left, English from left to right", async () => {
   assert.deepEqual([english, direction()], ["ltr", "rtl"]);
 });
 
-test("a language is spoken with its own catalogue", async () => {
+test("loading a language uses its own catalogue", async () => {
   await loadLanguage("de");
   assert.deepEqual([currentLanguage(), translate("day.today")], ["de", "Heute"]);
 });

@@ -34,7 +34,7 @@ async function join() {
   await settled();
 }
 
-// Each changes a room; none may do so outside store.change.
+// Actions that change rooms. The GuardedStore throws on a change outside store.change.
 const actions = {
   "joining a room": () => {},
   "a join that the server refuses": () => {
@@ -76,7 +76,7 @@ const actions = {
     connection.deliver("userTyping", { room: "den", user: "Bo" });
     den().typingUsers(Infinity);
   },
-  "reading a long log to its end": () => {
+  "reading a long log": () => {
     const entries = Array.from({ length: 2500 }, (_, n) => ({ user: "Bo", message: "m", room: "den", id: n + 4, at: n }));
     store.change(() => den().append(entries));
     rooms.markRead(den());
@@ -89,7 +89,7 @@ const actions = {
   "another name": () => session.setName("Anna"),
 };
 for (const [what, act] of Object.entries(actions)) {
-  test(`rooms change only through the store: ${what}`, async () => {
+  test(`rooms change only within store.change: ${what}`, async () => {
     globalThis.reportError = () => {};
     await join();
     store.check();

@@ -16,7 +16,7 @@ function validSettings(items) {
 }
 const DEFAULTS = validSettings({});
 
-test("what was never set is as the device and the browser have it, and silent", () => {
+test("the defaults follow the device and the browser, and are silent", () => {
   assert.deepEqual(DEFAULTS, {
     theme: "system",
     size: "normal",
@@ -51,25 +51,25 @@ for (const [name, values] of Object.entries(good)) {
 
 for (const name of Object.keys(good)) {
   for (const value of [null, 1, "nonsense", {}, [1]]) {
-    test(`${name} can't be ${JSON.stringify(value)}: the default holds`, () => {
+    test(`${name} can't be ${JSON.stringify(value)} and takes the default`, () => {
       assert.deepEqual(validSettings({ [name]: value })[name], DEFAULTS[name]);
     });
   }
 }
 
-test("a setting that is wrong leaves the others as they are", () => {
+test("an invalid setting leaves the others unchanged", () => {
   assert.equal(validSettings({ theme: 1, size: "huge" }).size, "huge");
 });
 
-test("of the people ignored, those stay who are names", () => {
+test("invalid names among the ignored users are dropped", () => {
   assert.deepEqual(validSettings({ ignored: ["Ann", null, 1, "Bo"] }).ignored, ["Ann", "Bo"]);
 });
 
-test("a setting that there isn't is left out", () => {
+test("an unknown setting is dropped", () => {
   assert.ok(!("colour" in validSettings({ colour: "red" })));
 });
 
-test("the defaults stay what they are", () => {
+test("the defaults can't be changed through the settings", () => {
   validSettings({}).ignored.push("Ann");
   assert.deepEqual(validSettings({}).ignored, []);
 });

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SafeStorage } from "../../chatapp/static/js/storage.js";
 
-// A Storage; `allows()` says whether it takes what is written.
-function fakeStorage(allows = () => true) {
+// A Storage that is full while `hasSpace()` is false.
+function fakeStorage(hasSpace = () => true) {
   const items = new Map();
   return {
     getItem: (name) => items.get(name) ?? null,
     setItem(name, text) {
-      if (!allows()) throw new DOMException("full", "QuotaExceededError");
+      if (!hasSpace()) throw new DOMException("full", "QuotaExceededError");
       items.set(name, text);
     },
   };
@@ -18,68 +18,68 @@ const forbidden = () => {
   throw new DOMException("no storage here", "SecurityError");
 };
 
-test("what is written is read, by another SafeStorage of the same storage too", () => {
-  const place = fakeStorage();
-  new SafeStorage(() => place).write("a", { b: 1 });
-  assert.deepEqual(new SafeStorage(() => place).read("a"), { b: 1 });
+test("a written value is read, also through another SafeStorage", () => {
+  const backend = fakeStorage();
+  new SafeStorage(() => backend).write("a", { b: 1 });
+  assert.deepEqual(new SafeStorage(() => backend).read("a"), { b: 1 });
 });
 
-test("what was never written reads as the fallback", () => {
+test("a value that was never written reads as the fallback", () => {
   const fallback = { c: 2 };
   assert.equal(new SafeStorage(() => fakeStorage()).read("a", fallback), fallback);
 });
 
 for (const damaged of ["{", "", "1", '"text"', "null", "[1]"]) {
-  test(`${JSON.stringify(damaged)} is no object, and reads as the fallback`, () => {
-    const place = fakeStorage();
-    place.setItem("a", damaged);
-    assert.deepEqual(new SafeStorage(() => place).read("a"), {});
+  test(`${JSON.stringify(damaged)} isn't an object and reads as the fallback`, () => {
+    const backend = fakeStorage();
+    backend.setItem("a", damaged);
+    assert.deepEqual(new SafeStorage(() => backend).read("a"), {});
   });
 }
 
-test("an object where a list should be reads as the fallback", () => {
-  const place = fakeStorage();
-  place.setItem("a", "{}");
-  assert.deepEqual(new SafeStorage(() => place).read("a", []), []);
+test("an object in place of a list reads as the fallback", () => {
+  const backend = fakeStorage();
+  backend.setItem("a", "{}");
+  assert.deepEqual(new SafeStorage(() => backend).read("a", []), []);
 });
 
-test("where there may be no storage, what is written is storage in memory", () => {
+test("forbidden storage keeps values in memory", () => {
   const storage = new SafeStorage(forbidden);
   storage.write("a", { b: 1 });
   assert.deepEqual(storage.read("a"), { b: 1 });
 });
 
-test("a storage that is forbidden is told of once", () => {
-  let told = 0;
-  const storage = new SafeStorage(forbidden, () => (told += 1));
+test("forbidden storage is reported once", () => {
+  let reports = 0;
+  const storage = new SafeStorage(forbidden, () => (reports += 1));
   storage.write("a", {});
   storage.write("a", {});
-  assert.equal(told, 1);
+  assert.equal(reports, 1);
 });
 
-test("a storage that is full is told of once", () => {
-  let told = 0;
+test("full storage is reported once", () => {
+  let reports = 0;
   const storage = new SafeStorage(
     () => fakeStorage(() => false),
-    () => (told += 1),
+    () => (reports += 1),
   );
   storage.write("a", {});
   storage.write("b", {});
-  assert.equal(told, 1);
+  assert.equal(reports, 1);
 });
 
-test("a storage that works is not told of", () => {
-  let told = 0;
+test("working storage isn't reported", () => {
+  let reports = 0;
   const storage = new SafeStorage(
     () => fakeStorage(),
-    () => (told += 1),
+    () => (reports += 1),
   );
   storage.write("a", {});
   storage.read("b");
-  assert.equal(told, 0);
+  assert.equal(reports, 0);
 });
 
-test("what the full storage didn't take hides what it had before", () => {
+test("a value that full storage refused hides the older one", () => {
   let hasRoom = true;
   const storage = new SafeStorage(() => fakeStorage(() => hasRoom));
   storage.write("a", { b: 1 });
@@ -88,18 +88,18 @@ test("what the full storage didn't take hides what it had before", () => {
   assert.deepEqual(storage.read("a"), { b: 2 });
 });
 
-test("once the storage takes things again, what another window writes is read", () => {
+test("once storage accepts values again, another tab's value is read", () => {
   let hasRoom = false;
-  const place = fakeStorage(() => hasRoom);
-  const storage = new SafeStorage(() => place);
+  const backend = fakeStorage(() => hasRoom);
+  const storage = new SafeStorage(() => backend);
   storage.write("a", { b: 1 });
   hasRoom = true;
   storage.write("a", { b: 2 });
-  new SafeStorage(() => place).write("a", { b: 3 });
+  new SafeStorage(() => backend).write("a", { b: 3 });
   assert.deepEqual(storage.read("a"), { b: 3 });
 });
 
-test("what is read is a copy", () => {
+test("a read value is a copy", () => {
   const storage = new SafeStorage(forbidden);
   storage.write("a", { b: 1 });
   storage.read("a").b = 2;
