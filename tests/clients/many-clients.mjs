@@ -1,27 +1,27 @@
-// People of several versions of the client in one room: node many-clients.mjs URL COUNT PERSON…
-// A PERSON is PACKAGE:TRANSPORT+TRANSPORT. Each says COUNT messages and loses its connection on the
-// way if `!` stands behind it. Prints what each was told.
+// Runs clients of several socket.io versions in one room: node many-clients.mjs URL COUNT CLIENT…
+// A CLIENT is PACKAGE:TRANSPORT+TRANSPORT. Each sends COUNT messages. A client with `!` at its end loses
+// its connection halfway. Prints as JSON what each client received.
 import { createRequire } from "node:module";
 
 const require = createRequire(import.meta.url);
-const [url, count, ...people] = process.argv.slice(2);
+const [url, count, ...specs] = process.argv.slice(2);
 const COUNT = Number(count);
-const IN_FLIGHT = 32; // messages that wait for their acknowledgement; 2.x says all in one POST
-const BEHIND = 300; // so that nobody who polls is cut, who hears 16 at a time
-const PATIENCE = 90_000; // ms until it tells where each person stands, and fails
-const ROOM = `crowd-${process.pid}`;
+const IN_FLIGHT = 32; // unacknowledged messages; clients 2.x send them in one POST
+const MAX_LAG = 300; // messages; a polling client gets 16 at a time, and a slower one is disconnected
+const TIMEOUT_MS = 90_000; // after which the status of each client is printed, and the run fails
+const ROOM = `many-${process.pid}`;
 
-class Person {
-  heard = new Map(); // number: [user, text]
-  acknowledged = []; // numbers, in the order of what was said
-  odd = [];
+class Client {
+  heard = new Map(); // message ids to [user, text]
+  acknowledged = []; // ids, in the order of sending
+  odd = []; // descriptions of faults
   connections = 0;
-  last = 0; // the number heard last
-  read = 0; // how far the log was read when the room was entered
+  last = 0; // the id of the last message received
+  read = 0; // the last id of the history read at the last join
 
-  constructor(description, n) {
+  constructor(description, number) {
     const [, name, transports, breaks] = description.match(/^([^:]+):([^!]+)(!?)$/);
-    this.name = `Person ${n} of ${process.pid}`;
+    this.name = `Client ${number} of ${process.pid}`;
     this.description = description;
     this.breakAt = breaks ? Math.floor(COUNT / 2) : Infinity;
     this.transports = transports.split("+");
@@ -31,7 +31,7 @@ class Person {
       forceNew: true,
       reconnectionDelay: 20,
     });
-    this.socket.on("newmsg", (said, number) => this.hear(said, number));
+    this.socket.on("newmsg", (said, position) => this.receive(said, position));
     this.socket.on("disconnect", (reason) => {
       if (reason !== "forced close") this.odd.push(reason);
     });
@@ -42,7 +42,7 @@ class Person {
     return new Promise((resolve) => this.socket.emit(...event, resolve));
   }
 
-  hear({ user, message }, { room, id }) {
+  receive({ user, message }, { room, id }) {
     if (room !== ROOM || id <= this.read) return;
     if (this.heard.has(id)) this.odd.push(`${id} twice`);
     if (id <= this.last) this.odd.push(`${id} after ${this.last}`);
@@ -56,7 +56,7 @@ class Person {
     this.connections += 1;
   }
 
-  // Takes the name, enters the room, and reads what was said meanwhile.
+  // Claim the name, join the room, and read the messages that were missed.
   async enter(name = this.name) {
     let answer = await this.ask("setUsername", name);
     if (!answer.ok) return answer;
@@ -76,19 +76,19 @@ class Person {
 
   async upgraded() {
     const wanted = this.transports.at(-1);
-    while (this.socket.io.engine.transport.name !== wanted) await later(5);
+    while (this.socket.io.engine.transport.name !== wanted) await sleep(5);
   }
 
   async talk() {
-    const unsaid = Array.from({ length: COUNT }, (_, n) => n);
+    const unsaid = Array.from({ length: COUNT }, (_, number) => number);
     while (unsaid.length) {
       if (this.acknowledged.length >= this.breakAt) {
         this.breakAt = Infinity;
-        await this.breaksOff();
+        await this.reconnect();
       }
-      while (this.last - slowest() > BEHIND) await later(1);
+      while (this.last - slowestId() > MAX_LAG) await sleep(1);
       const now = unsaid.splice(0, IN_FLIGHT);
-      const answers = await Promise.all(now.map((n) => this.say(n)));
+      const answers = await Promise.all(now.map((number) => this.send(number)));
       for (const answer of answers) {
         if (answer.ok) this.acknowledged.push(answer.id);
         else this.odd.push(JSON.stringify(answer));
@@ -96,60 +96,60 @@ class Person {
     }
   }
 
-  async breaksOff() {
+  async reconnect() {
     const over = new Promise((resolve) => this.socket.once("disconnect", resolve));
     this.socket.io.engine.close();
     await over;
     await this.connected();
-    // The server may read the new connection before the end of the old one, which has the name.
-    while (!(await this.enter()).ok) await later(20);
+    // The server may accept the new connection before it notices that the old one, with the name, is gone.
+    while (!(await this.enter()).ok) await sleep(20);
   }
 
-  standing() {
+  status() {
     const { socket, connections, acknowledged, heard, last, odd } = this;
     const transport = socket.connected ? socket.io.engine.transport.name : "nothing";
     const counts = `${acknowledged.length} acknowledged, ${heard.size} heard up to ${last}`;
     return `${this.description}: connection ${connections} over ${transport}, ${counts} ${odd}`;
   }
 
-  say(n) {
-    return this.ask("msg", { room: ROOM, message: `${n} 😀` });
+  send(number) {
+    return this.ask("msg", { room: ROOM, message: `${number} 😀` });
   }
 }
 
-const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const slowest = () => Math.min(...crowd.map((person) => person.last));
+const slowestId = () => Math.min(...clients.map((client) => client.last));
 
-const crowd = people.map((description, n) => new Person(description, n));
+const clients = specs.map((description, number) => new Client(description, number));
 setTimeout(() => {
-  for (const person of crowd) console.error(person.standing());
+  for (const client of clients) console.error(client.status());
   process.exit(1);
-}, PATIENCE);
-await Promise.all(crowd.map((person) => person.connected()));
-const first = crowd[0];
+}, TIMEOUT_MS);
+await Promise.all(clients.map((client) => client.connected()));
+const first = clients[0];
 await first.enter();
 const refused = [];
-for (const person of crowd.slice(1)) {
-  const told = new Promise((resolve) => person.socket.once("userExists", resolve));
-  const answer = await person.enter(first.name.toUpperCase());
-  refused.push([answer.code, await told]);
-  await person.enter();
+for (const client of clients.slice(1)) {
+  const sentence = new Promise((resolve) => client.socket.once("userExists", resolve));
+  const answer = await client.enter(first.name.toUpperCase());
+  refused.push([answer.code, await sentence]);
+  await client.enter();
 }
-await Promise.all(crowd.map((person) => person.upgraded()));
-await Promise.all(crowd.map((person) => person.talk()));
-const total = COUNT * crowd.length;
-while (crowd.some((person) => person.heard.size < total)) await later(10);
+await Promise.all(clients.map((client) => client.upgraded()));
+await Promise.all(clients.map((client) => client.talk()));
+const total = COUNT * clients.length;
+while (clients.some((client) => client.heard.size < total)) await sleep(10);
 const log = JSON.stringify([...first.heard].sort(([a], [b]) => a - b));
-const found = crowd.map((person) => ({
-  description: person.description,
-  odd: person.odd.slice(0, 5),
-  connections: person.connections,
-  transport: person.socket.io.engine.transport.name,
-  acknowledged: person.acknowledged,
-  same: JSON.stringify([...person.heard].sort(([a], [b]) => a - b)) === log,
-  own: [...person.heard].filter(([, [user]]) => user === person.name).sort(([a], [b]) => a - b),
+const found = clients.map((client) => ({
+  description: client.description,
+  odd: client.odd.slice(0, 5),
+  connections: client.connections,
+  transport: client.socket.io.engine.transport.name,
+  acknowledged: client.acknowledged,
+  same: JSON.stringify([...client.heard].sort(([a], [b]) => a - b)) === log,
+  own: [...client.heard].filter(([, [user]]) => user === client.name).sort(([a], [b]) => a - b),
 }));
-for (const person of crowd) person.socket.disconnect();
-const told = JSON.stringify({ refused, found, name: first.name.toUpperCase() });
-process.stdout.write(told, () => process.exit(0));
+for (const client of clients) client.socket.disconnect();
+const output = JSON.stringify({ refused, found, name: first.name.toUpperCase() });
+process.stdout.write(output, () => process.exit(0));
