@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 from playwright.sync_api import Page, sync_playwright
 from support.browser.keyboard import comes, typist  # noqa: F401
-from support.browser.screens import join, lively, shows  # noqa: F401
+from support.browser.screens import busy_room, join, shows  # noqa: F401
 from support.servers import UNLIMITED
 
 ALONE = [

@@ -7,10 +7,10 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 from support.browser.screens import (
-    dress,
+    apply_settings,
     tell,
 )
-from support.browser.windows import enter, names_here, say, texts, unsent
+from support.browser.windows import enter_name, message_texts, send, unsent_messages, user_names
 
 
 def listen(page: Page, selector: str = "#announcer") -> None:
@@ -54,20 +54,20 @@ def listener(shows, join, room):
     """Ann at her window, listening, and Bo."""
     bo = join(room, "Bo")
     page = shows(room)
-    enter(page, "Ann")
-    expect(names_here(page)).to_have_text(["Ann", "Bo"])
+    enter_name(page, "Ann")
+    expect(user_names(page)).to_have_text(["Ann", "Bo"])
     listen(page)
     return page, bo
 
 
-def test_a_message_alone_is_announced_with_its_sender(listener, room):
+def test_single_message_is_announced_with_its_sender(listener, room):
     page, bo = listener
     tell(bo, room, "Good morning")
     has_announced(page, "Good morning")
     assert announced(page) == ["Bo: Good morning"]
 
 
-def test_a_flood_of_messages_is_announced_in_a_few_words(listener, room):
+def test_flood_of_messages_is_announced_in_few_texts(listener, room):
     page, bo = listener
     for n in range(30):
         bo.emits("msg", {"room": room.split("/r/")[1], "message": f"flood {n}"})
@@ -86,17 +86,17 @@ def test_a_flood_of_messages_is_announced_in_a_few_words(listener, room):
 
 def test_own_messages_are_not_announced(listener, room):
     page, bo = listener
-    say(page, "my own words")
-    expect(texts(page)).to_have_text(["my own words"])
+    send(page, "my own words")
+    expect(message_texts(page)).to_have_text(["my own words"])
     tell(bo, room, "and Bo's")
     has_announced(page, "and Bo's")
     assert announced(page) == ["Bo: and Bo's"]
 
 
-def test_what_ignored_people_write_is_not_announced(listener, join, room):
+def test_messages_of_ignored_users_are_not_announced(listener, join, room):
     page, bo = listener
     cy = join(room, "Cy")
-    dress(page, ignored=["Bo"])
+    apply_settings(page, ignored=["Bo"])
     tell(bo, room, "from Bo")
     tell(cy, room, "from another")
     has_announced(page, "Cy")
@@ -108,9 +108,9 @@ def test_history_and_older_pages_are_not_announced(shows, join, room):
     tell(bo, room, *(f"old {n}" for n in range(120)))
     page = shows(room)
     listen(page)
-    enter(page, "Ann")
-    expect(texts(page).last).to_have_text("old 119")
-    oldest = texts(page).filter(has_text=re.compile("^old 0$"))
+    enter_name(page, "Ann")
+    expect(message_texts(page).last).to_have_text("old 119")
+    oldest = message_texts(page).filter(has_text=re.compile("^old 0$"))
     for _ in range(200):  # as a reader does: more comes above what is in view
         if oldest.count():
             break
@@ -122,13 +122,13 @@ def test_history_and_older_pages_are_not_announced(shows, join, room):
     assert announced(page) == ["Bo: now"]
 
 
-def test_the_list_of_messages_says_nothing_by_itself(listener):
+def test_message_list_is_no_live_region(listener):
     page, _ = listener
     listing: Locator = page.locator("#message-container")
     expect(listing).to_have_attribute("aria-live", "off")
 
 
-def test_a_lost_connection_is_announced_and_not_counted_down(listener):
+def test_lost_connection_is_announced_without_the_countdown(listener):
     page, _ = listener
     listen(page, LIVE)
     page.context.set_offline(True)
@@ -141,15 +141,15 @@ def test_a_lost_connection_is_announced_and_not_counted_down(listener):
     has_announced(page, "Connected")
 
 
-def test_a_message_that_was_not_sent_is_announced(listener):
+def test_failed_message_is_announced(listener):
     page, _ = listener
     listen(page, LIVE)
-    say(page, "\u200b")
-    expect(unsent(page)).to_contain_text("Not sent")
+    send(page, "\u200b")
+    expect(unsent_messages(page)).to_contain_text("Not sent")
     has_announced(page, "Not sent")
 
 
-def test_a_message_that_is_too_long_is_announced_once(listener):
+def test_too_long_message_is_announced_once(listener):
     page, _ = listener
     listen(page, LIVE)
     page.locator("#message").fill("x" * 4001)

@@ -6,14 +6,22 @@ import re
 
 import pytest
 from playwright.sync_api import WebSocketRoute, expect
-from support.browser.keyboard import LONG, PHONE, come_in, focus_is_kept, press, tab_to, write
+from support.browser.keyboard import (
+    LONG,
+    PHONE,
+    assert_focus_kept,
+    join_by_keyboard,
+    press,
+    tab_to,
+    type_message,
+)
 from support.browser.screens import tell
-from support.browser.windows import is_connected, names_here, texts
+from support.browser.windows import message_texts, user_names, wait_until_connected
 
 # Reading
 
 
-def test_a_long_message_is_unfolded(typist, comes, room):
+def test_long_message_is_expanded_and_folded(typist, comes, room):
     tell(comes("Bo")[0], room, LONG)
     press(typist, "Show all")
     expect(typist.locator(".folded")).to_have_count(0)
@@ -23,7 +31,7 @@ def test_a_long_message_is_unfolded(typist, comes, room):
     expect(typist.locator(".folded")).to_have_count(1)
 
 
-def test_what_is_folded_away_is_in_view_when_it_is_come_to(typist, comes, room):
+def test_focused_link_in_a_folded_message_is_visible(typist, comes, room):
     tell(comes("Bo")[0], room, LONG + "\nhttps://example.org/hidden")
     tab_to(typist, typist.get_by_role("link", name="hidden"))
     assert typist.evaluate(
@@ -44,10 +52,10 @@ def test_code_is_copied(typist, comes, room):
     assert typist.evaluate("navigator.clipboard.readText()") == "print(1)"
 
 
-def test_the_messages_are_scrolled_and_the_newest_come_back_to(typist, comes, room):
+def test_messages_are_scrolled_and_the_button_returns_to_the_newest(typist, comes, room):
     (bo,) = comes("Bo")
     tell(bo, room, *(f"message {n}" for n in range(60)))
-    expect(texts(typist)).to_have_count(60)
+    expect(message_texts(typist)).to_have_count(60)
     listing = typist.locator("#message-container")
     tab_to(typist, listing)
     at_end = listing.evaluate("list => list.scrollTop")
@@ -62,18 +70,18 @@ def test_the_messages_are_scrolled_and_the_newest_come_back_to(typist, comes, ro
     below = typist.locator(".below")
     expect(below).to_have_text("1 new message")
     press(typist, below)
-    expect(texts(typist).last).to_be_in_viewport()
+    expect(message_texts(typist).last).to_be_in_viewport()
     expect(below).to_be_hidden()
-    focus_is_kept(typist)
+    assert_focus_kept(typist)
 
 
 # Small windows
 
 
 @pytest.mark.parametrize("drawer", ["rooms", "people"])
-def test_a_drawer_is_opened_and_closed(visit, room, drawer):
+def test_drawer_is_opened_and_closed(visit, room, drawer):
     page = visit(room, viewport=PHONE)
-    come_in(page, "Ann")
+    join_by_keyboard(page, "Ann")
     button = page.locator(f"#show-{drawer}")
     place = page.locator(f"#{drawer}")
     press(page, button)
@@ -91,10 +99,10 @@ def test_a_drawer_is_opened_and_closed(visit, room, drawer):
 
 
 @pytest.mark.parametrize("drawer", ["rooms", "people"])
-def test_an_open_drawer_keeps_the_focus_from_what_it_covers(visit, room, comes, drawer):
+def test_open_drawer_keeps_the_focus_inside(visit, room, comes, drawer):
     comes("Bo")
     page = visit(room, viewport=PHONE)
-    come_in(page, "Ann")
+    join_by_keyboard(page, "Ann")
     press(page, page.locator(f"#show-{drawer}"))
     expect(page.locator(f"#{drawer}")).to_be_visible()
     for _ in range(15):
@@ -106,33 +114,33 @@ def test_an_open_drawer_keeps_the_focus_from_what_it_covers(visit, room, comes, 
         ), "the focus is under the veil"
 
 
-def test_what_a_drawer_opened_comes_back_to_something_in_view(visit, room):
+def test_focus_is_visible_after_a_dialog_opened_from_a_drawer(visit, room):
     page = visit(room, viewport=PHONE)
-    come_in(page, "Ann")
+    join_by_keyboard(page, "Ann")
     for button in ("#show-settings", "#change-name"):
         press(page, page.locator("#show-rooms"))
         press(page, page.locator(button))
         expect(page.locator("dialog[open]")).to_be_visible()
         page.keyboard.press("Escape")
         expect(page.locator("dialog[open]")).to_have_count(0)
-        focus_is_kept(page)
+        assert_focus_kept(page)
         page.keyboard.press("Escape")
 
 
-def test_a_room_is_chosen_in_the_drawer(visit, room):
+def test_room_is_chosen_in_the_drawer(visit, room):
     page = visit(room, viewport=PHONE)
-    come_in(page, "Ann")
+    join_by_keyboard(page, "Ann")
     press(page, page.locator("#show-rooms"))
     press(page, page.locator("#room-list").get_by_role("link", name="Lobby"))
     expect(page.locator("#room-title")).to_have_text("Lobby")
     expect(page.locator("#rooms")).to_be_hidden()
-    focus_is_kept(page)
+    assert_focus_kept(page)
 
 
 # The connection
 
 
-def test_the_connection_is_tried_now(typist):
+def test_connection_is_retried_with_the_button(typist):
     page, sockets, is_cut = typist, [], False
 
     def connect(socket: WebSocketRoute) -> None:
@@ -148,7 +156,7 @@ def test_the_connection_is_tried_now(typist):
     page.route_web_socket(re.compile("/socket.io/"), connect)
     page.add_init_script("Math.random = () => 0.99")  # each wait is as long as it may be
     page.reload()
-    is_connected(page)
+    wait_until_connected(page)
     is_cut = True
     for socket in sockets:
         socket.close()
@@ -158,15 +166,15 @@ def test_the_connection_is_tried_now(typist):
     is_cut = False
     page.keyboard.press("Enter")
     expect(line).to_contain_text("Connected", timeout=3000)
-    focus_is_kept(page)
+    assert_focus_kept(page)
 
 
-def test_one_comes_back_from_the_other_tab(typist):
+def test_name_is_taken_back_from_another_tab(typist):
     tab_to(typist, typist.locator("#message"))
     second = typist.context.new_page()
     second.goto(typist.url)
     second.wait_for_selector("body.is-ready")
-    come_in(second, "Ann")
+    join_by_keyboard(second, "Ann")
     expect(typist.locator("#away")).to_be_visible()
     typist.bring_to_front()
     typist.keyboard.press("Escape")
@@ -174,9 +182,9 @@ def test_one_comes_back_from_the_other_tab(typist):
     expect(typist.locator("#away")).to_be_visible()
     press(typist, typist.get_by_role("button", name="Chat here instead"))
     expect(typist.locator("#away")).to_be_hidden()
-    focus_is_kept(typist)
-    write(typist, "back again")
-    expect(texts(typist)).to_have_text(["back again"])
+    assert_focus_kept(typist)
+    type_message(typist, "back again")
+    expect(message_texts(typist)).to_have_text(["back again"])
 
 
 # The whole page
@@ -184,12 +192,12 @@ def test_one_comes_back_from_the_other_tab(typist):
 
 @pytest.mark.parametrize("viewport", [{"width": 1280, "height": 720}, PHONE])
 @pytest.mark.parametrize("key", ["Tab", "Shift+Tab"])
-def test_nothing_holds_the_focus_fast(visit, room, comes, viewport, key):
+def test_nothing_traps_the_focus(visit, room, comes, viewport, key):
     (bo,) = comes("Bo")
     tell(bo, room, "see https://example.org", "```\ncode\n```", LONG)
     page = visit(room, viewport=viewport)
-    come_in(page, "Ann")
-    expect(names_here(page)).to_have_count(2)
+    join_by_keyboard(page, "Ann")
+    expect(user_names(page)).to_have_count(2)
     page.evaluate("document.activeElement.blur()")
     wanted = page.evaluate(
         """() => {

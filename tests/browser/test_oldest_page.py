@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 from support.apps.oldest import FILES
-from support.browser.windows import enter, messages, names_here, say, texts
+from support.browser.windows import enter_name, message_texts, messages, send, user_names
 from support.servers import UNLIMITED, Server
 
 
@@ -72,21 +72,21 @@ def lines(page: Page):
 
 
 @pytest.mark.parametrize("transports", ["", "#polling", "#websocket"])
-def test_the_oldest_page_chats_with_todays(visit, place, transports):
+def test_oldest_page_chats_with_todays(visit, place, transports):
     chat, address = place
     oldest, today = visit(address + transports), visit(chat.url + "/r/lobby")
-    enter(today, "Newer")
+    enter_name(today, "Newer")
     expect(today.locator("#message")).to_be_visible()
-    enter(oldest, "newer")
+    enter_name(oldest, "newer")
     expect(oldest.locator("#error-container")).to_have_text(
         "newer username is taken! Try some other username."
     )
-    enter(oldest, "Older")
+    enter_name(oldest, "Older")
     expect(oldest.locator("#message")).to_be_visible()
-    expect(names_here(today)).to_have_text(["Newer", "Older"])
-    before = texts(today).count()
-    say(oldest, "Hello from <b>then</b> \U0001f600")
-    say(today, "Hello from now")
+    expect(user_names(today)).to_have_text(["Newer", "Older"])
+    before = message_texts(today).count()
+    send(oldest, "Hello from <b>then</b> \U0001f600")
+    send(today, "Hello from now")
     expect(lines(oldest)).to_have_text(
         ["Older: Hello from <b>then</b> \U0001f600", "Newer: Hello from now"]
     )
@@ -94,11 +94,11 @@ def test_the_oldest_page_chats_with_todays(visit, place, transports):
     expect(messages(today).nth(-2)).to_contain_text(re.compile("Older.*Hello from <b>then", re.S))
     expect(messages(today).last).to_contain_text("Hello from now")
     oldest.context.close()
-    expect(names_here(today)).to_have_text(["Newer"])
+    expect(user_names(today)).to_have_text(["Newer"])
     today.context.close()
 
 
-def test_its_cookies_come_along_from_elsewhere(browser, chats, elsewhere):
+def test_oldest_client_sends_cookies_across_origins(browser, chats, elsewhere):
     """Client 2.3.1's polling sends credentials, whatever the page says."""
     url = chats["run"].url
     context = browser.new_context()

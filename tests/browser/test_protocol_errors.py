@@ -9,7 +9,15 @@ from itertools import count
 import pytest
 from playwright.sync_api import Page, expect
 from support.apps.odd import NEVER, OddServer, read
-from support.browser.windows import enter, is_connected, messages, names_here, say, texts, unsent
+from support.browser.windows import (
+    enter_name,
+    message_texts,
+    messages,
+    send,
+    unsent_messages,
+    user_names,
+    wait_until_connected,
+)
 
 ODD = "The server said something that this page doesn't understand."
 BIG = 2**53 - 1
@@ -60,7 +68,7 @@ def visit(browser):
 def ann(visit, server) -> Page:
     """Somebody in the room tea, all well so far."""
     page = visit(f"{server.url}/r/tea")
-    enter(page, "Ann")
+    enter_name(page, "Ann")
     expect(page.locator("#empty")).to_contain_text("You're the first one here")
     return page
 
@@ -99,9 +107,9 @@ def is_usable(page: Page, server: OddServer) -> None:
     open_room(page, room)
     expect(page.locator("#empty")).to_contain_text("You're the first one here")
     server.tells("newmsg", *entry(1, "heard", room))
-    expect(texts(page)).to_have_text(["heard"])
-    say(page, "a word")
-    expect(unsent(page)).to_have_count(0)
+    expect(message_texts(page)).to_have_text(["heard"])
+    send(page, "a word")
+    expect(unsent_messages(page)).to_have_count(0)
     expect(page.locator("#troubles .trouble")).to_have_count(0)
 
 
@@ -117,21 +125,21 @@ def ids(page: Page) -> list[int]:
     return messages(page).evaluate_all("(rows) => rows.map(({ dataset }) => Number(dataset.id))")
 
 
-def test_odd_answers_to_a_name(visit, server):
+def test_malformed_answers_to_a_name(visit, server):
     page = visit(f"{server.url}/r/tea")
-    is_connected(page)
+    wait_until_connected(page)
     odd = [{"ok": True}, {"ok": True, "user": 5}, {"ok": True, "user": None}, {"user": "Ann"}]
     for answer in [*JUNK, *REFUSALS, *odd]:
         server.answers["setUsername"] = answer
-        enter(page, "Ann")
+        enter_name(page, "Ann")
         says_odd(page, answer)
     server.behaves()
-    enter(page, "Ann")
+    enter_name(page, "Ann")
     expect(page.locator("#message")).to_be_visible()
     is_usable(page, server)
 
 
-def test_odd_answers_to_a_new_name(ann, server):
+def test_malformed_answers_to_a_rename(ann, server):
     for answer in [None, {"ok": True}, *REFUSALS]:
         server.answers["setUsername"] = answer
         ann.locator("#change-name").click()
@@ -144,7 +152,7 @@ def test_odd_answers_to_a_new_name(ann, server):
     is_usable(ann, server)
 
 
-def test_odd_answers_to_a_rooms_opening(ann, server):
+def test_malformed_answers_to_a_join(ann, server):
     odd = [{"room": 1}, {"epoch": None}, {"more": "no"}, {"messages": {}}, {"messages": None}]
     odd += [{"count": -1}, {"count": "2"}, {"users": {}}, {"users": [1]}, {"users": None}]
     odd += [{"messages": [item]} for item in [1, None, {}, [], [{}], [{}, {}], [None, None]]]
@@ -157,17 +165,17 @@ def test_odd_answers_to_a_rooms_opening(ann, server):
     is_usable(ann, server)
 
 
-def test_a_room_that_was_opened_oddly_can_be_opened_again(ann, server):
+def test_room_can_be_joined_after_a_malformed_answer(ann, server):
     server.answers["join"] = {}
     open_room(ann, "odd")
     says_odd(ann)
     server.behaves()
     server.answers["join"] = page_of(entry(1, "well", "odd"))
     open_room(ann, "odd")
-    expect(texts(ann)).to_have_text(["well"])
+    expect(message_texts(ann)).to_have_text(["well"])
 
 
-def test_one_odd_room_does_not_keep_one_out_of_the_others(ann, server):
+def test_malformed_answer_in_one_room_does_not_block_the_others(ann, server):
     for room in ("good", "odd", "fine"):
         open_room(ann, room)
         expect(ann.locator("#empty")).to_contain_text("You're the first one here")
@@ -184,10 +192,10 @@ def test_one_odd_room_does_not_keep_one_out_of_the_others(ann, server):
     says_odd(ann)
     for room in ("tea", "good", "fine"):
         ann.locator(f"#room-list [data-room={room}]").click()
-        expect(texts(ann)).to_have_text(["in"])
+        expect(message_texts(ann)).to_have_text(["in"])
 
 
-def test_odd_answers_to_a_message(ann, server):
+def test_malformed_answers_to_a_message(ann, server):
     said = [
         {"ok": True},
         {"ok": True, "id": "1"},
@@ -196,16 +204,16 @@ def test_odd_answers_to_a_message(ann, server):
     ]
     for answer in [*JUNK, *REFUSALS, *said]:
         server.answers["msg"] = answer
-        say(ann, "in vain")
+        send(ann, "in vain")
         says_odd(ann, answer)
-    assert unsent(ann).count() == len([*JUNK, *REFUSALS, *said])
+    assert unsent_messages(ann).count() == len([*JUNK, *REFUSALS, *said])
     server.behaves()
-    say(ann, "at last")
-    expect(unsent(ann)).to_have_count(0)
+    send(ann, "at last")
+    expect(unsent_messages(ann)).to_have_count(0)
     is_usable(ann, server)
 
 
-def test_odd_answers_to_leaving(ann, server):
+def test_malformed_answers_to_leaving(ann, server):
     for answer in [None, {}, {"ok": True}, {"ok": False}]:
         open_room(ann, f"odd-{next(rooms)}")
         expect(ann.locator("#empty")).to_contain_text("You're the first one here")
@@ -216,9 +224,9 @@ def test_odd_answers_to_leaving(ann, server):
     is_usable(ann, server)
 
 
-def test_odd_answers_to_reading_on(ann, server):
+def test_malformed_history(ann, server):
     server.tells("newmsg", *entry(1, "first"))
-    expect(texts(ann)).to_have_text(["first"])
+    expect(message_texts(ann)).to_have_text(["first"])
     for number, answer in enumerate([*JUNK, *REFUSALS, page_of(entry("2"))], 3):
         server.answers["history"] = answer
         server.tells("newmsg", *entry(number))
@@ -230,9 +238,9 @@ def test_odd_answers_to_reading_on(ann, server):
     is_usable(ann, server)
 
 
-def test_events_that_are_odd(ann, server):
+def test_malformed_events(ann, server):
     server.tells("newmsg", *entry(1, "before"))
-    expect(texts(ann)).to_have_text(["before"])
+    expect(message_texts(ann)).to_have_text(["before"])
     tea = {"room": "tea"}
     events = [["newmsg"], ["newmsg", None], ["newmsg", "x", "y"], ["newmsg", entry(2)[0]]]
     events += [["newmsg", [], []], ["newmsg", *entry("2")], ["newmsg", *entry(2, None)]]
@@ -268,20 +276,20 @@ def test_events_that_are_odd(ann, server):
     is_usable(ann, server)
 
 
-def test_events_that_break_nothing(ann, server):
+def test_malformed_people_events_change_nothing(ann, server):
     """A name that isn't said must not stay among those who are here or type."""
     server.tells("userJoined", {"room": "tea", "user": "Bo"})
-    expect(names_here(ann)).to_have_text(["Bo"])
+    expect(user_names(ann)).to_have_text(["Bo"])
     server.tells("userRenamed", {"room": "tea", "from": "Bo"})
     server.tells("userTyping", {"room": "tea"})
     server.tells("userJoined", {"room": "tea", "user": "Cy"})
-    expect(names_here(ann).filter(has_text="Cy")).to_be_visible()
+    expect(user_names(ann).filter(has_text="Cy")).to_be_visible()
     server.tells("newmsg", *entry(1, "after"))
-    expect(texts(ann)).to_have_text(["after"])
+    expect(message_texts(ann)).to_have_text(["after"])
     expect(ann.locator("body")).not_to_contain_text("undefined")
 
 
-def test_what_the_page_does_not_know_is_no_trouble(ann, server):
+def test_unknown_events_and_rooms_are_ignored(ann, server):
     server.tells("unknown")
     server.tells("hasOwnProperty", {"room": "tea"})
     server.tells("refused", {})
@@ -292,13 +300,13 @@ def test_what_the_page_does_not_know_is_no_trouble(ann, server):
     server.tells("userSet", None)
     server.tells("userExists")
     server.tells("newmsg", *entry(1, "heard"))
-    expect(texts(ann)).to_have_text(["heard"])
+    expect(message_texts(ann)).to_have_text(["heard"])
     expect(ann.locator("#room-list li")).to_have_count(2)
     expect(ann.locator("#troubles .trouble")).to_have_count(0)
     is_usable(ann, server)
 
 
-def test_messages_out_of_order_and_repeated_are_shown_in_order_once(ann, server):
+def test_unordered_and_repeated_messages_are_shown_once_in_order(ann, server):
     disorder = [3, 1, 2, 2, 7, 5, 5, 9, 3]
     server.answers["join"] = page_of(*(entry(n, f"{n}", "disorder") for n in disorder))
     open_room(ann, "disorder")
@@ -311,7 +319,7 @@ def test_messages_out_of_order_and_repeated_are_shown_in_order_once(ann, server)
     is_usable(ann, server)
 
 
-def test_older_messages_in_disorder_are_shown_in_order_once(ann, server):
+def test_unordered_older_messages_are_shown_once_in_order(ann, server):
     newest = [entry(n, f"{n}", "older") for n in range(101, 151)]
     server.answers["join"] = page_of(*newest, more=True)
     older = [entry(n, f"{n}", "older") for n in (90, 100, 95, 95, 99, 100, 120)]
@@ -352,27 +360,27 @@ def test_huge_numbers_and_names(ann, server):
 
 
 @pytest.mark.parametrize("after", [0, 2**40, "soon", {}])
-def test_who_is_told_to_wait_an_odd_while_does_not_storm(ann, server, after):
+def test_malformed_retry_after_does_not_flood_the_server(ann, server, after):
     refusal = {"ok": False, "code": "rate_limited", "message": "slow down", "retryAfter": after}
     server.answers["join"] = server.answers["msg"] = refusal
     open_room(ann, f"odd-{next(rooms)}")
-    say(ann, "soon")
+    send(ann, "soon")
     ann.wait_for_timeout(1000)
     assert server.asked["join"] + server.asked["msg"] < 20
     expect(ann.locator("body")).not_to_contain_text("NaN")
 
 
-def test_answers_that_never_come_are_asked_for_again(browser, server):
+def test_unanswered_requests_are_repeated(browser, server):
     context = browser.new_context()
     page = context.new_page()
     page.clock.install()
     page.goto(f"{server.url}/r/tea")
     page.wait_for_selector("body.is-ready")
-    is_connected(page)
+    wait_until_connected(page)
     for event, do in [
-        ("setUsername", lambda: enter(page, "Ann")),
+        ("setUsername", lambda: enter_name(page, "Ann")),
         ("join", lambda: open_room(page, "cake")),
-        ("msg", lambda: say(page, "hello")),
+        ("msg", lambda: send(page, "hello")),
     ]:
         well = server.answers[event]
         server.answers[event] = NEVER
@@ -382,13 +390,13 @@ def test_answers_that_never_come_are_asked_for_again(browser, server):
         server.answers[event] = well
         page.clock.fast_forward(11000)
         until(page, lambda event=event: server.asked[event] >= 2)
-    expect(unsent(page)).to_have_count(0)
+    expect(unsent_messages(page)).to_have_count(0)
     expect(page.locator("#own-name")).to_have_text("Ann")
     expect(page.locator("#troubles .trouble")).to_have_count(0)
     context.close()
 
 
-def test_epochs_that_never_stay_are_no_storm(ann, server):
+def test_changing_epochs_do_not_flood_the_server(ann, server):
     epochs = count()
 
     def read_on(asked):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from support.browser.windows import enter, say, texts
+from support.browser.windows import enter_name, message_texts, send
 
 NOT_KEPT = "This browser keeps nothing for this page: your name and settings last until you close"
 
@@ -136,9 +136,9 @@ def choose_theme(page: Page, theme: str) -> None:
 
 def works(page: Page, name: str, words: str) -> None:
     """One gets a name, is heard and sets what one likes."""
-    enter(page, name)
-    say(page, words)
-    expect(texts(page).last).to_have_text(words)
+    enter_name(page, name)
+    send(page, words)
+    expect(message_texts(page).last).to_have_text(words)
     choose_theme(page, "dark")
 
 
@@ -168,7 +168,7 @@ def says_once_what_is_not_kept(page: Page) -> None:
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_what_is_damaged_is_made_anew(visit, lobby, kind):
+def test_damaged_storage_is_replaced(visit, lobby, kind):
     page = damaged(visit, lobby, DAMAGE[kind])
     works(page, "Ann", f"in spite of {kind}")
     expect(page.locator("#troubles .trouble")).to_have_count(0)
@@ -190,17 +190,17 @@ def test_what_is_too_much_is_not_in_the_way(visit, lobby, key):
 
 
 @pytest.mark.parametrize("name", ["__proto__", "constructor", "toString"])
-def test_names_that_objects_have_are_names(visit, lobby, name):
+def test_inherited_property_is_a_valid_name(visit, lobby, name):
     page = visit(lobby)
     works(page, name, f"I am {name}")
     page.reload()
     expect(page.locator("#own-name")).to_have_text(name)
-    say(page, "again")
-    expect(texts(page).last).to_have_text("again")
+    send(page, "again")
+    expect(message_texts(page).last).to_have_text("again")
 
 
 @pytest.mark.parametrize("script", [FULL, FORBIDDEN], ids=["full", "forbidden"])
-def test_what_cannot_be_kept_lasts_as_long_as_the_page(visit_with, lobby, script):
+def test_values_last_as_long_as_the_page_without_storage(visit_with, lobby, script):
     page = visit_with(lobby, script)
     says_once_what_is_not_kept(page)
     works(page, "Ann", "kept nowhere")
@@ -208,7 +208,7 @@ def test_what_cannot_be_kept_lasts_as_long_as_the_page(visit_with, lobby, script
     expect(page.locator("#troubles .trouble")).to_have_count(0)
 
 
-def test_storage_that_fills_up_meanwhile(visit, lobby):
+def test_storage_that_fills_up_later(visit, lobby):
     page = visit(lobby)
     works(page, "Ann", "there's room")
     expect(page.locator("#troubles .trouble")).to_have_count(0)
@@ -216,13 +216,13 @@ def test_storage_that_fills_up_meanwhile(visit, lobby):
     page.locator("#message").fill("there's none")
     expect(page.locator("#troubles .trouble")).to_have_count(1)  # of the draft
     page.get_by_role("button", name="Send").click()
-    expect(texts(page).last).to_have_text("there's none")
+    expect(message_texts(page).last).to_have_text("there's none")
     says_once_what_is_not_kept(page)
     keeps_to_the_end(page, "Ann")
     expect(page.locator("#troubles .trouble")).to_have_count(0)
 
 
-def test_with_cookies_off_the_page_works(playwright, lobby, tmp_path):
+def test_page_works_with_cookies_off(playwright, lobby, tmp_path):
     preferences = tmp_path / "Default" / "Preferences"
     preferences.parent.mkdir()
     off = {"profile": {"default_content_setting_values": {"cookies": 2}}}

@@ -8,11 +8,11 @@ from support.browser.screens import (
     LANGUAGES,
     PHONE,
     THEMES,
-    dress,
+    apply_settings,
 )
-from support.browser.windows import enter
+from support.browser.windows import enter_name
 
-MOST_TABS = 120
+MAX_TABS = 120
 
 
 # Zoom, small windows, touch
@@ -33,9 +33,9 @@ def fits(page: Page) -> None:
     assert past == []
 
 
-def test_all_fits_at_twice_the_size_with_the_largest_text(lively):
-    page, _, _ = lively(viewport={"width": 640, "height": 400})
-    dress(page, size="huge")
+def test_everything_fits_at_twice_the_size_with_the_largest_text(busy_room):
+    page, _, _ = busy_room(viewport={"width": 640, "height": 400})
+    apply_settings(page, size="huge")
     fits(page)
     send = page.locator("#message-form .send")
     expect(send).to_be_in_viewport(ratio=1)
@@ -52,11 +52,11 @@ def test_all_fits_at_twice_the_size_with_the_largest_text(lively):
 
 @pytest.mark.parametrize("size", ["normal", "huge"])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_all_fits_in_320_px(lively, language, size):
-    page, _, _ = lively(viewport={"width": 320, "height": 568})
-    dress(page, language=language, size=size)
+def test_everything_fits_in_320_px(busy_room, language, size):
+    page, _, _ = busy_room(viewport={"width": 320, "height": 568})
+    apply_settings(page, language=language, size=size)
     for theme in THEMES:
-        dress(page, theme=theme)
+        apply_settings(page, theme=theme)
         fits(page)
         expect(page.locator("#message-form .send")).to_be_in_viewport(ratio=1)
 
@@ -80,9 +80,9 @@ SMALL_TARGETS = """() => {
 
 
 @pytest.mark.parametrize("size", ["normal", "small"])
-def test_targets_are_large_enough_to_be_hit(lively, size):
-    page, _, _ = lively(viewport=PHONE, has_touch=True)
-    dress(page, size=size, ignored=["Cy"])
+def test_targets_are_large_enough(busy_room, size):
+    page, _, _ = busy_room(viewport=PHONE, has_touch=True)
+    apply_settings(page, size=size, ignored=["Cy"])
     small = set(page.evaluate(SMALL_TARGETS))
     page.locator(".folded + button").first.evaluate("button => button.click()")
     page.locator("#copy-link").click()
@@ -104,8 +104,8 @@ def test_targets_are_large_enough_to_be_hit(lively, size):
 # Motion, colours, focus
 
 
-def test_nothing_moves_for_whom_that_is_too_much(lively):
-    page, _, _ = lively()
+def test_reduced_motion_has_no_motion(busy_room):
+    page, _, _ = busy_room()
     moving = page.evaluate(
         """() => [...document.querySelectorAll("*")].filter((element) => {
             const parts = ["", "::before", "::after"];
@@ -120,7 +120,7 @@ def test_nothing_moves_for_whom_that_is_too_much(lively):
 def focuses(page: Page) -> list[dict]:
     """What Tab comes to, once around the page, and what is to be seen of the focus."""
     found: list[dict] = []
-    for _ in range(MOST_TABS):
+    for _ in range(MAX_TABS):
         page.keyboard.press("Tab")
         focus = page.evaluate(
             """() => {
@@ -163,42 +163,42 @@ def seen(focuses: list[dict]) -> list[str]:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_the_focus_is_always_to_be_seen(lively, theme):
-    page, _, _ = lively()
-    dress(page, theme=theme)
+def test_focus_is_visible_in_a_busy_room(busy_room, theme):
+    page, _, _ = busy_room()
+    apply_settings(page, theme=theme)
     found = focuses(page)
     assert len(found) > 15
     assert seen(found) == []
 
 
-def test_the_focus_is_to_be_seen_on_the_start_page(shows, url):
+def test_focus_is_visible_on_the_start_page(shows, url):
     found = focuses(shows(url, viewport=PHONE))
     assert len(found) > 4
     assert seen(found) == []
 
 
-def test_the_focus_is_to_be_seen_in_a_long_list_of_rooms(shows, room):
+def test_focus_is_visible_in_a_long_list_of_rooms(shows, room):
     page = shows(room, viewport={"width": 1000, "height": 400})
     rooms = {f"room-of-many-{n}": {"read": 0} for n in range(20)}
     page.evaluate("all => localStorage.setItem('chat.rooms', JSON.stringify(all))", {"ann": rooms})
-    enter(page, "Ann")
+    enter_name(page, "Ann")
     expect(page.locator("#room-list li")).to_have_count(22)
     found = focuses(page)
     assert len(found) > 22
     assert seen(found) == []
 
 
-def test_the_focus_is_to_be_seen_in_the_settings(shows, room):
+def test_focus_is_visible_in_the_settings(shows, room):
     page = shows(room)
-    dress(page, ignored=["Bo"])
+    apply_settings(page, ignored=["Bo"])
     page.locator("#show-settings").click()
     found = focuses(page)
     assert len(found) > 8
     assert seen(found) == []
 
 
-def test_buttons_and_focus_are_to_be_seen_in_forced_colours(lively):
-    page, _, _ = lively(forced_colors="active")
+def test_buttons_and_focus_are_visible_in_forced_colours(busy_room):
+    page, _, _ = busy_room(forced_colors="active")
     assert page.evaluate("matchMedia('(forced-colors: active)').matches")
     plain = page.evaluate(
         """() => [...document.querySelectorAll("button, .button, input, textarea")]
@@ -217,8 +217,8 @@ def test_buttons_and_focus_are_to_be_seen_in_forced_colours(lively):
     assert [each["what"] for each in found if not each["outline"]] == []
 
 
-def test_what_is_chosen_is_told_by_more_than_its_colour(lively):
-    page, _, _ = lively(forced_colors="active")
+def test_selection_is_shown_by_more_than_colour(busy_room):
+    page, _, _ = busy_room(forced_colors="active")
     weights = page.locator("#room-list a").evaluate_all(
         "links => links.map((link) => getComputedStyle(link).fontWeight)"
     )

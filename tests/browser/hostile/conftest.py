@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page
-from support.browser.mallory import STRANGERS, TRAP, name_of
+from support.browser.hostile import FORBIDDEN_NODES, TRAP, name_of
 from support.clients import Person
 from support.servers import UNLIMITED
 
@@ -38,7 +38,7 @@ def trapped(browser):
 
     yield visit
     sprung = [page.evaluate("window.sprung") for page in pages]
-    strangers = [page.evaluate(STRANGERS) for page in pages]
+    strangers = [page.evaluate(FORBIDDEN_NODES) for page in pages]
     for context in contexts:
         context.close()
     assert (outside, sprung, strangers) == ([], [[]] * len(contexts), [[]] * len(contexts))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Page, expect
-from support.browser.mallory import enters, name_of, shown, tells
+from support.browser.hostile import enters, name_of, shown, tells
 from support.clients import Person
 
 ZALGO = "".join(

@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from brs_kb.payloads import FULL_PAYLOAD_DATABASE
 from playwright.sync_api import expect
-from support.browser.mallory import STRANGERS, TRAP, enters, heard, name_of, says, shown
-from support.browser.windows import messages, names_here, say, texts, unsent
+from support.browser.hostile import FORBIDDEN_NODES, TRAP, enters, heard, name_of, says, shown
+from support.browser.windows import message_texts, messages, send, unsent_messages, user_names
 from support.clients import Person
 from support.raw import eventually
 
@@ -52,7 +52,7 @@ def without_markup(text: str) -> str:
     return re.sub(r"```[\w+#-]{0,20}[ \t]*$|[`*_>\s]", "", text, flags=re.M)
 
 
-def test_the_trap_springs(browser, room):
+def test_trap_catches_markup_that_runs(browser, room):
     context = browser.new_context()
     context.add_init_script(TRAP)
     page = context.new_page()
@@ -65,7 +65,9 @@ def test_the_trap_springs(browser, room):
     )
     eventually(lambda: "policy: script-src" in str(page.evaluate("sprung")))
     eventually(lambda: "policy: img-src" in str(page.evaluate("sprung")))
-    assert {"IMG", "onerror=alert(1)", "href=javascript:alert(1)"} <= set(page.evaluate(STRANGERS))
+    assert {"IMG", "onerror=alert(1)", "href=javascript:alert(1)"} <= set(
+        page.evaluate(FORBIDDEN_NODES)
+    )
     context.close()
 
 
@@ -77,7 +79,7 @@ def test_messages_are_text(trapped, room, mallory):
     for batch in batches(VECTORS):
         said = says(mallory, room, batch)
         rows = shown(page, said)
-        assert page.evaluate(STRANGERS) == []
+        assert page.evaluate(FORBIDDEN_NODES) == []
         for (_, user, message), row in zip(said, rows, strict=True):
             assert row, message
             assert row[0] == user
@@ -90,7 +92,7 @@ def test_messages_are_text(trapped, room, mallory):
     assert page.title() == title
 
 
-def test_links_and_markdown_are_never_more_than_they_are(trapped, room, mallory):
+def test_links_and_markdown_render_no_other_nodes(trapped, room, mallory):
     page = trapped(room)
     enters(page, "Ann")
     title = page.title()
@@ -99,7 +101,7 @@ def test_links_and_markdown_are_never_more_than_they_are(trapped, room, mallory)
     for batch in batches([text for text in links + wrapped if len(text) <= 4000]):
         said = says(mallory, room, batch)
         rows = shown(page, said)
-        assert page.evaluate(STRANGERS) == []
+        assert page.evaluate(FORBIDDEN_NODES) == []
         for (_, _, message), row in zip(said, rows, strict=True):
             assert row, message
             assert without_markup(row[1]) == without_markup(message)
@@ -128,12 +130,12 @@ def test_names_are_text(trapped, room, mallory):
         assert [user for _, user, _ in said] == [present(name) for name in batch]
         rows = shown(page, said)
         assert [row[0] for row in rows] == [user for _, user, _ in said]
-        expect(names_here(page).filter(has_text=said[-1][1])).to_have_count(1)
-        assert page.evaluate(STRANGERS) == []
+        expect(user_names(page).filter(has_text=said[-1][1])).to_have_count(1)
+        assert page.evaluate(FORBIDDEN_NODES) == []
     assert page.title() == title
 
 
-def test_who_is_here_under_hostile_names_is_told_in_text(trapped, room, serve):
+def test_lists_of_hostile_names_are_text(trapped, room, serve):
     url = room.partition("/r/")[0]
     page = trapped(room)
     enters(page, "Ann")
@@ -149,8 +151,8 @@ def test_who_is_here_under_hostile_names_is_told_in_text(trapped, room, serve):
             person.leaves()
     names = {name for name, _ in people}
     assert len(names) > 8
-    expect(names_here(page)).to_have_count(len(names) + 1)
-    assert set(names_here(page).all_inner_texts()) == names | {"Ann"}
+    expect(user_names(page)).to_have_count(len(names) + 1)
+    assert set(user_names(page).all_inner_texts()) == names | {"Ann"}
     expect(page.locator("#message-container .note").last).to_contain_text(people[0][0])
     people[0][1].emits("typing", {"room": name_of(room)})
     expect(page.locator("#typing")).to_contain_text(people[0][0])
@@ -161,10 +163,10 @@ def test_who_is_here_under_hostile_names_is_told_in_text(trapped, room, serve):
     expect(page.locator("#settings bdi")).to_have_text([people[1][0]])
     for _, person in people:
         person.leaves()
-    expect(names_here(page)).to_have_count(1)
+    expect(user_names(page)).to_have_count(1)
 
 
-def test_what_is_typed_is_text(trapped, room):
+def test_typed_messages_are_text(trapped, room):
     ann = trapped(room)
     name = "<img src onerror=alert(1)>"
     enters(ann, name)
@@ -172,10 +174,10 @@ def test_what_is_typed_is_text(trapped, room):
     typed = [v for v in VECTORS if is_plain(v) and not re.search(r":[\w+-]+:|[\r\0]", v)]
     typed = typed[:: len(typed) // 12]
     for vector in typed:
-        say(ann, vector)
+        send(ann, vector)
     expect(messages(ann)).to_have_count(len(typed), timeout=20000)
-    expect(unsent(ann)).to_have_count(0)
-    assert [row.text_content() for row in texts(ann).all()] == typed
+    expect(unsent_messages(ann)).to_have_count(0)
+    assert [row.text_content() for row in message_texts(ann).all()] == typed
     ann.locator("#message").fill(typed[0])
     ann.reload()
     expect(ann.locator("#message")).to_have_value(typed[0])
@@ -187,7 +189,7 @@ def test_what_is_typed_is_text(trapped, room):
     assert ann.title() == title
 
 
-def test_the_server_has_no_page_for_a_room_that_cannot_be(serve, url):
+def test_server_has_no_page_for_an_invalid_room_name(serve, url):
     link = http.client.HTTPConnection(url.partition("//")[2], timeout=20)
     for vector in SOME:
         link.request("GET", "/r/" + quote(vector, safe=""))
@@ -202,7 +204,7 @@ def test_the_server_has_no_page_for_a_room_that_cannot_be(serve, url):
     link.close()
 
 
-def test_rooms_that_cannot_be_are_not_opened(trapped, url):
+def test_page_opens_no_room_with_an_invalid_name(trapped, url):
     page = trapped(url)
     names = [v for v in SOME if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", v.strip())]
     opened = page.evaluate(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from support.browser.screens import is_painted
+from support.browser.screens import wait_for_paint
 from support.clients import Person
 
 PHONE = {"width": 390, "height": 700}
-MOST_TABS = 60
+MAX_TABS = 60
 LONG = "\n".join(f"line {n} of a long story" for n in range(40))
 COPYING = {"permissions": ["clipboard-read", "clipboard-write"]}
 
@@ -19,7 +19,7 @@ def tab_to(page: Page, target: str | Locator) -> Locator:
     if isinstance(target, str):
         target = page.get_by_role("button", name=target).or_(page.get_by_role("link", name=target))
     expect(target.first).to_be_visible()
-    for _ in range(MOST_TABS):
+    for _ in range(MAX_TABS):
         if target.evaluate_all("(all) => all.includes(document.activeElement)"):
             return page.locator(":focus")
         page.keyboard.press("Tab")
@@ -31,22 +31,22 @@ def press(page: Page, target: str | Locator, key: str = "Enter") -> None:
     page.keyboard.press(key)
 
 
-def write(page: Page, words: str) -> None:
+def type_message(page: Page, words: str) -> None:
     """Write and send a message."""
     tab_to(page, page.locator("#message"))
     page.keyboard.type(words)
     page.keyboard.press("Enter")
 
 
-def focus_is_kept(page: Page) -> None:
+def assert_focus_kept(page: Page) -> None:
     """Something that can be seen has the focus, once the page has been painted."""
-    is_painted(page)
+    wait_for_paint(page)
     assert page.evaluate(
         "document.activeElement !== document.body && document.activeElement.checkVisibility()"
     ), "the focus is lost"
 
 
-def come_in(page: Page, name: str) -> None:
+def join_by_keyboard(page: Page, name: str) -> None:
     tab_to(page, page.locator("#name"))
     page.keyboard.press("Control+a")
     page.keyboard.type(name)
@@ -58,7 +58,7 @@ def come_in(page: Page, name: str) -> None:
 def typist(visit, room) -> Page:
     """Ann in a room, at her keyboard."""
     page = visit(room, **COPYING)
-    come_in(page, "Ann")
+    join_by_keyboard(page, "Ann")
     return page
 
 

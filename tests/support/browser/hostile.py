@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from playwright.sync_api import Page, expect
 
-from support.browser.windows import enter
+from support.browser.windows import enter_name
 from support.clients import Person
 
 TRAP = """
@@ -21,7 +21,7 @@ document.addEventListener("securitypolicyviolation", ({ violatedDirective, block
   sprung.push(`policy: ${violatedDirective} ${blockedURI}`));
 """
 
-STRANGERS = """() => {
+FORBIDDEN_NODES = """() => {
   const known = new Set(("A B BDI BLOCKQUOTE BUTTON CODE DIV EM LI MARK P PRE SPAN STRONG TIME" +
     " svg path").split(" "));
   const found = new Set();
@@ -45,7 +45,7 @@ STRANGERS = """() => {
   return [...found];
 }"""
 
-SHOWN = """(ids) => ids.map((id) => {
+ROW_TEXTS = """(ids) => ids.map((id) => {
   const row = document.querySelector(`.message[data-id="${id}"]`);
   const sender = row?.querySelector(".sender bdi, .unseen bdi");
   return row ? [sender.textContent, row.querySelector(".text").textContent] : null;
@@ -79,9 +79,9 @@ def shown(page: Page, said: Sequence[tuple[int, str, str]]) -> list[list[str]]:
     """The senders and texts of these messages' rows, once the last is there."""
     last = page.locator(f'#message-container .message[data-id="{said[-1][0]}"]')
     last.wait_for(state="attached", timeout=30000)
-    return page.evaluate(SHOWN, [number for number, *_ in said])
+    return page.evaluate(ROW_TEXTS, [number for number, *_ in said])
 
 
 def enters(page: Page, name: str) -> None:
-    enter(page, name)
+    enter_name(page, name)
     expect(page.locator("#message")).to_be_visible()
