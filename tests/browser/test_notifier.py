@@ -6,7 +6,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from support.browser.windows import enter_name, send, user_names
+from support.browser.windows import enter_name, join_as, send, user_names
 
 WATCHED = """
 window.called = [];
@@ -37,8 +37,7 @@ def ann(browser, room):
     page.add_init_script(WATCHED)
     page.goto(room)
     page.wait_for_selector("body.is-ready")
-    enter_name(page, "Ann Called")
-    expect(page.locator("#message")).to_be_visible()
+    join_as(page, "Ann Called")
     yield page
     context.close()
 

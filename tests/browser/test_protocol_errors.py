@@ -21,13 +21,8 @@ from support.browser.windows import (
 
 ODD = "The server said something that this page doesn't understand."
 BIG = 2**53 - 1
-JUNK = [None, [], {}, "", "ok", 0, 1.5, True, [[]], {"ok": 1}, {"ok": "true"}, {"ok": None}]
-REFUSALS = [
-    {"ok": False},
-    {"ok": False, "code": 1, "message": "no"},
-    {"ok": False, "code": "name_taken"},
-    {"ok": False, "code": "x", "message": ["no"]},
-]
+MALFORMED = [None, [], {"ok": "true"}, {"ok": False, "code": "name_taken"}]
+"""Answers to any request. tests/js/wire.test.mjs tests all shapes."""
 
 rooms = count(1)
 
@@ -128,8 +123,7 @@ def ids(page: Page) -> list[int]:
 def test_malformed_answers_to_a_name(visit, server):
     page = visit(f"{server.url}/r/tea")
     wait_until_connected(page)
-    odd = [{"ok": True}, {"ok": True, "user": 5}, {"ok": True, "user": None}, {"user": "Ann"}]
-    for answer in [*JUNK, *REFUSALS, *odd]:
+    for answer in [*MALFORMED, {"ok": True, "user": 5}]:
         server.answers["setUsername"] = answer
         enter_name(page, "Ann")
         says_odd(page, answer)
@@ -140,7 +134,7 @@ def test_malformed_answers_to_a_name(visit, server):
 
 
 def test_malformed_answers_to_a_rename(ann, server):
-    for answer in [None, {"ok": True}, *REFUSALS]:
+    for answer in [None, {"ok": True}, {"ok": False}]:
         server.answers["setUsername"] = answer
         ann.locator("#change-name").click()
         ann.locator("#new-name").fill("Anna")
@@ -153,12 +147,8 @@ def test_malformed_answers_to_a_rename(ann, server):
 
 
 def test_malformed_answers_to_a_join(ann, server):
-    odd = [{"room": 1}, {"epoch": None}, {"more": "no"}, {"messages": {}}, {"messages": None}]
-    odd += [{"count": -1}, {"count": "2"}, {"users": {}}, {"users": [1]}, {"users": None}]
-    odd += [{"messages": [item]} for item in [1, None, {}, [], [{}], [{}, {}], [None, None]]]
-    odd += [{"messages": [entry(number)]} for number in [-1, 1.5, "1", None, 2**60, True]]
-    odd += [{"messages": [entry(1, **{what: 5})]} for what in ("message", "room", "user")]
-    for answer in [*JUNK, *REFUSALS, *(page_of(**change) for change in odd)]:
+    changes = [{"epoch": None}, {"users": [1]}, {"messages": [{}]}, {"messages": [entry("1")]}]
+    for answer in [*MALFORMED, *(page_of(**change) for change in changes)]:
         server.answers["join"] = answer
         open_room(ann, f"odd-{next(rooms)}")
         says_odd(ann, answer() if callable(answer) else answer)
@@ -196,17 +186,12 @@ def test_malformed_answer_in_one_room_does_not_block_the_others(ann, server):
 
 
 def test_malformed_answers_to_a_message(ann, server):
-    said = [
-        {"ok": True},
-        {"ok": True, "id": "1"},
-        {"ok": True, "id": -1},
-        {"ok": True, "id": BIG + 1},
-    ]
-    for answer in [*JUNK, *REFUSALS, *said]:
+    answers = [*MALFORMED, {"ok": True, "id": BIG + 1}]
+    for answer in answers:
         server.answers["msg"] = answer
         send(ann, "in vain")
         says_odd(ann, answer)
-    assert unsent_messages(ann).count() == len([*JUNK, *REFUSALS, *said])
+    assert unsent_messages(ann).count() == len(answers)
     server.behaves()
     send(ann, "at last")
     expect(unsent_messages(ann)).to_have_count(0)
@@ -227,7 +212,7 @@ def test_malformed_answers_to_leaving(ann, server):
 def test_malformed_history(ann, server):
     server.tells("newmsg", *entry(1, "first"))
     expect(message_texts(ann)).to_have_text(["first"])
-    for number, answer in enumerate([*JUNK, *REFUSALS, page_of(entry("2"))], 3):
+    for number, answer in enumerate([*MALFORMED, page_of(entry("2"))], 3):
         server.answers["history"] = answer
         server.tells("newmsg", *entry(number))
         says_odd(ann, answer)
@@ -242,37 +227,14 @@ def test_malformed_events(ann, server):
     server.tells("newmsg", *entry(1, "before"))
     expect(message_texts(ann)).to_have_text(["before"])
     tea = {"room": "tea"}
-    events = [["newmsg"], ["newmsg", None], ["newmsg", "x", "y"], ["newmsg", entry(2)[0]]]
-    events += [["newmsg", [], []], ["newmsg", *entry("2")], ["newmsg", *entry(2, None)]]
-    events += [["newmsg", *entry(2, user={})], ["newmsg", *entry(2, room=None)]]
-    events += [
-        ["newmsg", entry(2)[0], {"room": "tea", "id": 2, "at": at}] for at in ("now", 1e300, -1)
-    ]
+    events = [["newmsg"], ["newmsg", None], ["newmsg", *entry("2")], ["newmsg", *entry(2, user={})]]
+    events += [["newmsg", entry(2)[0], {"room": "tea", "id": 2, "at": 1e300}]]
     for event in ("userJoined", "userLeft", "userTyping", "userRenamed", "presence"):
-        events += [
-            [event],
-            [event, None],
-            [event, []],
-            [event, "tea"],
-            [event, {"room": 1}],
-            [event, tea],
-        ]
-    events += [["userJoined", tea | {"user": 5}], ["userTyping", tea | {"user": None}]]
-    events += [["userRenamed", tea | {"from": "Bo"}], ["userRenamed", tea | {"to": "Bo"}]]
-    events += [["presence", tea | {"count": n}] for n in (-1, "2", 1.5, None)]
-    events += [["refused"], ["refused", None], ["refused", 1], ["refused", "taken_over"]]
-    unsaid = []
+        events += [[event], [event, "tea"], [event, tea]]
+    events += [["refused"], ["refused", "taken_over"]]
     for event in events:
         server.tells(*event)
-        server.tells("newmsg", *entry(1))
-        try:
-            says_odd(ann, event)
-        except AssertionError:
-            unsaid.append(event)
-            ann.locator("#troubles .icon-button").evaluate_all(
-                "(all) => all.forEach((b) => b.click())"
-            )
-    assert not unsaid, "\n".join(map(str, unsaid))
+        says_odd(ann, event)
     is_usable(ann, server)
 
 

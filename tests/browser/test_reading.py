@@ -7,7 +7,7 @@ import time
 
 import pytest
 from playwright.sync_api import Page, expect
-from support.browser.windows import enter_name, message_texts, messages, send
+from support.browser.windows import enter_name, join_as, message_texts, messages, send
 from support.chaos.load import Client
 from support.servers import UNLIMITED
 
@@ -15,8 +15,7 @@ from support.servers import UNLIMITED
 @pytest.fixture
 def ann(visit, room) -> Page:
     page = visit(room)
-    enter_name(page, "Ann Reads")
-    expect(page.locator("#message")).to_be_visible()
+    join_as(page, "Ann Reads")
     return page
 
 
@@ -59,15 +58,6 @@ def test_markdown_is_rendered_as_nodes(ann):
     link = text.locator("a")
     expect(link).to_have_attribute("href", "https://example.org/a_(b)")
     expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")
-
-
-def test_code_is_copied(visit, room):
-    ann = visit(room, permissions=["clipboard-read", "clipboard-write"])
-    enter_name(ann, "Ann Copies")
-    send(ann, "```py\nprint(1)\n```")
-    message_texts(ann).last.get_by_role("button", name="Copy").click()
-    expect(message_texts(ann).last.get_by_role("button", name="Copied")).to_be_visible()
-    assert ann.evaluate("navigator.clipboard.readText()") == "print(1)"
 
 
 def test_long_message_is_folded(ann):

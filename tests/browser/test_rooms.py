@@ -20,31 +20,6 @@ def in_list(page: Page, room: str):
     return page.locator(f'#room-list a[data-room="{room}"]')
 
 
-def test_a_room_is_made_in_one_click_and_its_link_copied(visit, url):
-    ann = visit(url, permissions=["clipboard-read", "clipboard-write"])
-    expect(ann.locator("#start")).to_be_visible()
-    ann.locator("#start").get_by_role("button", name="Start a new room").click()
-    expect(ann).to_have_url(re.compile(r"/r/[a-z]+(-[a-z]+){4}$"))
-    assert ann.evaluate("navigator.clipboard.readText()") == ann.url
-    expect(ann.locator("#troubles")).to_contain_text("The link is copied")
-    enter_name(ann, "Ann")
-    bo = visit(ann.url)
-    enter_name(bo, "Bo")
-    send(bo, "found it")
-    expect(message_texts(ann)).to_have_text(["found it"])
-
-
-def test_a_room_is_opened_by_its_name(visit, url):
-    ann = visit(url)
-    ann.get_by_label("Open a room by its name").fill("no room!")
-    ann.get_by_role("button", name="Open").click()
-    expect(ann.locator("#open-room-error")).to_contain_text("1 to 64 letters")
-    ann.get_by_label("Open a room by its name").fill("Opened-By-Name")
-    ann.get_by_role("button", name="Open").click()
-    expect(ann).to_have_url(url + "/r/opened-by-name")
-    expect(ann.locator("#room-title")).to_have_text("opened-by-name")
-
-
 def test_room_names_ignore_case_and_invalid_ones_are_not_found(visit, url, browser):
     assert visit(url + "/r/Tea").url == url + "/r/tea"
     page = browser.new_page()

@@ -6,14 +6,13 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from support.browser.windows import enter_name, message_texts, messages, send, user_names
+from support.browser.windows import enter_name, join_as, message_texts, messages, send, user_names
 
 
 @pytest.fixture
 def ann(visit, room) -> Page:
     page = visit(room)
-    enter_name(page, "Ann Sets")
-    expect(page.locator("#message")).to_be_visible()
+    join_as(page, "Ann Sets")
     return page
 
 

@@ -51,7 +51,7 @@ def join_by_keyboard(page: Page, name: str) -> None:
     page.keyboard.press("Control+a")
     page.keyboard.type(name)
     page.keyboard.press("Enter")
-    expect(page.locator("#message")).to_be_visible()
+    expect(page.locator("#people-list .you")).to_have_count(1)
 
 
 @pytest.fixture

@@ -12,6 +12,12 @@ def enter_name(page: Page, name: str) -> None:
     page.get_by_role("button", name="Let me chat!").click()
 
 
+def join_as(page: Page, name: str) -> None:
+    """Enter a name and wait until the server has given it and the room is joined."""
+    enter_name(page, name)
+    expect(page.locator("#people-list .you")).to_have_count(1)
+
+
 def send(page: Page, message: str) -> None:
     page.locator("#message").fill(message)
     page.get_by_role("button", name="Send").click()
@@ -32,6 +38,12 @@ def user_names(page: Page) -> Locator:
 
 def unsent_messages(page: Page) -> Locator:
     return page.locator("#message-container .unsent")
+
+
+def delay_reconnection(page: Page, seconds: float) -> None:
+    """Have the page wait this long before its next reconnection, whose delay is random."""
+    # connection.js: delay = 500 ms * (0.5 + random / 2) after the first failure
+    page.evaluate("random => void (Math.random = () => random)", 4 * seconds - 1)
 
 
 def wait_until_connected(page: Page) -> None:
