@@ -1,4 +1,4 @@
-"""Axe finds nothing on any screen in any theme (WCAG 2.2, level AA)."""
+"""Check each screen in each theme with axe (WCAG 2.2, level AA)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from support.browser.screens import (
     PHONE,
     THEMES,
     apply_settings,
+    send_as,
     show_typing,
     switch_room,
-    tell,
 )
 from support.browser.windows import enter_name, messages
 
@@ -23,7 +23,7 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 def findings(page: Page) -> list[str]:
-    """What axe has against the page as it stands."""
+    """Return the violations that axe finds on the page."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text())
     return page.evaluate(
@@ -54,12 +54,12 @@ def is_fine_in_every_theme(page: Page, languages: list[str] = LANGUAGES[:1]) -> 
     assert found == {}, json.dumps(found, indent=2, ensure_ascii=False)
 
 
-def test_start_page_is_accessible(shows, url):
-    is_fine_in_every_theme(shows(url))
+def test_start_page_is_accessible(visit_still, url):
+    is_fine_in_every_theme(visit_still(url))
 
 
-def test_start_page_with_rooms_and_a_bad_room_name_is_accessible(shows, room):
-    page = shows(room)
+def test_start_page_with_rooms_and_a_bad_room_name_is_accessible(visit_still, room):
+    page = visit_still(room)
     enter_name(page, "Ann")
     expect(page.locator("#message")).to_be_visible()
     page.locator("a.brand").click()
@@ -70,22 +70,22 @@ def test_start_page_with_rooms_and_a_bad_room_name_is_accessible(shows, room):
     is_fine_in_every_theme(page)
 
 
-def test_lobby_without_a_name_is_accessible(shows, join, url):
-    tell(join(f"{url}/r/lobby", "Bo Lobby"), f"{url}/r/lobby", "Anyone here?")
-    page = shows(f"{url}/r/lobby")
+def test_lobby_without_a_name_is_accessible(visit_still, join, url):
+    send_as(join(f"{url}/r/lobby", "Bo Lobby"), f"{url}/r/lobby", "Anyone here?")
+    page = visit_still(f"{url}/r/lobby")
     expect(messages(page)).not_to_have_count(0)
     is_fine_in_every_theme(page)
 
 
-def test_refused_name_in_a_room_is_accessible(shows, room):
-    page = shows(room)
+def test_refused_name_in_a_room_is_accessible(visit_still, room):
+    page = visit_still(room)
     enter_name(page, "a\u200bb")
     expect(page.locator("#error-container")).not_to_be_empty()
     is_fine_in_every_theme(page)
 
 
-def test_empty_room_is_accessible(shows, room):
-    page = shows(room)
+def test_empty_room_is_accessible(visit_still, room):
+    page = visit_still(room)
     enter_name(page, "Ann")
     expect(page.locator("#empty")).to_contain_text("first one here")
     is_fine_in_every_theme(page)
@@ -102,7 +102,7 @@ def test_room_scrolled_up_with_new_messages_is_accessible(busy_room, join):
     page, address, _ = busy_room(viewport=PHONE)
     page.locator("#message-container").evaluate("list => list.scrollTo(0, 0)")
     expect(page.locator(".below")).to_be_visible()
-    tell(join(address, "Di"), address, "more")
+    send_as(join(address, "Di"), address, "more")
     expect(page.locator(".below")).to_contain_text("1 new message")
     is_fine_in_every_theme(page)
 
@@ -112,7 +112,7 @@ def test_drawer_of_a_small_window_is_accessible(busy_room, join, drawer):
     page, address, _ = busy_room(viewport=PHONE)
     if drawer == "rooms":
         switch_room(page, "lobby")
-        tell(join(address, "Di"), address, "unread, @Ann")
+        send_as(join(address, "Di"), address, "unread, @Ann")
     page.locator(f"#show-{drawer}").click()
     expect(page.locator(f"#{drawer}")).to_be_visible()
     if drawer == "rooms":
@@ -120,17 +120,17 @@ def test_drawer_of_a_small_window_is_accessible(busy_room, join, drawer):
     is_fine_in_every_theme(page)
 
 
-def test_settings_with_ignored_users_are_accessible(shows, room):
-    page = shows(room)
+def test_settings_with_ignored_users_are_accessible(visit_still, room):
+    page = visit_still(room)
     apply_settings(page, ignored=["Bo", "Cy"])
     page.locator("#show-settings").click()
     expect(page.locator("#settings li")).to_have_count(2)
     is_fine_in_every_theme(page, LANGUAGES)
 
 
-def test_refused_rename_is_accessible(shows, join, room):
+def test_refused_rename_is_accessible(visit_still, join, room):
     join(room, "Bo")
-    page = shows(room)
+    page = visit_still(room)
     enter_name(page, "Ann")
     page.locator("#change-name").click()
     page.locator("#new-name").fill("bo")
@@ -139,8 +139,8 @@ def test_refused_rename_is_accessible(shows, join, room):
     is_fine_in_every_theme(page)
 
 
-def test_away_dialog_is_accessible(shows, room):
-    page = shows(room)
+def test_away_dialog_is_accessible(visit_still, room):
+    page = visit_still(room)
     enter_name(page, "Ann")
     expect(page.locator("#message")).to_be_visible()
     second = page.context.new_page()
@@ -151,8 +151,8 @@ def test_away_dialog_is_accessible(shows, room):
     is_fine_in_every_theme(page)
 
 
-def test_alert_and_lost_connection_are_accessible(shows, room):
-    page = shows(room)
+def test_alert_and_lost_connection_are_accessible(visit_still, room):
+    page = visit_still(room)
     enter_name(page, "Ann")
     page.locator("#copy-link").click()
     expect(page.locator(".trouble")).to_be_visible()

@@ -1,4 +1,4 @@
-"""A screen reader is told what comes, in few words (WCAG 2.2, 4.1.3)."""
+"""Test what the page announces to screen readers (WCAG 2.2, 4.1.3)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from support.browser.screens import (
     apply_settings,
-    tell,
+    send_as,
 )
 from support.browser.windows import (
     delay_reconnection,
@@ -21,7 +21,7 @@ from support.browser.windows import (
 
 
 def listen(page: Page, selector: str = "#announcer") -> None:
-    """Note from now on what the live regions say, and when."""
+    """Record the texts of the live regions from now on, with their times."""
     page.evaluate(
         """selector => {
             window.said = [];
@@ -57,10 +57,10 @@ LIVE = "[aria-live]:not([aria-live=off]), :is([role=alert], [role=status]):not([
 
 
 @pytest.fixture
-def listener(shows, join, room):
-    """Ann at her window, listening, and Bo."""
+def listener(visit_still, join, room):
+    """Return the page of Ann, with her announcements recorded, and the client of Bo."""
     bo = join(room, "Bo")
-    page = shows(room)
+    page = visit_still(room)
     enter_name(page, "Ann")
     expect(user_names(page)).to_have_text(["Ann", "Bo"])
     listen(page)
@@ -70,7 +70,7 @@ def listener(shows, join, room):
 def test_single_message_is_announced_with_its_sender(listener, room):
     page, bo = listener
     expect(page.locator("#message-container")).to_have_attribute("aria-live", "off")
-    tell(bo, room, "Good morning")
+    send_as(bo, room, "Good morning")
     has_announced(page, "Good morning")
     assert announced(page) == ["Bo: Good morning"]
 
@@ -96,7 +96,7 @@ def test_own_messages_are_not_announced(listener, room):
     page, bo = listener
     send(page, "my own words")
     expect(message_texts(page)).to_have_text(["my own words"])
-    tell(bo, room, "and Bo's")
+    send_as(bo, room, "and Bo's")
     has_announced(page, "and Bo's")
     assert announced(page) == ["Bo: and Bo's"]
 
@@ -105,27 +105,27 @@ def test_messages_of_ignored_users_are_not_announced(listener, join, room):
     page, bo = listener
     cy = join(room, "Cy")
     apply_settings(page, ignored=["Bo"])
-    tell(bo, room, "from Bo")
-    tell(cy, room, "from another")
+    send_as(bo, room, "from Bo")
+    send_as(cy, room, "from another")
     has_announced(page, "Cy")
     assert announced(page) == ["Cy: from another"]
 
 
-def test_history_and_older_pages_are_not_announced(shows, join, room):
+def test_history_and_older_pages_are_not_announced(visit_still, join, room):
     bo = join(room, "Bo")
-    tell(bo, room, *(f"old {n}" for n in range(120)))
-    page = shows(room)
+    send_as(bo, room, *(f"old {n}" for n in range(120)))
+    page = visit_still(room)
     listen(page)
     enter_name(page, "Ann")
     expect(message_texts(page).last).to_have_text("old 119")
     oldest = message_texts(page).filter(has_text=re.compile("^old 0$"))
-    for _ in range(200):  # as a reader does: more comes above what is in view
+    for _ in range(200):  # scroll up as a user does, as older pages load
         if oldest.count():
             break
         page.locator("#message-container").evaluate("list => list.scrollTo(0, 0)")
         page.wait_for_timeout(50)
     expect(oldest).to_have_count(1)
-    tell(bo, room, "now")
+    send_as(bo, room, "now")
     has_announced(page, "now")
     assert announced(page) == ["Bo: now"]
 

@@ -1,4 +1,4 @@
-"""Writing: what keys do, drafts, what is too long, what fails, names and emoji completed."""
+"""Test the composer: keys, drafts, long and failed messages, completion."""
 
 from __future__ import annotations
 

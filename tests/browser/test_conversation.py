@@ -1,4 +1,4 @@
-"""People talk: in windows of a real browser, over each kind of server."""
+"""Test conversations between windows of a browser, over each kind of server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that the page can do, it does for whoever has but a keyboard; the focus is never lost."""
+"""Test that the page can be used with the keyboard alone, and never loses the focus."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from support.browser.keyboard import (
     tab_to,
     type_message,
 )
-from support.browser.screens import tell
+from support.browser.screens import send_as
 from support.browser.windows import message_texts, messages, unsent_messages
 
-# From the start page into rooms
+# Rooms and the start page
 
 
 def test_new_room_is_created(visit, url):
@@ -161,16 +161,16 @@ def test_failed_message_is_retried_and_removed(typist):
     assert_focus_kept(typist)
 
 
-# People
+# Users
 
 
-def test_user_is_mentioned_ignored_and_unignored(typist, comes, room):
-    (bo,) = comes("Bo")
+def test_user_is_mentioned_ignored_and_unignored(typist, others_join, room):
+    (bo,) = others_join("Bo")
     people = typist.locator("#people-list")
     press(typist, people.get_by_role("button", name=re.compile(r"^(Mention )?\W*Bo\W*$")))
     expect(typist.locator("#message")).to_be_focused()
     expect(typist.locator("#message")).to_have_value("@Bo ")
-    tell(bo, room, "something")
+    send_as(bo, room, "something")
     expect(message_texts(typist)).to_have_text(["something"])
     press(typist, people.get_by_role("button", name=re.compile("Ignore")))
     expect(message_texts(typist)).to_have_count(0)
@@ -180,15 +180,15 @@ def test_user_is_mentioned_ignored_and_unignored(typist, comes, room):
     assert_focus_kept(typist)
 
 
-def test_sender_of_a_message_is_mentioned(typist, comes, room):
-    tell(comes("Bo")[0], room, "something")
+def test_sender_of_a_message_is_mentioned(typist, others_join, room):
+    send_as(others_join("Bo")[0], room, "something")
     press(typist, messages(typist).get_by_role("button", name=re.compile("Bo")))
     expect(typist.locator("#message")).to_be_focused()
     expect(typist.locator("#message")).to_have_value("@Bo ")
 
 
-def test_ignored_users_are_unignored_in_the_settings(typist, comes):
-    comes("Bo", "Cy")
+def test_ignored_users_are_unignored_in_the_settings(typist, others_join):
+    others_join("Bo", "Cy")
     for name in ("Bo", "Cy"):
         press(
             typist,

@@ -1,4 +1,4 @@
-"""By keyboard alone: reading, small windows, a lost connection, the whole page."""
+"""Test reading, small windows and reconnecting with the keyboard alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.browser.keyboard import (
     tab_to,
     type_message,
 )
-from support.browser.screens import tell
+from support.browser.screens import send_as
 from support.browser.windows import (
     delay_reconnection,
     message_texts,
@@ -26,8 +26,8 @@ from support.browser.windows import (
 # Reading
 
 
-def test_long_message_is_expanded_and_folded(typist, comes, room):
-    tell(comes("Bo")[0], room, LONG)
+def test_long_message_is_expanded_and_folded(typist, others_join, room):
+    send_as(others_join("Bo")[0], room, LONG)
     press(typist, "Show all")
     expect(typist.locator(".folded")).to_have_count(0)
     expect(typist.locator(":focus")).to_have_text("Show less")
@@ -36,8 +36,8 @@ def test_long_message_is_expanded_and_folded(typist, comes, room):
     expect(typist.locator(".folded")).to_have_count(1)
 
 
-def test_focused_link_in_a_folded_message_is_visible(typist, comes, room):
-    tell(comes("Bo")[0], room, LONG + "\nhttps://example.org/hidden")
+def test_focused_link_in_a_folded_message_is_visible(typist, others_join, room):
+    send_as(others_join("Bo")[0], room, LONG + "\nhttps://example.org/hidden")
     tab_to(typist, typist.get_by_role("link", name="hidden"))
     assert typist.evaluate(
         """() => {
@@ -48,8 +48,8 @@ def test_focused_link_in_a_folded_message_is_visible(typist, comes, room):
     )
 
 
-def test_code_is_copied(typist, comes, room):
-    tell(comes("Bo")[0], room, "```\nprint(1)\n```")
+def test_code_is_copied(typist, others_join, room):
+    send_as(others_join("Bo")[0], room, "```\nprint(1)\n```")
     copy = typist.locator(".code button")
     press(typist, copy)
     expect(copy).to_have_attribute("aria-label", "Copied")
@@ -57,9 +57,9 @@ def test_code_is_copied(typist, comes, room):
     assert typist.evaluate("navigator.clipboard.readText()") == "print(1)"
 
 
-def test_messages_are_scrolled_and_the_button_returns_to_the_newest(typist, comes, room):
-    (bo,) = comes("Bo")
-    tell(bo, room, *(f"message {n}" for n in range(60)))
+def test_messages_are_scrolled_and_the_button_returns_to_the_newest(typist, others_join, room):
+    (bo,) = others_join("Bo")
+    send_as(bo, room, *(f"message {n}" for n in range(60)))
     expect(message_texts(typist)).to_have_count(60)
     listing = typist.locator("#message-container")
     tab_to(typist, listing)
@@ -71,7 +71,7 @@ def test_messages_are_scrolled_and_the_button_returns_to_the_newest(typist, come
     )
     typist.keyboard.press("Home")
     typist.wait_for_function("() => document.querySelector('#message-container').scrollTop === 0")
-    tell(bo, room, "the newest")
+    send_as(bo, room, "the newest")
     below = typist.locator(".below")
     expect(below).to_have_text("1 new message")
     press(typist, below)
@@ -104,8 +104,8 @@ def test_drawer_is_opened_and_closed(visit, room, drawer):
 
 
 @pytest.mark.parametrize("drawer", ["rooms", "people"])
-def test_open_drawer_keeps_the_focus_inside(visit, room, comes, drawer):
-    comes("Bo")
+def test_open_drawer_keeps_the_focus_inside(visit, room, others_join, drawer):
+    others_join("Bo")
     page = visit(room, viewport=PHONE)
     join_by_keyboard(page, "Ann")
     press(page, page.locator(f"#show-{drawer}"))
@@ -116,7 +116,7 @@ def test_open_drawer_keeps_the_focus_inside(visit, room, comes, drawer):
             "id => ['BODY', 'HTML'].includes(document.activeElement.tagName)"
             " || document.getElementById(id).contains(document.activeElement)",
             drawer,
-        ), "the focus is under the veil"
+        ), "the focus is outside the drawer"
 
 
 def test_focus_is_visible_after_a_dialog_opened_from_a_drawer(visit, room):
@@ -197,9 +197,9 @@ def test_name_is_taken_back_from_another_tab(typist):
 
 @pytest.mark.parametrize("viewport", [{"width": 1280, "height": 720}, PHONE])
 @pytest.mark.parametrize("key", ["Tab", "Shift+Tab"])
-def test_nothing_traps_the_focus(visit, room, comes, viewport, key):
-    (bo,) = comes("Bo")
-    tell(bo, room, "see https://example.org", "```\ncode\n```", LONG)
+def test_nothing_traps_the_focus(visit, room, others_join, viewport, key):
+    (bo,) = others_join("Bo")
+    send_as(bo, room, "see https://example.org", "```\ncode\n```", LONG)
     page = visit(room, viewport=viewport)
     join_by_keyboard(page, "Ann")
     expect(user_names(page)).to_have_count(2)

@@ -1,5 +1,7 @@
-"""A page of the first days, on client 2.3.1, chats with today's (docs/wire.md, The oldest clients
-come first): served by the chat itself, by another server, and from a file."""
+"""Test that a page of the first version, on client 2.3.1, chats with the present page.
+
+It is served by the chat itself, by another server, and from a file.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ class Files(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """The page and its scripts, as they'd lie on somebody's disk."""
+    """Return a folder with the oldest page and its scripts."""
     folder = tmp_path_factory.mktemp("oldest")
     for name, path in FILES.items():
         shutil.copy(path, folder / name)
@@ -33,7 +35,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def elsewhere(folder) -> Iterator[str]:
-    """The origin of a server that has the page, and no chat."""
+    """Return the origin of a server that has the page, but no chat."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Files, directory=folder))
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
@@ -45,7 +47,7 @@ def elsewhere(folder) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def chats(tmp_path_factory, elsewhere) -> Iterator[dict[str, Server]]:
-    """The chat that has the page, and that of `make run`, which lets in pages from elsewhere."""
+    """Return a chat that serves the page, and one that allows pages from other origins."""
     settings = {**UNLIMITED, "STORE": "memory:", "NAME_HOLD": "0.05"}
     allowed = {"ALLOWED_ORIGINS": f"{elsewhere},null"}
     folder = tmp_path_factory.mktemp
@@ -60,7 +62,7 @@ def chats(tmp_path_factory, elsewhere) -> Iterator[dict[str, Server]]:
 
 @pytest.fixture(params=["served by the chat", "served elsewhere", "a file"])
 def place(request, chats, elsewhere, folder) -> tuple[Server, str]:
-    """A chat, and the address of the oldest page for it."""
+    """Return a chat, and the URL of the oldest page for it."""
     if request.param == "served by the chat":
         return chats["oldest"], chats["oldest"].url + "/oldest/index.html"
     page = folder.as_uri() if request.param == "a file" else elsewhere
@@ -99,7 +101,7 @@ def test_oldest_page_chats_with_todays(visit, place, transports):
 
 
 def test_oldest_client_sends_cookies_across_origins(browser, chats, elsewhere):
-    """Client 2.3.1's polling sends credentials, whatever the page says."""
+    """Client 2.3.1 always polls with credentials."""
     url = chats["run"].url
     context = browser.new_context()
     context.add_cookies([{"name": "a", "value": "cookie", "url": url}])

@@ -1,4 +1,4 @@
-"""A server that answers anything odd: the page says so, and stays usable."""
+"""Test that the page reports a server's malformed answers and events, and stays usable."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.browser.windows import (
     wait_until_connected,
 )
 
-ODD = "The server said something that this page doesn't understand."
+PROTOCOL_ERROR = "The server said something that this page doesn't understand."
 BIG = 2**53 - 1
 MALFORMED = [None, [], {"ok": "true"}, {"ok": False, "code": "name_taken"}]
 """Answers to any request. tests/js/wire.test.mjs tests all shapes."""
@@ -43,7 +43,7 @@ def server(running) -> OddServer:
 
 @pytest.fixture
 def visit(browser):
-    """Open a URL in a window; what the page reports as odd may be an error in its console."""
+    """Open a URL in a window, whose errors don't fail the test."""
     contexts = []
 
     def visit(url: str) -> Page:
@@ -61,7 +61,7 @@ def visit(browser):
 
 @pytest.fixture
 def ann(visit, server) -> Page:
-    """Somebody in the room tea, all well so far."""
+    """Return the page of Ann in the room tea."""
     page = visit(f"{server.url}/r/tea")
     enter_name(page, "Ann")
     expect(page.locator("#empty")).to_contain_text("You're the first one here")
@@ -73,13 +73,13 @@ def entry(number: object, message: object = "said", room: object = "tea", user: 
 
 
 def page_of(*entries: object, **changes: object):
-    """A function that answers `join` or `history` with these messages."""
+    """Return a function that answers `join` or `history` with these messages."""
     return lambda asked=None: {**read(asked), "messages": list(entries), **changes}
 
 
-def says_odd(page: Page, what: object = "") -> None:
-    """The page has said that it doesn't understand; it's put away."""
-    expect(page.locator("#troubles"), f"after {what!r}").to_contain_text(ODD)
+def expect_protocol_error(page: Page, what: object = "") -> None:
+    """Expect the alert about a malformed answer, and dismiss it."""
+    expect(page.locator("#troubles"), f"after {what!r}").to_contain_text(PROTOCOL_ERROR)
     expect(page.locator("#troubles .trouble")).to_have_count(1)
     page.locator("#troubles").get_by_role("button", name="Dismiss").click()
 
@@ -91,8 +91,8 @@ def open_room(page: Page, room: str) -> None:
     expect(page.locator("#room-title")).to_have_text(room)
 
 
-def is_usable(page: Page, server: OddServer) -> None:
-    """Settings open and hold, and in another room one hears and is heard."""
+def expect_usable(page: Page, server: OddServer) -> None:
+    """Expect that settings and another room work."""
     server.behaves()
     page.locator("#show-settings").click()
     page.locator("#setting-theme").select_option("dark")
@@ -109,7 +109,7 @@ def is_usable(page: Page, server: OddServer) -> None:
 
 
 def until(page: Page, holds: Callable[[], bool]) -> None:
-    """Wait until `holds()`, while the page goes on."""
+    """Wait until `holds()`, while the page runs."""
     deadline = time.monotonic() + 10
     while not holds():
         assert time.monotonic() < deadline
@@ -126,11 +126,11 @@ def test_malformed_answers_to_a_name(visit, server):
     for answer in [*MALFORMED, {"ok": True, "user": 5}]:
         server.answers["setUsername"] = answer
         enter_name(page, "Ann")
-        says_odd(page, answer)
+        expect_protocol_error(page, answer)
     server.behaves()
     enter_name(page, "Ann")
     expect(page.locator("#message")).to_be_visible()
-    is_usable(page, server)
+    expect_usable(page, server)
 
 
 def test_malformed_answers_to_a_rename(ann, server):
@@ -141,9 +141,9 @@ def test_malformed_answers_to_a_rename(ann, server):
         ann.locator("#rename").get_by_role("button", name="Save").click()
         expect(ann.locator("#troubles .trouble")).to_have_count(1)
         ann.keyboard.press("Escape")
-        says_odd(ann, answer)
+        expect_protocol_error(ann, answer)
         expect(ann.locator("#own-name")).to_have_text("Ann")
-    is_usable(ann, server)
+    expect_usable(ann, server)
 
 
 def test_malformed_answers_to_a_join(ann, server):
@@ -151,14 +151,14 @@ def test_malformed_answers_to_a_join(ann, server):
     for answer in [*MALFORMED, *(page_of(**change) for change in changes)]:
         server.answers["join"] = answer
         open_room(ann, f"odd-{next(rooms)}")
-        says_odd(ann, answer() if callable(answer) else answer)
-    is_usable(ann, server)
+        expect_protocol_error(ann, answer() if callable(answer) else answer)
+    expect_usable(ann, server)
 
 
 def test_room_can_be_joined_after_a_malformed_answer(ann, server):
     server.answers["join"] = {}
     open_room(ann, "odd")
-    says_odd(ann)
+    expect_protocol_error(ann)
     server.behaves()
     server.answers["join"] = page_of(entry(1, "well", "odd"))
     open_room(ann, "odd")
@@ -179,7 +179,7 @@ def test_malformed_answer_in_one_room_does_not_block_the_others(ann, server):
 
     server.answers["join"] = join
     server.cuts_off()
-    says_odd(ann)
+    expect_protocol_error(ann)
     for room in ("tea", "good", "fine"):
         ann.locator(f"#room-list [data-room={room}]").click()
         expect(message_texts(ann)).to_have_text(["in"])
@@ -190,12 +190,12 @@ def test_malformed_answers_to_a_message(ann, server):
     for answer in answers:
         server.answers["msg"] = answer
         send(ann, "in vain")
-        says_odd(ann, answer)
+        expect_protocol_error(ann, answer)
     assert unsent_messages(ann).count() == len(answers)
     server.behaves()
     send(ann, "at last")
     expect(unsent_messages(ann)).to_have_count(0)
-    is_usable(ann, server)
+    expect_usable(ann, server)
 
 
 def test_malformed_answers_to_leaving(ann, server):
@@ -205,8 +205,8 @@ def test_malformed_answers_to_leaving(ann, server):
         server.answers["leave"] = answer
         ann.locator("#leave").click()
         expect(ann.locator("#start")).to_be_visible()
-        says_odd(ann, answer)
-    is_usable(ann, server)
+        expect_protocol_error(ann, answer)
+    expect_usable(ann, server)
 
 
 def test_malformed_history(ann, server):
@@ -215,12 +215,12 @@ def test_malformed_history(ann, server):
     for number, answer in enumerate([*MALFORMED, page_of(entry("2"))], 3):
         server.answers["history"] = answer
         server.tells("newmsg", *entry(number))
-        says_odd(ann, answer)
+        expect_protocol_error(ann, answer)
     server.answers["history"] = page_of(*(entry(n, f"{n}") for n in range(2, 40)))
     server.tells("newmsg", *entry(40, "40"))
     expect(messages(ann)).to_have_count(40)
     assert ids(ann) == list(range(1, 41))
-    is_usable(ann, server)
+    expect_usable(ann, server)
 
 
 def test_malformed_events(ann, server):
@@ -234,12 +234,12 @@ def test_malformed_events(ann, server):
     events += [["refused"], ["refused", "taken_over"]]
     for event in events:
         server.tells(*event)
-        says_odd(ann, event)
-    is_usable(ann, server)
+        expect_protocol_error(ann, event)
+    expect_usable(ann, server)
 
 
 def test_malformed_people_events_change_nothing(ann, server):
-    """A name that isn't said must not stay among those who are here or type."""
+    """A missing name must not become `undefined` on the page."""
     server.tells("userJoined", {"room": "tea", "user": "Bo"})
     expect(user_names(ann)).to_have_text(["Bo"])
     server.tells("userRenamed", {"room": "tea", "from": "Bo"})
@@ -265,7 +265,7 @@ def test_unknown_events_and_rooms_are_ignored(ann, server):
     expect(message_texts(ann)).to_have_text(["heard"])
     expect(ann.locator("#room-list li")).to_have_count(2)
     expect(ann.locator("#troubles .trouble")).to_have_count(0)
-    is_usable(ann, server)
+    expect_usable(ann, server)
 
 
 def test_unordered_and_repeated_messages_are_shown_once_in_order(ann, server):
@@ -278,7 +278,7 @@ def test_unordered_and_repeated_messages_are_shown_once_in_order(ann, server):
     expect(messages(ann).last).to_contain_text("13")
     shown = ids(ann)
     assert shown == sorted(set(shown))
-    is_usable(ann, server)
+    expect_usable(ann, server)
 
 
 def test_unordered_older_messages_are_shown_once_in_order(ann, server):
@@ -293,7 +293,7 @@ def test_unordered_older_messages_are_shown_once_in_order(ann, server):
     shown = ids(ann)
     assert shown == sorted(set(shown))
     assert server.asked["history"] < 20
-    is_usable(ann, server)
+    expect_usable(ann, server)
 
 
 def test_huge_numbers_and_names(ann, server):
@@ -306,7 +306,7 @@ def test_huge_numbers_and_names(ann, server):
         users=["W" * 70000, "", "\u202eevil", "\u2069"],
     )
     open_room(ann, "huge")
-    says_odd(ann)  # the year is beyond what there is
+    expect_protocol_error(ann)  # the time is after the last day of Date
     first = [{"user": "", "message": ""}, {"room": "vast", "id": 0, "at": 0}]
     last = [
         {"user": "W" * 70000, "message": "m" * 70000},
@@ -318,7 +318,7 @@ def test_huge_numbers_and_names(ann, server):
     server.tells("newmsg", *entry(BIG, "again", "vast"))
     server.tells("presence", {"room": "vast", "count": 0})
     assert ann.evaluate("document.querySelector('main').scrollWidth <= innerWidth")
-    is_usable(ann, server)
+    expect_usable(ann, server)
 
 
 @pytest.mark.parametrize("after", [0, 2**40, "soon", {}])
@@ -371,4 +371,4 @@ def test_changing_epochs_do_not_flood_the_server(ann, server):
     until(ann, lambda: server.asked["join"] >= 2)
     ann.wait_for_timeout(500)
     assert server.asked["join"] + server.asked["history"] < 40
-    is_usable(ann, server)
+    expect_usable(ann, server)

@@ -1,4 +1,4 @@
-"""Reading: Markdown, long messages, days; where the view is while others write, and older pages."""
+"""Test the rows of the conversation, and scrolling while messages arrive and load."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def ann(visit, room) -> Page:
 
 @pytest.fixture
 def writer(serve, room):
-    """One who writes without a window."""
+    """Return a client that sends messages, without a window."""
     client = Client(serve("gunicorn", **UNLIMITED, NAME_HOLD="0.05"), "Writer")
     client.room = room.rpartition("/")[2]
     client.asks("join", {"room": client.room})
@@ -29,7 +29,7 @@ def writer(serve, room):
     client.socket.close()
 
 
-def writes(client: Client, count: int, text: str = "message") -> None:
+def send_many(client: Client, count: int, text: str = "message") -> None:
     for number in range(1, count + 1):
         client.asks("msg", {"message": f"{text} {number}", "room": client.room})
 
@@ -71,9 +71,9 @@ def test_long_message_is_folded(ann):
 
 
 def test_messages_are_grouped_by_sender(ann, writer):
-    writes(writer, 2)
+    send_many(writer, 2)
     send(ann, "mine")
-    writes(writer, 1, "again")
+    send_many(writer, 1, "again")
     expect(messages(ann)).to_have_count(4)
     is_first = [item.locator(".sender").count() for item in messages(ann).all()]
     assert is_first == [1, 0, 1, 1]
@@ -93,14 +93,14 @@ def test_days_are_separated(visit, room, browser):
 
 
 def test_view_follows_the_end_unless_the_user_has_scrolled_up(ann, writer):
-    writes(writer, 60)
+    send_many(writer, 60)
     expect(message_texts(ann).last).to_have_text("message 60")
     assert distance_to_end(ann) < 5
     scroll(ann, -900)
     below = ann.locator(".below")
     expect(below).to_have_text("To the newest message")
     top = ann.evaluate("document.getElementById('message-container').scrollTop")
-    writes(writer, 3, "new")
+    send_many(writer, 3, "new")
     expect(below).to_have_text("3 new messages")
     assert ann.evaluate("document.getElementById('message-container').scrollTop") == top
     below.click()
@@ -110,7 +110,7 @@ def test_view_follows_the_end_unless_the_user_has_scrolled_up(ann, writer):
 
 
 def test_older_messages_load_on_scrolling_without_a_jump(visit, writer, room):
-    writes(writer, 700)
+    send_many(writer, 700)
     ann = visit(room)
     enter_name(ann, "Ann Older")
     expect(message_texts(ann).last).to_have_text("message 700")
@@ -147,7 +147,7 @@ def test_older_messages_load_on_scrolling_without_a_jump(visit, writer, room):
 
 
 def test_new_divider_is_where_the_user_stopped_reading(visit, ann, writer, room):
-    writes(writer, 2, "read")
+    send_many(writer, 2, "read")
     expect(message_texts(ann)).to_have_count(2)
     ann.evaluate(
         """() => {
@@ -156,7 +156,7 @@ def test_new_divider_is_where_the_user_stopped_reading(visit, ann, writer, room)
           document.dispatchEvent(new Event("visibilitychange"));
         }"""
     )
-    writes(writer, 2, "unread")
+    send_many(writer, 2, "unread")
     expect(ann).to_have_title(re.compile(r"^\(2\) "))
     ann.evaluate("window.isAway = false; document.dispatchEvent(new Event('visibilitychange'))")
     rows = ann.locator("#message-container > :is(.message, .new)")
@@ -180,7 +180,7 @@ SETTLED = """() => new Promise((resolve) => {
 
 @pytest.mark.parametrize("height", [400, 1500])
 def test_window_stops_growing_with_low_and_high_viewports(visit, writer, room, height):
-    writes(writer, 400)
+    send_many(writer, 400)
     ann = visit(room, viewport={"width": 1000, "height": height})
     ann.evaluate("document.documentElement.dataset.compact = ''")
     enter_name(ann, "Ann Rests")
@@ -195,11 +195,11 @@ def test_window_stops_growing_with_low_and_high_viewports(visit, writer, room, h
 
 
 def test_new_messages_do_not_grow_the_window_of_a_user_who_scrolled_up(ann, writer):
-    writes(writer, 150)
+    send_many(writer, 150)
     expect(message_texts(ann).last).to_have_text("message 150")
     scroll(ann, -300)
     top = ann.evaluate(SETTLED)
-    writes(writer, 300, "later")
+    send_many(writer, 300, "later")
     expect(ann.locator(".below")).to_have_text("300 new messages")
     assert ann.evaluate(SETTLED) == top
     assert messages(ann).count() < 300
@@ -210,10 +210,10 @@ def test_new_messages_do_not_grow_the_window_of_a_user_who_scrolled_up(ann, writ
 def test_room_with_many_new_messages_opens_at_the_divider(visit, writer, room):
     ann = visit(room)
     enter_name(ann, "Ann Returns")
-    writes(writer, 30)
+    send_many(writer, 30)
     expect(message_texts(ann).last).to_have_text("message 30")
     ann.locator("#room-list").get_by_text("Lobby").click()
-    writes(writer, 160, "new")
+    send_many(writer, 160, "new")
     ann.locator("#room-list").get_by_text(room.rpartition("/")[2]).click()
     ann.evaluate(SETTLED)
     expect(ann.locator("#message-container .new")).to_be_in_viewport()
@@ -222,9 +222,9 @@ def test_room_with_many_new_messages_opens_at_the_divider(visit, writer, room):
 
 
 def test_messages_of_ignored_users_leave_no_gap(visit, ann, writer, room):
-    writes(writer, 10, "before")
+    send_many(writer, 10, "before")
     send(ann, "mine")
-    writes(writer, 300)
+    send_many(writer, 300)
     ann.locator("#people-list li", has_text="Writer").hover()
     ann.get_by_role("button", name=re.compile("Ignore .*Writer")).click()
     expect(message_texts(ann)).to_have_text(["mine"])

@@ -1,4 +1,4 @@
-"""The connection breaks, the server dies, the page is loaded again: nothing is lost or doubled."""
+"""Test that lost connections, restarts and reloads neither lose nor repeat anything."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def server(tmp_path):
     server.stop()
 
 
-def start_again(server: Server, settings: dict[str, str] = UNLIMITED) -> None:
+def restart(server: Server, settings: dict[str, str] = UNLIMITED) -> None:
     server.process = launch("command", server.log, server.port, settings)
     while not server.answers():
         pass
@@ -50,7 +50,7 @@ def test_conversation_continues_after_the_server_was_killed(visit, server):
         send(bo, f"meanwhile {n}")
     expect(unsent_messages(bo)).to_have_count(3)
     expect(unsent_messages(bo).first).to_contain_text("Waiting for the connection…")
-    start_again(server)
+    restart(server)
     said = ["before", "meanwhile 0", "meanwhile 1", "meanwhile 2"]
     for person in (ann, bo):
         expect(message_texts(person)).to_have_text(said, timeout=20000)
@@ -69,7 +69,7 @@ def test_reload_keeps_the_name_the_draft_and_unsent_messages(visit, server):
     send(ann, "first")
     send(ann, "second")
     ann.locator("#message").fill("a draft")
-    start_again(server)
+    restart(server)
     ann.reload()
     for person in (ann, bo):
         expect(message_texts(person)).to_have_text(["first", "second"], timeout=20000)
@@ -114,7 +114,7 @@ def test_name_lost_while_offline_is_asked_for_again(visit, tmp_path):
         assert server.stop() == 0
         wait_until_disconnected(ann)
         ann.context.set_offline(True)
-        start_again(server, settings)
+        restart(server, settings)
         bo = visit(server.url + "/r/tea")
         wait_until_connected(bo)
         while not bo.locator("#message").is_visible():
@@ -164,7 +164,7 @@ def test_tab_that_was_away_does_not_take_the_name_back_by_itself(visit, server):
     expect(first.locator("#away")).to_be_visible()
     os.killpg(server.process.pid, signal.SIGKILL)
     server.process.wait()
-    start_again(server)
+    restart(server)
     wait_until_connected(second)
     first.reload()
     expect(first.locator("#away")).to_be_visible()

@@ -1,4 +1,4 @@
-"""Rooms: made, opened, left; what is unread in each; the address is the room in view."""
+"""Test rooms: addresses, separate conversations, unread counts, leaving."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_unread_messages_survive_a_reload(visit, room):
     send(bo, "not seen")
     name = room.rpartition("/")[2]
     expect(in_list(ann, name).locator(".unread")).to_contain_text("1")
-    ann.wait_for_timeout(400)  # longer than what was read waits to be kept
+    ann.wait_for_timeout(400)  # longer than the page delays the write
     ann.reload()
     expect(in_list(ann, name).locator(".unread")).to_contain_text("1")
     in_list(ann, name).click()
@@ -160,7 +160,7 @@ def test_rename_keeps_the_rooms_and_own_messages(visit, room):
     ann.locator("#rename").get_by_role("button", name="Save").click()
     expect(ann.locator("#own-name")).to_have_text("Ann After")
     expect(messages(ann)).to_have_class([re.compile(r"\bown\b")])
-    ann.wait_for_timeout(500)  # they are kept soon, not at once
+    ann.wait_for_timeout(500)  # longer than the page delays the write
     other = ann.context.new_page()
     other.goto(room.rpartition("/")[0] + "/lobby")
     enter_name(other, "Ann After")

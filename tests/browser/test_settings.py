@@ -1,4 +1,4 @@
-"""One's own settings: kept in this browser only, followed by all its windows."""
+"""Test the settings: stored in the browser, shared by its tabs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def ann(visit, room) -> Page:
 def choose(page: Page, label: str, option: str) -> None:
     page.get_by_role("button", name="Settings").click()
     page.get_by_label(label, exact=True).select_option(label=option)
-    page.locator("#settings .dialog-foot button").click()  # its word changes with the language
+    page.locator("#settings .dialog-foot button").click()  # its text changes with the language
 
 
 def background(page: Page) -> str:

@@ -1,4 +1,4 @@
-"""A window where nothing hostile may do anything."""
+"""Fixtures for hostile texts: a window that records everything they cause."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.servers import UNLIMITED
 
 @pytest.fixture
 def trapped(browser):
-    """Open a URL in a window where nothing may run, be asked for or go wrong."""
+    """Open a URL in a window where no text may run code, make a request or cause an error."""
     contexts = []
     outside: list[str] = []
     pages: list[Page] = []
@@ -46,13 +46,13 @@ def trapped(browser):
 
 @pytest.fixture
 def url(serve) -> str:
-    """A server that takes a lot at once."""
+    """Return the URL of a server without rate limits, in memory."""
     return serve("gunicorn", **UNLIMITED, STORE="memory:", NAME_HOLD="0.05").url
 
 
 @pytest.fixture
 def mallory(room) -> Iterator[Person]:
-    """Someone in the room with a client of their own."""
+    """Return a client in the room, which sends hostile texts."""
     mallory = Person(room.partition("/r/")[0], "websocket")
     mallory.sets("Mallory")
     mallory.says("join", {"room": name_of(room)})

@@ -1,6 +1,6 @@
-"""Hostile words in the real page: nothing of them runs.
+"""Test that nothing in a hostile text runs on the page.
 
-The vectors are the 4,461 of BRS-KB (PyPI: brs-kb 4.0.2, MIT), which are no more than data.
+The texts are the 4,461 XSS vectors of BRS-KB (PyPI: brs-kb 4.0.2, MIT).
 """
 
 from __future__ import annotations
@@ -12,8 +12,15 @@ from urllib.parse import quote
 
 from brs_kb.payloads import FULL_PAYLOAD_DATABASE
 from playwright.sync_api import expect
-from support.browser.hostile import FORBIDDEN_NODES, TRAP, enters, heard, name_of, says, shown
-from support.browser.windows import message_texts, messages, send, unsent_messages, user_names
+from support.browser.hostile import FORBIDDEN_NODES, TRAP, name_of, received, send_all, shown_rows
+from support.browser.windows import (
+    join_as,
+    message_texts,
+    messages,
+    send,
+    unsent_messages,
+    user_names,
+)
 from support.clients import Person
 from support.raw import eventually
 
@@ -22,7 +29,7 @@ from chatapp.errors import NameInvalid
 
 VECTORS = sorted({v.payload for v in FULL_PAYLOAD_DATABASE.values() if len(v.payload) <= 4000})
 SOME = VECTORS[::4]
-BATCH = 100  # so many rows the page has drawn at once
+BATCH = 100  # the page renders so many rows at once
 WRAPPERS = [
     *["`{}`", "``{}``", "> {}", "*{}*", "**{}**", "_{}_", "**_`{}`_**"],
     *["```\n{}\n```", "```html\n{}\n```", "> > `{}`", "(https://{})", "[x](https://a.example/{})"],
@@ -36,12 +43,12 @@ def batches(items: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def is_plain(text: str) -> bool:
-    """Whether there's no Markdown, link or mention in it."""
+    """Whether a text has no Markdown, link or mention."""
     return not re.search(r"[`*_@]|https?:|^>", text, re.I | re.M)
 
 
 def is_name(text: str) -> bool:
-    """Whether the server takes it for a name."""
+    """Whether the server accepts a text as a name."""
     try:
         return bool(present(text))
     except NameInvalid:
@@ -73,12 +80,12 @@ def test_trap_catches_markup_that_runs(browser, room):
 
 def test_messages_are_text(trapped, room, mallory):
     page = trapped(room)
-    enters(page, "Ann")
+    join_as(page, "Ann")
     title = page.title()
     plain = 0
     for batch in batches(VECTORS):
-        said = says(mallory, room, batch)
-        rows = shown(page, said)
+        said = send_all(mallory, room, batch)
+        rows = shown_rows(page, said)
         assert page.evaluate(FORBIDDEN_NODES) == []
         for (_, user, message), row in zip(said, rows, strict=True):
             assert row, message
@@ -94,13 +101,13 @@ def test_messages_are_text(trapped, room, mallory):
 
 def test_links_and_markdown_render_no_other_nodes(trapped, room, mallory):
     page = trapped(room)
-    enters(page, "Ann")
+    join_as(page, "Ann")
     title = page.title()
     links = ["https://" + vector for vector in SOME]
     wrapped = [WRAPPERS[n % len(WRAPPERS)].format(v) for n, v in enumerate(SOME[1:])]
     for batch in batches([text for text in links + wrapped if len(text) <= 4000]):
-        said = says(mallory, room, batch)
-        rows = shown(page, said)
+        said = send_all(mallory, room, batch)
+        rows = shown_rows(page, said)
         assert page.evaluate(FORBIDDEN_NODES) == []
         for (_, _, message), row in zip(said, rows, strict=True):
             assert row, message
@@ -117,7 +124,7 @@ def test_links_and_markdown_render_no_other_nodes(trapped, room, mallory):
 
 def test_names_are_text(trapped, room, mallory):
     page = trapped(room)
-    enters(page, "Ann")
+    join_as(page, "Ann")
     title = page.title()
     names = [vector for vector in VECTORS if is_name(vector)]
     assert len(names) >= 1000
@@ -126,9 +133,9 @@ def test_names_are_text(trapped, room, mallory):
         for name in batch:
             mallory.emits("setUsername", name)
             mallory.emits("msg", {"message": name, "room": name_of(room)})
-        said = heard(mallory, len(batch))
+        said = received(mallory, len(batch))
         assert [user for _, user, _ in said] == [present(name) for name in batch]
-        rows = shown(page, said)
+        rows = shown_rows(page, said)
         assert [row[0] for row in rows] == [user for _, user, _ in said]
         expect(user_names(page).filter(has_text=said[-1][1])).to_have_count(1)
         assert page.evaluate(FORBIDDEN_NODES) == []
@@ -138,7 +145,7 @@ def test_names_are_text(trapped, room, mallory):
 def test_lists_of_hostile_names_are_text(trapped, room, serve):
     url = room.partition("/r/")[0]
     page = trapped(room)
-    enters(page, "Ann")
+    join_as(page, "Ann")
     tags = [vector for vector in VECTORS if vector.startswith("<") and len(vector) <= 32]
     people = []
     for name in tags[:: len(tags) // 12]:
@@ -169,7 +176,7 @@ def test_lists_of_hostile_names_are_text(trapped, room, serve):
 def test_typed_messages_are_text(trapped, room):
     ann = trapped(room)
     name = "<img src onerror=alert(1)>"
-    enters(ann, name)
+    join_as(ann, name)
     title = ann.title()
     typed = [v for v in VECTORS if is_plain(v) and not re.search(r":[\w+-]+:|[\r\0]", v)]
     typed = typed[:: len(typed) // 12]
@@ -195,7 +202,7 @@ def test_server_has_no_page_for_an_invalid_room_name(serve, url):
         link.request("GET", "/r/" + quote(vector, safe=""))
         answer = link.getresponse()
         body = answer.read().decode()
-        # Werkzeug joins slashes; what it then says is no way out of here.
+        # Werkzeug joins slashes and redirects: that must stay on this host.
         place = answer.headers.get("Location", "/")
         assert answer.status in (404, 308), vector
         assert re.match(rf"(http://{re.escape(link.host)}:{link.port})?/(?![/\\])", place), place

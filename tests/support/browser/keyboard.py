@@ -1,4 +1,4 @@
-"""What a person does who has but a keyboard."""
+"""Tools for tests that use the page with the keyboard alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def tab_to(page: Page, target: str | Locator) -> Locator:
         if target.evaluate_all("(all) => all.includes(document.activeElement)"):
             return page.locator(":focus")
         page.keyboard.press("Tab")
-    raise AssertionError(f"Tab doesn't come to {target}")
+    raise AssertionError(f"Tab doesn't reach {target}")
 
 
 def press(page: Page, target: str | Locator, key: str = "Enter") -> None:
@@ -32,14 +32,14 @@ def press(page: Page, target: str | Locator, key: str = "Enter") -> None:
 
 
 def type_message(page: Page, words: str) -> None:
-    """Write and send a message."""
+    """Type and send a message."""
     tab_to(page, page.locator("#message"))
     page.keyboard.type(words)
     page.keyboard.press("Enter")
 
 
 def assert_focus_kept(page: Page) -> None:
-    """Something that can be seen has the focus, once the page has been painted."""
+    """Expect that a visible element has the focus after the next frame."""
     wait_for_paint(page)
     assert page.evaluate(
         "document.activeElement !== document.body && document.activeElement.checkVisibility()"
@@ -56,18 +56,18 @@ def join_by_keyboard(page: Page, name: str) -> None:
 
 @pytest.fixture
 def typist(visit, room) -> Page:
-    """Ann in a room, at her keyboard."""
+    """Return the page of Ann in a room."""
     page = visit(room, **COPYING)
     join_by_keyboard(page, "Ann")
     return page
 
 
 @pytest.fixture
-def comes(room):
-    """Have people come into the room."""
+def others_join(room):
+    """Have clients with these names join the room, and return them."""
     people = []
 
-    def comes(*names: str) -> list[Person]:
+    def others_join(*names: str) -> list[Person]:
         for name in names:
             person = Person(room.split("/r/")[0], "websocket")
             people.append(person)
@@ -75,6 +75,6 @@ def comes(room):
             assert person.says("join", {"room": room.split("/r/")[1]})["ok"]
         return people[-len(names) :]
 
-    yield comes
+    yield others_join
     for person in people:
         person.leaves()

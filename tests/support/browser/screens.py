@@ -1,4 +1,4 @@
-"""Screens of the page as they are in the middle of a conversation, and who is in it."""
+"""Screens of the page in the middle of a conversation."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LANGUAGES = ["en", "ar"]
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 780}
 LIMITED = {**UNLIMITED, "NAME_HOLD": "0.05", "MESSAGE_LIMIT": "4/3000"}
-"""A server that soon takes no more messages: the next ones stay on their way."""
+"""A server that accepts 4 messages: later ones stay in the state `sending`."""
 LONG = "\n".join(f"line {n} of a long story" for n in range(40))
 
 numbers = count(1)
 
 
 def apply_settings(page: Page, **settings: str | list[str]) -> None:
-    """Set settings, as another window of this browser would."""
+    """Change settings as another tab of the browser would."""
     page.evaluate(
         """settings => {
             const kept = JSON.parse(localStorage.getItem("chat.settings") ?? "{}");
@@ -45,8 +45,8 @@ def wait_for_paint(page: Page) -> None:
 
 
 @pytest.fixture
-def shows(visit):
-    """Open a URL in a window without transitions: colours are what they'll be."""
+def visit_still(visit):
+    """Open a URL in a window without transitions, so that colours are final at once."""
     return lambda url, **options: visit(
         url, **{"reduced_motion": "reduce", "viewport": DESKTOP, **options}
     )
@@ -54,7 +54,7 @@ def shows(visit):
 
 @pytest.fixture
 def join():
-    """Have a person come into the room of an address, by name."""
+    """Have a client join the room of a URL."""
     people = []
 
     def join(address: str, name: str) -> Person:
@@ -70,7 +70,7 @@ def join():
         person.leaves()
 
 
-def tell(person: Person, address: str, *messages: str) -> None:
+def send_as(person: Person, address: str, *messages: str) -> None:
     for message in messages:
         answer = person.says("msg", {"room": address.split("/r/")[1], "message": message})
         assert answer["ok"], answer
@@ -82,20 +82,20 @@ def show_typing(page: Page, person: Person, address: str) -> None:
 
 
 def switch_room(page: Page, room: str) -> None:
-    """Also where the list of rooms is in a drawer."""
+    """Switch to a room, even if the list of rooms is in a closed drawer."""
     link = page.locator(f"#room-list a[data-room={room}]")
     link.evaluate("link => link.click()")
     expect(link).to_have_attribute("aria-current", "page")
 
 
 @pytest.fixture
-def busy_room(shows, join, serve):
-    """Open a room in which all has happened that can; its window, its address, and who is there."""
+def busy_room(visit_still, join, serve):
+    """Open a room with every kind of row; return its page, its URL and another client."""
 
     def busy_room(**options) -> tuple[Page, str, Person]:
         address = f"{serve('gunicorn', **LIMITED).url}/r/lively-{next(numbers)}"
         bo = join(address, "Bo")
-        page = shows(address, **options)
+        page = visit_still(address, **options)
         enter_name(page, "Ann")
         expect(page.locator("#message")).to_be_visible()
         send(page, "Hello **Bo**, `x` it is")
@@ -103,8 +103,8 @@ def busy_room(shows, join, serve):
         send(page, "\u200b")
         expect(unsent_messages(page)).to_have_class(re.compile("failed"))
         switch_room(page, "lobby")
-        tell(bo, address, "@Ann look: https://example.org/a?b=c", "> so they said\nthey did")
-        tell(bo, address, f"```\n{'code ' * 40}\n```", LONG)
+        send_as(bo, address, "@Ann look: https://example.org/a?b=c", "> so they said\nthey did")
+        send_as(bo, address, f"```\n{'code ' * 40}\n```", LONG)
         join(address, "Cy")
         room = address.split("/r/")[1]
         unread = page.locator(f"#room-list a[data-room={room}] .badge.unread [aria-hidden]")

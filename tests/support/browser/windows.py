@@ -1,4 +1,4 @@
-"""What a person does in a window of the page."""
+"""Actions of a user in a window of the page."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def messages(page: Page) -> Locator:
 
 
 def message_texts(page: Page) -> Locator:
-    """What was said, without what isn't acknowledged yet."""
+    """Return the texts of acknowledged messages."""
     return page.locator(f"{MESSAGES} .text")
 
 
@@ -51,5 +51,5 @@ def wait_until_connected(page: Page) -> None:
 
 
 def wait_until_disconnected(page: Page) -> None:
-    """An attempt has failed: one that has just begun may be through before the network is gone."""
+    """Wait for a failed attempt: one that has just started may still reach the server."""
     expect(page.locator("#connection")).to_have_attribute("data-phase", "waiting")
