@@ -119,7 +119,7 @@ function createComposer({ byId, connection, conversation, outbox, tabStorage, al
         outbox.add(room, message);
       },
       typing: (room) => connection.emit("typing", { room }),
-      announce: (words) => announcer.announce(words),
+      announce: (text) => announcer.announce(text),
       emoji: () =>
         import("../vendor/gemoji.js").then(
           (table) => table.default,

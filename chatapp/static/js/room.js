@@ -81,9 +81,9 @@ export class Room {
   }
 
   // Drop old entries. They are loaded again when the user scrolls up to them.
-  trim(most = MAX_ENTRIES) {
-    if (this.entries.length <= most) return;
-    this.entries = this.entries.slice(-most / 2);
+  trim(max = MAX_ENTRIES) {
+    if (this.entries.length <= max) return;
+    this.entries = this.entries.slice(-max / 2);
     this.hasOlder = true;
   }
 

@@ -32,14 +32,14 @@ export class Rooms {
   listen() {
     const on = (event, listener) => this.#connection.on(event, listener);
     on("newmsg", (said, number) => this.#receive(parseEntry(said, number)));
-    on("userTyping", (told) => {
-      const { room: name, user } = parsePeopleEvent(told, { user: isString });
+    on("userTyping", (payload) => {
+      const { room: name, user } = parsePeopleEvent(payload, { user: isString });
       const room = this.#joinedRoom(name);
       if (room) this.#store.change(() => room.setTyping(user, Date.now()));
     });
     const onPeople = (event, fields, toChange) =>
-      on(event, (told) => {
-        const change = parsePeopleEvent(told, fields);
+      on(event, (payload) => {
+        const change = parsePeopleEvent(payload, fields);
         const room = this.#joinedRoom(change.room);
         if (room) this.#changePeople(room, toChange(change));
       });
@@ -110,13 +110,13 @@ export class Rooms {
 
   // Add the rooms that this browser has stored for a name, and store the present ones for it.
   restore(user) {
-    const kept = this.#storage.read(STORAGE_KEY)[canonicalName(user)];
+    const stored = this.#storage.read(STORAGE_KEY)[canonicalName(user)];
     this.#saveSoon();
-    if (typeof kept !== "object" || kept === null) return;
+    if (typeof stored !== "object" || stored === null) return;
     this.#store.change(({ rooms }) => {
-      for (const [name, known] of Object.entries(kept).slice(0, MOST_KEPT)) {
+      for (const [name, details] of Object.entries(stored).slice(0, MOST_KEPT)) {
         if (!ROOM.test(name)) continue;
-        const { read, epoch, muted } = known ?? {};
+        const { read, epoch, muted } = details ?? {};
         const room = rooms.get(name) ?? new Room(name);
         if (Number.isSafeInteger(read) && !room.isLoaded) Object.assign(room, { lastRead: read, epoch });
         room.isMuted ||= muted === true;

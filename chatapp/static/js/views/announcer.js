@@ -20,8 +20,8 @@ export class Announcer {
   }
 
   // Announce a text now. The added space makes a repeated text a change, which is announced again.
-  announce(words) {
-    this.#region.textContent = this.#region.textContent === words ? `${words}\u00a0` : words;
+  announce(text) {
+    this.#region.textContent = this.#region.textContent === text ? `${text}\u00a0` : text;
   }
 
   #flush() {

@@ -146,10 +146,10 @@ export class Conversation {
     const rendered = new Map(rows.map((row) => [row.key, this.#rowFor(row)]));
     const reused = new Set([...rendered.values()].map(({ element }) => element));
     for (const element of [...this.#list.children]) if (!reused.has(element)) element.remove();
-    let place = this.#list.firstElementChild;
+    let next = this.#list.firstElementChild;
     for (const element of reused) {
-      if (element === place) place = place.nextElementSibling;
-      else this.#list.insertBefore(element, place);
+      if (element === next) next = next.nextElementSibling;
+      else this.#list.insertBefore(element, next);
     }
     this.#rendered = rendered;
   }

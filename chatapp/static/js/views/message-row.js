@@ -74,8 +74,8 @@ function renderText(message, ownName) {
 }
 
 function renderNote({ joined, left, renamed }) {
-  const told = (key, users) => users.size > 0 && translate(key, { names: formatNames([...users]), count: users.size });
-  const parts = [told("people.joined", joined), told("people.left", left)];
+  const textFor = (key, users) => users.size > 0 && translate(key, { names: formatNames([...users]), count: users.size });
+  const parts = [textFor("people.joined", joined), textFor("people.left", left)];
   parts.push(...renamed.map(([from, to]) => translate("people.renamed", { from, to })));
   return parts.filter(Boolean).join(" · ");
 }

@@ -49,8 +49,8 @@ export class PeopleList {
       renderAvatar(user),
       name,
     );
-    const [words, act] = isIgnored ? ["people.unignore", "unignore"] : ["people.ignore", "ignore"];
-    const ignore = iconButton("ignore", translate(words, { name: user }), () => this.#actions[act](user), {
+    const [key, action] = isIgnored ? ["people.unignore", "unignore"] : ["people.ignore", "ignore"];
+    const ignore = iconButton("ignore", translate(key, { name: user }), () => this.#actions[action](user), {
       "aria-pressed": String(isIgnored),
       dataset: { key: `-${user}` },
     });

@@ -27,9 +27,9 @@ export class SettingsDialog {
   }
 
   #build(settings) {
-    const place = this.#dialog.querySelector(".fields");
-    const focused = place.contains(document.activeElement) ? document.activeElement.id : null;
-    place.replaceChildren(
+    const fields = this.#dialog.querySelector(".fields");
+    const focused = fields.contains(document.activeElement) ? document.activeElement.id : null;
+    fields.replaceChildren(
       this.#select("language", { "": translate("settings.browserLanguage"), ...LANGUAGES }),
       ...SELECTS.map((name) => this.#select(name, optionLabels(name, CHOICES[name]))),
       this.#checkbox("compact"),
@@ -49,7 +49,7 @@ export class SettingsDialog {
 
   #select(name, options) {
     const id = `setting-${name}`;
-    const items = Object.entries(options).map(([key, words]) => h("option", { value: key }, words));
+    const items = Object.entries(options).map(([key, label]) => h("option", { value: key }, label));
     const onchange = (event) => this.#settings.set(name, event.target.value);
     return h("div", { class: "field" }, h("label", { for: id }, translate(`settings.${name}`)), h("select", { id, onchange }, items));
   }
