@@ -76,6 +76,7 @@ const page = {
 
 rooms.listen();
 view(router.currentRoom());
+store.subscribe(showView);
 session.start();
 connection.subscribe((phase) => {
   store.change((now) => (now.connection = { phase, retryAt: connection.retryAt }));
@@ -102,7 +103,12 @@ mountPanels(page);
 
 function view(room) {
   store.change((now) => (now.view = room));
+  if (room !== null) rooms.open(room);
+}
+
+// The first subscriber: the other views may measure what it shows. It shows the composer no earlier than
+// the composer renders, so that no message is sent to the room that was in view before.
+function showView({ view: room }) {
   document.body.dataset.view = room === null ? "start" : "room";
   byId("room").hidden = room === null;
-  if (room !== null) rooms.open(room);
 }
