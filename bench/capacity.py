@@ -62,7 +62,7 @@ class Node:
         self.log.open()
         self.roster.open()
         for number in range(rooms):
-            self.log.attend(room(number))
+            self.log.subscribe_room(room(number))
 
     def close(self) -> None:
         self.roster.close()

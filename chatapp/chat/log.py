@@ -56,7 +56,7 @@ class Retention(NamedTuple):
     messages: int = 10_000
     days: float = 30
 
-    def retired(self, newest: int) -> int:
+    def expired_up_to(self, newest: int) -> int:
         """The number up to which messages aren't kept, in a room whose newest is `newest`."""
         return max(0, newest - self.messages) if self.messages else 0
 
@@ -65,7 +65,7 @@ class Retention(NamedTuple):
         return now - int(self.days * DAY) if self.days else 0
 
 
-KEEP = Retention()
+DEFAULT_RETENTION = Retention()
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -95,9 +95,9 @@ class Log(ABC):
         """An opaque string that names this numbering, the same for all rooms."""
 
     def __init__(self) -> None:
-        self._followers: list[Deliver] = []
-        self._hears: list[Callable[[str], bool]] = []
-        self._breaks: list[Callable[[], None]] = []
+        self._subscribers: list[Deliver] = []
+        self._wants: list[Callable[[str], bool]] = []
+        self._reset_callbacks: list[Callable[[], None]] = []
 
     @abstractmethod
     def open(self) -> None:
@@ -153,28 +153,28 @@ class Log(ABC):
             Unavailable: the store can't take it now; nothing has changed.
         """
 
-    def attend(self, room: str) -> None:  # noqa: B027 (where nobody else appends)
+    def subscribe_room(self, room: str) -> None:  # noqa: B027 (where nobody else appends)
         """Have what other processes append to `room` delivered too, from now on and for as long as
-        somebody hears it. Whoever reads the log once this returns misses nothing between."""
+        somebody wants it. Whoever reads the log once this returns misses nothing between."""
 
-    def follow(self, deliver: Deliver, hears: Callable[[str], bool] = lambda _: True) -> None:
+    def subscribe(self, deliver: Deliver, wants: Callable[[str], bool] = lambda _: True) -> None:
         """Have `deliver` called once for each batch of entries, in the order of their numbers,
-        before `append` returns. One that raises harms nobody else. `hears(room)`: whether anybody
-        hears of that room by it."""
-        self._followers.append(deliver)
-        self._hears.append(hears)
+        before `append` returns. One that raises harms nobody else. `wants(room)`: whether anybody
+        wants of that room by it."""
+        self._subscribers.append(deliver)
+        self._wants.append(wants)
 
-    def on_break(self, call: Callable[[], None]) -> None:
+    def on_reset(self, call: Callable[[], None]) -> None:
         """Have `call()` called where what clients know holds no longer, as in a new epoch."""
-        self._breaks.append(call)
+        self._reset_callbacks.append(call)
 
-    def break_off(self) -> None:
+    def reset(self) -> None:
         """What clients know holds no longer."""
-        for call in self._breaks:
+        for call in self._reset_callbacks:
             call()
 
     def _deliver(self, batch: Sequence[Entry]) -> None:
-        for deliver in self._followers:
+        for deliver in self._subscribers:
             try:
                 deliver(batch)
             except Exception:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from threading import Lock
 from time import time
 
-from chatapp.chat.log import KEEP, Draft, Entry, Log, Page, Retention, bounded
+from chatapp.chat.log import DEFAULT_RETENTION, Draft, Entry, Log, Page, Retention, bounded
 from chatapp.chat.people.names import fold
 from chatapp.errors import Unavailable
 
@@ -21,7 +21,9 @@ class MemoryLog(Log):
 
     waits = False
 
-    def __init__(self, retention: Retention = KEEP, clock: Callable[[], float] = time) -> None:
+    def __init__(
+        self, retention: Retention = DEFAULT_RETENTION, clock: Callable[[], float] = time
+    ) -> None:
         super().__init__()
         self._epoch = secrets.token_urlsafe(9)
         self._retention = retention
@@ -117,7 +119,7 @@ class _Room:
 
     def retire(self, retention: Retention, now: int, most: int | None = None) -> bool:
         """Take away what isn't kept, `most` messages at most; whether that was all."""
-        retired, cutoff = retention.retired(self.newest), retention.cutoff(now)
+        retired, cutoff = retention.expired_up_to(self.newest), retention.cutoff(now)
         for number in range(self.newest - len(self.entries) + 1, self.newest + 1)[:most]:
             oldest = self.entries[number]
             if number > retired and oldest.at >= cutoff:

@@ -141,7 +141,7 @@ class Node:
     def __init__(self, log: RedisLog) -> None:
         self.log = log
         self.heard: list[int] = []
-        log.follow(lambda batch: self.heard.extend(entry.id for entry in batch))
+        log.subscribe(lambda batch: self.heard.extend(entry.id for entry in batch))
 
     def says(self, count: int = 1) -> None:
         for _ in range(count):
@@ -157,8 +157,8 @@ def test_who_attends_hears_what_others_append(nodes):
     ann, bo = nodes
     ann.says(2)
     assert bo.heard == []
-    bo.log.attend("tea")
-    bo.log.attend("tea")
+    bo.log.subscribe_room("tea")
+    bo.log.subscribe_room("tea")
     ann.says(3)
     eventually(lambda: bo.heard == [3, 4, 5])
     bo.says()
@@ -168,7 +168,7 @@ def test_who_attends_hears_what_others_append(nodes):
 
 def test_all_hear_all_in_order_however_many_append(nodes):
     for node in nodes:
-        node.log.attend("tea")
+        node.log.subscribe_room("tea")
     in_threads(lambda n: nodes[n % 2].says(50), 8)
     for node in nodes:
         eventually(lambda node=node: len(node.heard) == 400)
@@ -177,7 +177,7 @@ def test_all_hear_all_in_order_however_many_append(nodes):
 
 def test_what_is_missed_while_the_listener_is_cut_off_is_told(nodes, server):
     ann, bo = nodes
-    bo.log.attend("tea")
+    bo.log.subscribe_room("tea")
     with redis.Redis.from_url(server.url) as client:
         for _ in range(5):
             client.client_kill_filter(_type="pubsub")
@@ -190,7 +190,7 @@ def test_what_is_missed_while_the_listener_is_cut_off_is_told(nodes, server):
 def test_what_is_never_published_is_told_all_the_same(nodes, server):
     """As if the subscription had silently died."""
     ann, bo = nodes
-    bo.log.attend("tea")
+    bo.log.subscribe_room("tea")
     bo.log.listener._on_entry = lambda epoch, entry: None
     ann.says(60)
     eventually(lambda: bo.heard == list(range(1, 61)), within=5)
@@ -200,7 +200,7 @@ def test_chats_in_two_databases_do_not_hear_each_other(make_log, server):
     """A channel is of all databases."""
     ann, bo = Node(make_log(url=server.url)), Node(make_log(url=server.url[:-1] + "1"))
     for node in (ann, bo):
-        node.log.attend("tea")
+        node.log.subscribe_room("tea")
     ann.says(5)
     bo.says(2)
     time.sleep(0.3)
@@ -209,7 +209,7 @@ def test_chats_in_two_databases_do_not_hear_each_other(make_log, server):
 
 def test_what_others_publish_is_no_trouble(nodes, server, caplog):
     ann, bo = nodes
-    bo.log.attend("tea")
+    bo.log.subscribe_room("tea")
     with redis.Redis.from_url(server.url) as client:
         for data in (b"", b"junk", b"\x90", b"\x96\xa1e\xa1x\xa11\xa1u\xa1m\xa1k"):
             client.publish(channel("tea"), data)
@@ -331,7 +331,7 @@ def test_what_is_wrong_is_said_with_what_to_do(error, told):
 def test_a_redis_that_was_killed_has_lost_nothing(make_log, own):
     server = own(appendfsync="always")
     ann, bo = (Node(make_log(url=server.url, check_interval=0.1)) for _ in range(2))
-    bo.log.attend("tea")
+    bo.log.subscribe_room("tea")
     ann.says(20)
     server.kill()
     server.start()
@@ -349,7 +349,7 @@ def test_nothing_is_missed_between_reading_and_hearing(make_log, server):
     bo.log.open()
     on_subscribed, gate = bo.log.listener._on_subscribed, threading.Event()
     bo.log.listener._on_subscribed = lambda room: gate.wait(5) and on_subscribed(room)
-    waiting = threading.Thread(target=bo.log.attend, args=("tea",))
+    waiting = threading.Thread(target=bo.log.subscribe_room, args=("tea",))
     waiting.start()
     eventually(lambda: bo.log._tails.has_begun("tea"))
     assert len(bo.log.read("tea").entries) == 1
@@ -362,23 +362,23 @@ def test_nothing_is_missed_between_reading_and_hearing(make_log, server):
 def test_a_room_that_nobody_hears_is_forgotten_and_heard_again(make_log, server):
     ann, bo = (Node(make_log(url=server.url, check_interval=0.05)) for _ in range(2))
     hearing = ["tea"]
-    bo.log.follow(lambda _: None, lambda room: room in hearing)
-    bo.log._hears.pop(0)
-    bo.log.attend("tea")
+    bo.log.subscribe(lambda _: None, lambda room: room in hearing)
+    bo.log._wants.pop(0)
+    bo.log.subscribe_room("tea")
     ann.says()
     eventually(lambda: bo.heard == [1])
     hearing.clear()
     eventually(lambda: "tea" not in bo.log._tails)
     ann.says()
     hearing.append("tea")
-    bo.log.attend("tea")
+    bo.log.subscribe_room("tea")
     ann.says()
     eventually(lambda: bo.heard == [1, 3])
 
 
 def both_have_told_20(ann: Node, bo: Node) -> str:
     """The epoch in which that was."""
-    bo.log.attend("tea")
+    bo.log.subscribe_room("tea")
     ann.says(20)
     eventually(lambda: len(bo.heard) == 20)
     return bo.log.epoch
@@ -390,7 +390,7 @@ def test_no_number_is_used_twice_in_an_epoch(nodes, server, caplog):
     epoch = both_have_told_20(ann, bo)
     breaks = []
     for node in nodes:
-        node.log.on_break(lambda node=node: breaks.append(node))
+        node.log.on_reset(lambda node=node: breaks.append(node))
     with redis.Redis.from_url(server.url) as client:
         client.flushall()
     eventually(lambda: ann.log.epoch == bo.log.epoch != epoch)

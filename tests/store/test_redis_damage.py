@@ -268,7 +268,7 @@ def test_one_message_that_fails_fails_no_other_of_its_batch(make_log, client):
     becomes_a_string(log_key("tea"))(client)
     rooms = ["tea", "cake", "lobby"] * 5
     heard: list[str] = []
-    log.follow(lambda batch: heard.extend(entry.room for entry in batch))
+    log.subscribe(lambda batch: heard.extend(entry.room for entry in batch))
     calls = [lambda room=room: log.append(Draft(room, "Ann", "x")) for room in rooms]
     outcomes = held_up(log._batches, calls)
     for room, outcome in zip(rooms, outcomes, strict=True):

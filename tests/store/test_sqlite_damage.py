@@ -103,7 +103,7 @@ def test_one_message_that_fails_fails_no_other_of_its_batch(make_log, path):
     log = make_log()
     log.open()
     heard: list[tuple[str, int]] = []
-    log.follow(lambda batch: heard.extend((entry.room, entry.id) for entry in batch))
+    log.subscribe(lambda batch: heard.extend((entry.room, entry.id) for entry in batch))
     rooms = ["tea", "cake", "lobby"] * 5
     failed: list[str] = []
 

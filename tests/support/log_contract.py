@@ -163,7 +163,7 @@ class LogContract:
 
     def test_followers_hear_each_entry_once_and_in_order_before_append_returns(self, log):
         heard: list[int] = []
-        log.follow(lambda batch: heard.extend(entry.id for entry in batch))
+        log.subscribe(lambda batch: heard.extend(entry.id for entry in batch))
         for n in range(1, 6):
             log.append(Draft("lobby", "Ann", "x", f"key-{n:04}"))
             assert heard == list(range(1, n + 1))
@@ -176,15 +176,15 @@ class LogContract:
         def fail(batch):
             raise ValueError("broken")
 
-        log.follow(fail)
-        log.follow(lambda batch: heard.extend(entry.id for entry in batch))
+        log.subscribe(fail)
+        log.subscribe(lambda batch: heard.extend(entry.id for entry in batch))
         assert log.append(Draft("lobby", "Ann", "x")).id == 1
         assert heard == [1]
         assert caplog.text.count("Traceback") == 1
 
     def test_concurrent_writers_leave_no_gap_and_are_heard_in_order(self, log):
         heard: list[int] = []
-        log.follow(lambda batch: heard.extend(entry.id for entry in batch))
+        log.subscribe(lambda batch: heard.extend(entry.id for entry in batch))
         barrier = threading.Barrier(8)
 
         def write(_: int) -> None:
@@ -226,7 +226,7 @@ class LogContract:
         barrier = threading.Barrier(5)
         accepted: list[int] = []
         heard: list[int] = []
-        log.follow(lambda batch: heard.extend(entry.id for entry in batch))
+        log.subscribe(lambda batch: heard.extend(entry.id for entry in batch))
 
         def write(_: int) -> None:
             barrier.wait()

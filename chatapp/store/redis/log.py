@@ -10,7 +10,7 @@ from contextlib import suppress
 from time import time
 from typing import Any, TypeVar
 
-from chatapp.chat.log import KEEP, Draft, Entry, Page, Retention
+from chatapp.chat.log import DEFAULT_RETENTION, Draft, Entry, Page, Retention
 from chatapp.chat.people.names import fold
 from chatapp.chat.rooms import ROOM
 from chatapp.errors import ChatError, Damaged, NameLost, Unavailable
@@ -64,7 +64,7 @@ class RedisLog(OpenedLog):
     def __init__(
         self,
         url: str,
-        retention: Retention = KEEP,
+        retention: Retention = DEFAULT_RETENTION,
         *,
         patience: float = 2.0,
         check_interval: float = 1.0,
@@ -105,7 +105,7 @@ class RedisLog(OpenedLog):
         self._open_for_use()
         return self._batches.append(draft)
 
-    def attend(self, room: str) -> None:
+    def subscribe_room(self, room: str) -> None:
         """Of names nothing is told before the room is subscribed to, so that is waited for."""
         self._tails.begin(room)
         with suppress(Unavailable):  # else it's told of once Redis is back
@@ -218,10 +218,10 @@ class RedisLog(OpenedLog):
                 self._tails.end(room)
                 self.listener.forget(room)
                 if self._is_heard(room):
-                    self.attend(room)
+                    self.subscribe_room(room)
 
     def _is_heard(self, room: str) -> bool:
-        return any(hears(room) for hears in self._hears)
+        return any(wants(room) for wants in self._wants)
 
     def _begin_anew(self, known: str) -> None:
         """Redis has lost what it had in the epoch that is known, or others have found so: no number
@@ -236,7 +236,7 @@ class RedisLog(OpenedLog):
             self._tails.begin_anew({room: numbers.get(room) for room in rooms})
             self._epoch = epoch.decode()
         logger.error("Redis has lost messages that were told; their numbering begins anew")
-        self.break_off()
+        self.reset()
 
     def _catch_up(self, room: str) -> None:
         with suppress(Unavailable), self.server.asked():  # else at the next check

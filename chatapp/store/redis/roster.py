@@ -87,7 +87,7 @@ class RedisRoster(Roster):
         self._owed: deque[Task] = deque()
         self._batches: Batches[Task, Any] = Batches(self._run, lambda _: None)
         self._closed = event()
-        log.on_break(self._begin_anew)
+        log.on_reset(self._begin_anew)
         log.on_hint = self._hear
         log.on_return = self._renew
 
@@ -285,7 +285,7 @@ class RedisRoster(Roster):
                 "to take; its clients begin anew",
                 self._lease,
             )
-            self._log.break_off()
+            self._log.reset()
 
     def _may_bury(self) -> bool:
         """Whether a node without a lease is dead: else it's back as lately as this one."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from time import time
 from typing import Any, TypeVar
 
-from chatapp.chat.log import KEEP, Draft, Entry, Page, Retention, bounded
+from chatapp.chat.log import DEFAULT_RETENTION, Draft, Entry, Page, Retention, bounded
 from chatapp.chat.people.holds import Hold
 from chatapp.chat.people.names import fold
 from chatapp.errors import Damaged, Unavailable
@@ -66,7 +66,7 @@ class SQLiteLog(OpenedLog):
     def __init__(
         self,
         path: Path,
-        retention: Retention = KEEP,
+        retention: Retention = DEFAULT_RETENTION,
         *,
         patience: float = 6.0,
         sweep_interval: float = 60.0,

@@ -142,7 +142,7 @@ class Writer:
 
     def find(self, room: _Room, draft: Draft, folded: str, now: int) -> Entry | None:
         """What is kept under the draft's key; what is no longer kept gives the key free."""
-        retired, cutoff = self._retention.retired(room.newest), self._retention.cutoff(now)
+        retired, cutoff = self._retention.expired_up_to(room.newest), self._retention.cutoff(now)
         name = (room.id, folded, draft.key)
         self._database.execute(FORGET, (*name, retired, cutoff))
         row = self._database.execute(FIND, name).fetchone()
@@ -189,7 +189,7 @@ class Writer:
     def _sweep_room(self, room: int, newest: int) -> bool:
         if not isinstance(newest, int):
             raise DamagedRow("its number or its time is none")
-        retired = self._retention.retired(newest)
+        retired = self._retention.expired_up_to(newest)
         cutoff = self._retention.cutoff(int(self._clock() * 1000))
         select = "SELECT id, at FROM messages WHERE room = ? ORDER BY id LIMIT ?"
         last = 0
