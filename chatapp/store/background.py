@@ -8,12 +8,12 @@ from abc import abstractmethod
 
 from chatapp.chat.log import Log
 from chatapp.errors import StoreError, Unavailable
-from chatapp.store.threads import event
+from chatapp.store.threads import make_event
 
 logger = logging.getLogger(__name__)
 
 
-class OpenedLog(Log):
+class BackgroundLog(Log):
     """A log that is opened at its first use if not by `open`.
 
     `sweep_interval`: seconds between looks at what retention no longer keeps.
@@ -25,21 +25,21 @@ class OpenedLog(Log):
         super().__init__()
         self._sweep_interval = sweep_interval
         self._lock = threading.Lock()
-        self._open = False
-        self._closed = event()
-        self._failing = False
+        self._is_open = False
+        self._closed = make_event()
+        self._is_failing = False
 
     def open(self) -> None:
-        if self._open:
+        if self._is_open:
             return
         with self._lock:
-            if not self._open:
-                self._begin()
-                self._open = True
-                threading.Thread(target=self._sweep_now_and_then, daemon=True).start()
+            if not self._is_open:
+                self._open_store()
+                self._is_open = True
+                threading.Thread(target=self._sweep_loop, daemon=True).start()
 
     @abstractmethod
-    def _begin(self) -> None:
+    def _open_store(self) -> None:
         """Make it ready for use.
 
         Raises:
@@ -50,22 +50,22 @@ class OpenedLog(Log):
     def _sweep(self) -> None:
         """Take away what retention no longer keeps, a little at a time."""
 
-    def _open_for_use(self) -> None:
+    def _ensure_open(self) -> None:
         if self._closed.is_set():
             raise Unavailable
         try:
             self.open()
         except StoreError as error:
-            self._complain(str(error))
+            self._log_unavailable(str(error))
             raise Unavailable from None
 
-    def _complain(self, trouble: str) -> None:
+    def _log_unavailable(self, reason: str) -> None:
         """Say what's wrong, once until all is well again."""
-        if not self._failing:
-            logger.error("%s; messages aren't taken until then", trouble)
-        self._failing = True
+        if not self._is_failing:
+            logger.error("%s; messages aren't taken until then", reason)
+        self._is_failing = True
 
-    def _sweep_now_and_then(self) -> None:
+    def _sweep_loop(self) -> None:
         while not self._closed.wait(self._sweep_interval):
             try:
                 self._sweep()

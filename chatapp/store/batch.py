@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Generic, TypeVar
 
 from chatapp.errors import ChatError, Unavailable
-from chatapp.store.threads import event, let_others_come
+from chatapp.store.threads import make_event, yield_to_loop
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -22,7 +22,7 @@ class _Batch(Generic[D, R]):
         self.results: Sequence[tuple[R | ChatError, bool]] = ()
         self.undelivered: Collection[R] = ()
         self.written = False
-        self.over = event()
+        self.done = make_event()
 
 
 class Batches(Generic[D, R]):
@@ -45,11 +45,11 @@ class Batches(Generic[D, R]):
     ) -> None:
         self._write = write
         self._deliver = deliver
-        self._joining: _Batch[D, R] = _Batch()
-        self._lock = threading.Lock()  # of `_joining` and `_closed`
+        self._next_batch: _Batch[D, R] = _Batch()
+        self._lock = threading.Lock()  # of `_next_batch` and `_closed`
         self._writing = threading.Lock()
         self._delivering = threading.Lock()
-        self._in_company = False
+        self._was_shared = False
         self._closed = False
 
     def append(self, draft: D) -> R:
@@ -62,30 +62,30 @@ class Batches(Generic[D, R]):
         with self._lock:
             if self._closed:
                 raise Unavailable
-            batch = self._joining
-            place = len(batch.drafts)
+            batch = self._next_batch
+            position = len(batch.drafts)
             batch.drafts.append(draft)
-        if place == 0:
-            self._lead(batch)
+        if position == 0:
+            self._write_batch(batch)
         else:
-            batch.over.wait()
+            batch.done.wait()
         if not batch.written:
             raise Unavailable
-        result, _ = batch.results[place]
+        result, _ = batch.results[position]
         if isinstance(result, ChatError):
             raise result
         if result in batch.undelivered:
             raise Unavailable
         return result
 
-    def _lead(self, batch: _Batch[D, R]) -> None:
+    def _write_batch(self, batch: _Batch[D, R]) -> None:
         try:
             with self._writing:
-                if self._in_company:
-                    let_others_come()
+                if self._was_shared:
+                    yield_to_loop()
                 with self._lock:
-                    self._joining = _Batch()
-                self._in_company = len(batch.drafts) > 1
+                    self._next_batch = _Batch()
+                self._was_shared = len(batch.drafts) > 1
                 batch.results = self._write(batch.drafts)
                 self._delivering.acquire()  # before the next is written, so that order is kept
             try:
@@ -97,11 +97,11 @@ class Batches(Generic[D, R]):
             pass  # as whoever waits is told
         finally:
             with self._lock:
-                if self._joining is batch:  # interrupted before its turn
-                    self._joining = _Batch()
-            batch.over.set()
+                if self._next_batch is batch:  # interrupted before its turn
+                    self._next_batch = _Batch()
+            batch.done.set()
 
-    def alone(self, call: Callable[[], T]) -> T:
+    def run_exclusively(self, call: Callable[[], T]) -> T:
         """Run `call()` while nothing is written.
 
         Raises:
@@ -116,9 +116,9 @@ class Batches(Generic[D, R]):
         """Take no more, and wait until all that was taken has been written and delivered."""
         with self._lock:
             self._closed = True
-            last = self._joining
+            last = self._next_batch
         if last.drafts:
-            last.over.wait()
+            last.done.wait()
         with self._writing, self._delivering:
             pass
 

@@ -12,7 +12,7 @@ from chatapp.chat.log import DEFAULT_RETENTION, Draft, Entry, Log, Page, Retenti
 from chatapp.chat.people.names import fold
 from chatapp.errors import Unavailable
 
-SWEPT = 10
+SWEEP_BATCH = 10
 """Messages that an append takes away, at most, of a room that nobody may look at any more."""
 
 
@@ -54,7 +54,7 @@ class MemoryLog(Log):
             if known:
                 return known
             entry = room.add(draft, self._now())
-            room.retire(self._retention, self._now())
+            room.expire(self._retention, self._now())
             self._sweep()
             self._deliver([entry])
             return entry
@@ -86,7 +86,7 @@ class MemoryLog(Log):
     def _sweep(self) -> None:
         """Take away some of what retention no longer keeps, in one room after the other."""
         name, room = next(iter(self._rooms.items()))
-        if room.retire(self._retention, self._now(), SWEPT):
+        if room.expire(self._retention, self._now(), SWEEP_BATCH):
             self._rooms.move_to_end(name)
 
     def _room(self, name: str) -> _Room:
@@ -94,7 +94,7 @@ class MemoryLog(Log):
         room = self._rooms.get(name)
         if room is None:
             return _Room()
-        room.retire(self._retention, self._now())
+        room.expire(self._retention, self._now())
         return room
 
 
@@ -117,12 +117,12 @@ class _Room:
             self.keys[fold(entry.user), entry.key] = entry
         return entry
 
-    def retire(self, retention: Retention, now: int, most: int | None = None) -> bool:
+    def expire(self, retention: Retention, now: int, most: int | None = None) -> bool:
         """Take away what isn't kept, `most` messages at most; whether that was all."""
-        retired, cutoff = retention.expired_up_to(self.newest), retention.cutoff(now)
+        expired, cutoff = retention.expired_up_to(self.newest), retention.cutoff(now)
         for number in range(self.newest - len(self.entries) + 1, self.newest + 1)[:most]:
             oldest = self.entries[number]
-            if number > retired and oldest.at >= cutoff:
+            if number > expired and oldest.at >= cutoff:
                 return True
             del self.entries[number]
             if oldest.key:

@@ -11,7 +11,7 @@ from gevent.monkey import is_module_patched
 T = TypeVar("T")
 
 
-def event() -> Any:
+def make_event() -> Any:
     """An event like threading's; under gevent its own, which costs less to wait for."""
     if not is_module_patched("threading"):
         return threading.Event()
@@ -20,7 +20,7 @@ def event() -> Any:
     return Event()
 
 
-def off_the_loop(call: Callable[[], T]) -> T:
+def run_in_thread(call: Callable[[], T]) -> T:
     """Run `call()`, which may wait for the disk: under gevent in a native thread, else here."""
     if not is_module_patched("threading"):
         return call()
@@ -46,7 +46,7 @@ class Outcome(Generic[T]):
         return self._result
 
 
-def let_others_come() -> None:
+def yield_to_loop() -> None:
     """Under gevent, let all that's ready by now run first."""
     if is_module_patched("threading"):
         from gevent import sleep  # noqa: PLC0415 (threads need none)

@@ -15,7 +15,7 @@ def clock():
 
 @pytest.fixture
 def damage(clock):
-    return DamageLog(interval=60, most=3, clock=clock)
+    return DamageLog(interval=60, max_reports=3, clock=clock)
 
 
 def test_each_thing_is_logged_once_in_an_interval(damage, clock, caplog):

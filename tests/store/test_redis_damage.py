@@ -255,7 +255,7 @@ def held_up(batches, calls: list[Callable[[], object]], is_one=lambda draft: Tru
         threads = [threading.Thread(target=run, args=(n,)) for n in range(len(calls))]
         for thread in threads:
             thread.start()
-        eventually(lambda: sum(map(is_one, batches._joining.drafts)) == len(calls))
+        eventually(lambda: sum(map(is_one, batches._next_batch.drafts)) == len(calls))
     for thread in threads:
         thread.join()
     return outcomes

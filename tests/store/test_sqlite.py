@@ -330,8 +330,8 @@ def test_whoever_is_interrupted_while_waiting_to_write_harms_nobody_else(monkeyp
     batches = Batches(lambda drafts: [(draft, True) for draft in drafts], written.extend)
     with batches._writing:
         first = threading.Thread(target=lambda: suppressed(batches.append, "first"))
-        monkeypatch.setattr("chatapp.store.batch.let_others_come", interrupt)
-        batches._in_company = True
+        monkeypatch.setattr("chatapp.store.batch.yield_to_loop", interrupt)
+        batches._was_shared = True
         first.start()
     first.join()
     monkeypatch.undo()

@@ -117,7 +117,7 @@ def test_one_message_that_fails_fails_no_other_of_its_batch(make_log, path):
         threads = [threading.Thread(target=append, args=(r, n)) for n, r in enumerate(rooms)]
         for thread in threads:
             thread.start()
-        eventually(lambda: len(log._batches._joining.drafts) == len(rooms))
+        eventually(lambda: len(log._batches._next_batch.drafts) == len(rooms))
     for thread in threads:
         thread.join()
     assert failed == ["tea"] * 5

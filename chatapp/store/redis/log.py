@@ -14,7 +14,7 @@ from chatapp.chat.log import DEFAULT_RETENTION, Draft, Entry, Page, Retention
 from chatapp.chat.people.names import fold
 from chatapp.chat.rooms import ROOM
 from chatapp.errors import ChatError, Damaged, NameLost, Unavailable
-from chatapp.store.background import OpenedLog, logger
+from chatapp.store.background import BackgroundLog, logger
 from chatapp.store.batch import Batches
 from chatapp.store.redis.client import Server, prepare
 from chatapp.store.redis.damage import DamagedKey, reading
@@ -45,7 +45,7 @@ BROKEN, LOST = -1, -2
 """What APPEND answers in place of whether a message is new."""
 
 
-class RedisLog(OpenedLog):
+class RedisLog(BackgroundLog):
     """Keeps messages in the Redis at `url`.
 
     What others append to a room that is attended is published, and a hint: gaps are read from the
@@ -85,10 +85,10 @@ class RedisLog(OpenedLog):
         self._renumbering = threading.Lock()
         self._batches: Batches[Draft, Entry] = Batches(self._write, self._tails.said)
 
-    def _begin(self) -> None:
+    def _open_store(self) -> None:
         self._epoch = prepare(self.server)
         self.listener.start()
-        threading.Thread(target=self._check_now_and_then, daemon=True).start()
+        threading.Thread(target=self._check_loop, daemon=True).start()
 
     def close(self) -> None:
         self._closed.set()
@@ -98,11 +98,11 @@ class RedisLog(OpenedLog):
 
     @property
     def epoch(self) -> str:
-        self._open_for_use()
+        self._ensure_open()
         return self._epoch
 
     def append(self, draft: Draft) -> Entry:
-        self._open_for_use()
+        self._ensure_open()
         return self._batches.append(draft)
 
     def subscribe_room(self, room: str) -> None:
@@ -123,14 +123,14 @@ class RedisLog(OpenedLog):
 
     def available(self) -> bool:
         try:
-            self._open_for_use()
+            self._ensure_open()
         except Unavailable:
             return False
         return not self.server.away
 
     def ask(self, question: Callable[[], T]) -> T:
         """What Redis answers (Server.ask)."""
-        self._open_for_use()
+        self._ensure_open()
         return self.server.ask(question)
 
     # What is said
@@ -176,7 +176,7 @@ class RedisLog(OpenedLog):
 
     # What others say
 
-    def _check_now_and_then(self) -> None:
+    def _check_loop(self) -> None:
         """See to it that nothing was missed; where Redis is away, look for it until it's back."""
         pause, looking = self._check_interval, False
         while not self._closed.wait(pause * random.uniform(0.75, 1.25)):  # noqa: S311 (no secret)

@@ -27,7 +27,7 @@ from chatapp.store.redis.damage import DamagedKey, noted, reading
 from chatapp.store.redis.log import RedisLog
 from chatapp.store.redis.scripts import CHECKED, NAMES
 from chatapp.store.redis.subscriber import Hint
-from chatapp.store.threads import event
+from chatapp.store.threads import make_event
 
 SCRIPT = CHECKED + Path(__file__).with_name("roster.lua").read_text()
 
@@ -86,14 +86,14 @@ class RedisRoster(Roster):
         self._doubtful: dict[str, Client] = {}  # clients whose rooms Redis may not know
         self._owed: deque[Task] = deque()
         self._batches: Batches[Task, Any] = Batches(self._run, lambda _: None)
-        self._closed = event()
+        self._closed = make_event()
         log.on_reset(self._begin_anew)
         log.on_hint = self._hear
         log.on_return = self._renew
 
     def open(self) -> None:
         self._begin()
-        threading.Thread(target=self._look_now_and_then, daemon=True).start()
+        threading.Thread(target=self._expiry_loop, daemon=True).start()
 
     def close(self) -> None:
         self._closed.set()
@@ -247,7 +247,7 @@ class RedisRoster(Roster):
         with suppress(Unavailable):  # else when it looks
             self._begin()
 
-    def _look_now_and_then(self) -> None:
+    def _expiry_loop(self) -> None:
         while not self._closed.wait(self._check_interval * random.uniform(0.75, 1)):  # noqa: S311 (no secret)
             try:
                 self._look()

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from chatapp.chat.log import Entry
 from chatapp.store.damage import DamageLog
 from chatapp.store.redis.scripts import channel
-from chatapp.store.threads import event
+from chatapp.store.threads import make_event
 
 logger = logging.getLogger(__name__)
 HELLO = channel("")
@@ -91,7 +91,7 @@ class Listener:
         self._rooms: dict[str, Any] = {}  # events: that it's subscribed
         self._pubsub: Any = None
         self._lock = threading.Lock()  # of `_rooms` and what is written to the connection
-        self._closed = event()
+        self._closed = make_event()
 
     def start(self) -> None:
         threading.Thread(target=self._run, daemon=True).start()
@@ -102,7 +102,7 @@ class Listener:
         with self._lock:
             subscribed = self._rooms.get(room)
             if subscribed is None:
-                subscribed = self._rooms[room] = event()
+                subscribed = self._rooms[room] = make_event()
                 self._try(lambda: self._pubsub.subscribe(channel(room)))
         if wait:
             subscribed.wait(self._patience)

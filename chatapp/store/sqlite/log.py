@@ -15,7 +15,7 @@ from chatapp.chat.log import DEFAULT_RETENTION, Draft, Entry, Page, Retention, b
 from chatapp.chat.people.holds import Hold
 from chatapp.chat.people.names import fold
 from chatapp.errors import Damaged, Unavailable
-from chatapp.store.background import OpenedLog
+from chatapp.store.background import BackgroundLog
 from chatapp.store.batch import Batches
 from chatapp.store.damage import DamageLog
 from chatapp.store.sqlite.database import (
@@ -28,7 +28,7 @@ from chatapp.store.sqlite.database import (
     words_of,
 )
 from chatapp.store.sqlite.writer import Change, Result, Writer, entry_of
-from chatapp.store.threads import off_the_loop
+from chatapp.store.threads import run_in_thread
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ SWEEP_PAUSE = 0.01  # seconds between steps
 DONE = "done"
 
 
-class SQLiteLog(OpenedLog):
+class SQLiteLog(BackgroundLog):
     """Keeps messages in the file at `path`.
 
     What `append` returns has been synced to the disk (WAL, `synchronous=FULL`): neither the end of
@@ -81,7 +81,7 @@ class SQLiteLog(OpenedLog):
         self._readers: list[sqlite3.Connection] = []
         self._damage = DamageLog()
 
-    def _begin(self) -> None:
+    def _open_store(self) -> None:
         patience, self._patience = self._patience, 0  # whoever tries again has waited
         self._lease = Lease(self.path, patience)
         try:
@@ -97,19 +97,19 @@ class SQLiteLog(OpenedLog):
         self._closed.set()
         self._batches.close()
         with self._lock:
-            if self._open:
+            if self._is_open:
                 for database in [*self._readers, self._database]:
                     database.close()
                 self._lease.release()
-            self._open = False
+            self._is_open = False
 
     @property
     def epoch(self) -> str:
-        self._open_for_use()
+        self._ensure_open()
         return self._epoch
 
     def append(self, draft: Draft) -> Entry:
-        self._open_for_use()
+        self._ensure_open()
         return self._batches.append(draft)
 
     def find(self, room: str, user: str, key: str) -> Entry | None:
@@ -127,9 +127,9 @@ class SQLiteLog(OpenedLog):
     def available(self) -> bool:
         """Whether messages are taken now; where the last weren't, tries to write."""
         try:
-            self._open_for_use()
-            if self._failing:
-                self._batches.alone(partial(self._try, self._writer.try_to_write))
+            self._ensure_open()
+            if self._is_failing:
+                self._batches.run_exclusively(partial(self._try, self._writer.try_to_write))
         except Unavailable:
             return False
         return True
@@ -149,8 +149,8 @@ class SQLiteLog(OpenedLog):
         changes: list[Change] = [(FREE, (old.folded,)) for old in instead_of]
         if hold:
             changes.append((HOLD, (hold.folded, hold.user, hold.token, " ".join(hold.rooms))))
-        self._open_for_use()
-        self._batches.alone(partial(self._try, partial(self._writer.change, changes)))
+        self._ensure_open()
+        self._batches.run_exclusively(partial(self._try, partial(self._writer.change, changes)))
 
     def _write(self, drafts: list[Draft]) -> Sequence[Result]:
         results = self._try(lambda: self._writer.commit(drafts))
@@ -161,13 +161,13 @@ class SQLiteLog(OpenedLog):
 
     def _try(self, write: Callable[[], T]) -> T:
         try:
-            result = off_the_loop(write)
+            result = run_in_thread(write)
         except sqlite3.Error as error:
-            self._complain(str(store_error(self.path, error)))
+            self._log_unavailable(str(store_error(self.path, error)))
             raise Unavailable from None
-        if self._failing:
+        if self._is_failing:
             logger.warning("%s takes messages again", self.path)
-        self._failing = False
+        self._is_failing = False
         return result
 
     def _read(self, query: str, limit: int, room: str, **parameters: Any) -> Page:
@@ -183,14 +183,14 @@ class SQLiteLog(OpenedLog):
         return self._query(fetch, f"the room {room}")
 
     def _query(self, fetch: Callable[[sqlite3.Connection], T], about: str) -> T:
-        self._open_for_use()
+        self._ensure_open()
 
         def fetch_with_a_reader() -> T:
             with self._reader() as reader:
                 return fetch(reader)
 
         try:
-            return off_the_loop(fetch_with_a_reader)
+            return run_in_thread(fetch_with_a_reader)
         except (sqlite3.Error, DamagedRow) as error:
             raise self._refusal(about, error) from None
 
@@ -228,7 +228,7 @@ class SQLiteLog(OpenedLog):
         steps = self._writer.sweep()
         advance = partial(next, steps, DONE)
         try:
-            while (step := self._batches.alone(partial(off_the_loop, advance))) != DONE:
+            while (step := self._batches.run_exclusively(partial(run_in_thread, advance))) != DONE:
                 if isinstance(step, tuple):
                     room, error = step
                     self._refusal(f"the room of the id {room}", error)
