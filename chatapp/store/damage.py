@@ -16,8 +16,8 @@ MAX_REPORTS = 100
 class DamageLog:
     """Logs each damaged subject at most once in `interval` seconds. Thread-safe.
 
-    It remembers up to `max_reports` things. So it logs no more than that many in an interval, and one
-    line more that says that others aren't named.
+    It remembers up to `max_reports` subjects, and logs no more than that many in an interval. One
+    more line says that others aren't named.
     """
 
     def __init__(

@@ -78,7 +78,7 @@ def test_numbers_and_times_go_on_after_all_was_retired(make_log, path):
 
 
 def test_what_is_retired_is_taken_away_between_messages(make_log, path, monkeypatch):
-    monkeypatch.setattr("chatapp.store.sqlite.writer.SWEPT", 7)
+    monkeypatch.setattr("chatapp.store.sqlite.writer.SWEEP_BATCH", 7)
     log = make_log(Retention(messages=3), path=path, sweep_interval=0.01)
     for n in range(40):
         log.append(Draft(f"room-{n % 2}", "Ann", "x"))
@@ -90,7 +90,7 @@ def test_what_is_retired_is_taken_away_between_messages(make_log, path, monkeypa
 
 
 def test_there_is_a_pause_after_each_step_of_retention(make_log, path, monkeypatch):
-    monkeypatch.setattr("chatapp.store.sqlite.writer.SWEPT", 7)
+    monkeypatch.setattr("chatapp.store.sqlite.writer.SWEEP_BATCH", 7)
     log = make_log(Retention(messages=3), path=path, sweep_interval=0.02)
     wait, waits = log._closed.wait, []
     monkeypatch.setattr(log._closed, "wait", lambda seconds: waits.append(seconds) or wait(seconds))

@@ -15,7 +15,7 @@ from chatapp.store.redis.client import Server
 from chatapp.store.redis.damage import SHARED, DamagedKey, reading, wrong_type
 from chatapp.store.redis.scripts import EPOCH, NAMES, NEWEST, NODES, READ, keys_key, log_key
 
-BEYOND = 2**53
+NO_LIMIT = 2**53
 """More than any number of messages, and a number to Lua."""
 CHUNK = 50
 """Entries that are read at once."""
@@ -38,7 +38,7 @@ class Reader:
 
     def kept(self) -> tuple[int, int]:
         """How many of the newest are kept, and since when; in ms since 1970."""
-        return self._retention.messages or BEYOND, self._retention.cutoff(self.now())
+        return self._retention.messages or NO_LIMIT, self._retention.cutoff(self.now())
 
     def look(self, rooms: list[str]) -> tuple[bytes, dict[str, int]]:
         """The epoch, and the newest number of each of the rooms for which that can be read.
@@ -97,9 +97,9 @@ class Reader:
             Unavailable: Redis begins a new epoch meanwhile.
         """
         if since is not None:
-            reading = _Reading(self, room, since, BEYOND)
+            reading = _Reading(self, room, since, NO_LIMIT)
             return Page(*bounded(reading.forwards(), limit), reading.epoch)
-        reading = _Reading(self, room, 0, (BEYOND if before is None else before) - 1)
+        reading = _Reading(self, room, 0, (NO_LIMIT if before is None else before) - 1)
         entries, more = bounded(reading.backwards(), limit)
         return Page(entries[::-1], more, reading.epoch)
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from chatapp.store.sqlite.database import open_read_only
 
 
-def check(path: Path, tell: Callable[[str], None]) -> int | None:
-    """How many messages there are, if the file is sound, or None; `tell` is called with each thing
-    that is wrong.
+def check(path: Path, report: Callable[[str], None]) -> int | None:
+    """Count the messages of a sound file; None if it isn't sound.
+
+    `report` is called with each fault, in words.
 
     Raises:
         StoreError: it isn't the chat's, or can't be read at all.
@@ -22,19 +23,19 @@ def check(path: Path, tell: Callable[[str], None]) -> int | None:
         try:
             for (found,) in database.execute("PRAGMA integrity_check(20)"):
                 if found != "ok":
-                    tell(found)
+                    report(found)
                     sound = False
-            for wrong in _wrong_numbers(database):
-                tell(wrong)
+            for wrong in _inconsistencies(database):
+                report(wrong)
                 sound = False
             (count,) = database.execute("SELECT count(*) FROM messages").fetchone()
         except sqlite3.Error as error:
-            tell(str(error))
+            report(str(error))
             return None
     return int(count) if sound else None
 
 
-def _wrong_numbers(database: sqlite3.Connection) -> Iterator[str]:
+def _inconsistencies(database: sqlite3.Connection) -> Iterator[str]:
     rooms = database.execute(
         "SELECT name, newest, min(m.id), max(m.id), count(m.id), rooms.at < max(m.at) FROM rooms "
         "LEFT JOIN messages m ON m.room = rooms.id GROUP BY rooms.id ORDER BY name"

@@ -31,7 +31,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 """What brings a file from the version of its place (0: new) to the next (PRAGMA user_version)."""
 
-WRONG = {
+ERROR_HINTS = {
     "NOTADB": "is no database; set CHATAPP_STORE to another file",
     "CORRUPT": "is damaged; `chatapp check` says more, `chatapp export` saves what can be read",
     "READONLY": "can't be written; give the chat the right to, or another file by CHATAPP_STORE",
@@ -43,7 +43,7 @@ WRONG = {
 }
 
 
-OF_ROWS = ("CONSTRAINT", "CORRUPT", "MISMATCH", "TOOBIG")
+ROW_ERRORS = ("CONSTRAINT", "CORRUPT", "MISMATCH", "TOOBIG")
 """Errors that say something of the rows at hand only; of CORRUPT, the rest of the file tells."""
 NOT_UTF8 = "Could not decode to UTF-8"
 
@@ -53,25 +53,25 @@ class DamagedRow(ValueError):
     except for a room's name."""
 
 
-def is_of_rows(error: sqlite3.Error | DamagedRow) -> bool:
+def is_row_error(error: sqlite3.Error | DamagedRow) -> bool:
     """Whether this is an error of the rows at hand, and not of the file."""
     if isinstance(error, DamagedRow):
         return True
-    return name_of(error) in OF_ROWS or str(error).startswith(NOT_UTF8)
+    return error_name(error) in ROW_ERRORS or str(error).startswith(NOT_UTF8)
 
 
-def words_of(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """What is wrong, without the text of a row."""
     return str(error).partition(" with text ")[0]
 
 
-def name_of(error: Exception) -> str:
+def error_name(error: Exception) -> str:
     return str(getattr(error, "sqlite_errorname", "")).removeprefix("SQLITE_").partition("_")[0]
 
 
 def store_error(path: Path, error: sqlite3.Error | OSError) -> StoreError:
     """What's wrong with the file, in one line."""
-    wrong = WRONG.get(name_of(error)) or f"cannot be used: {words_of(error)}"
+    wrong = ERROR_HINTS.get(error_name(error)) or f"cannot be used: {error_text(error)}"
     return StoreError(f"{path} {wrong}")
 
 
@@ -102,7 +102,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN or not os.access(path, os.R_OK):
                 raise
-            database = connect_where_nothing_is_written(path)
+            database = connect_immutable(path)
         version = check_version(path, database)
     except sqlite3.Error as error:
         raise store_error(path, error) from None
@@ -111,7 +111,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     return database
 
 
-def connect_where_nothing_is_written(path: Path) -> sqlite3.Connection:
+def connect_immutable(path: Path) -> sqlite3.Connection:
     """A connection to a file beside which nothing can be made, as SQLite would to read its -wal
     (sqlite.org/wal.html, "Read-Only Databases"): it has to be without one.
 
@@ -144,7 +144,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         migrate(path, database)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA journal_size_limit = 67108864")
-        probe(database)
+        read_samples(database)
     except sqlite3.Error as error:
         database.close()
         raise store_error(path, error) from None
@@ -189,7 +189,7 @@ def check_version(path: Path, database: sqlite3.Connection) -> int:
     return int(version)
 
 
-def probe(database: sqlite3.Connection) -> None:
+def read_samples(database: sqlite3.Connection) -> None:
     """Read a little of all that there is, and all the holds, so that damage shows at the start.
     What a row says isn't looked at: that is an error of its room or its name, later.
 
@@ -208,7 +208,7 @@ def probe(database: sqlite3.Connection) -> None:
     database.text_factory = str
 
 
-class Lease:
+class FileLock:
     """The right to serve a file, which one process has at a time, for as long as it lives.
 
     A process that waits has at most `patience` seconds until another has left.
@@ -226,7 +226,7 @@ class Lease:
                 "file by CHATAPP_STORE"
             ) from None
         until = time.monotonic() + patience
-        while not self._taken():
+        while not self._try_lock():
             if time.monotonic() > until:
                 os.close(self._file)
                 raise StoreError(
@@ -235,7 +235,7 @@ class Lease:
                 )
             time.sleep(0.05)
 
-    def _taken(self) -> bool:
+    def _try_lock(self) -> bool:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

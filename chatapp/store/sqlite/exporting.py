@@ -13,22 +13,22 @@ from chatapp.store.sqlite.database import DamagedRow, open_read_only, store_erro
 from chatapp.store.sqlite.lines import FORMAT, EndLine, LogLine, LostLine, MessageLine, RoomLine
 from chatapp.store.sqlite.writer import entry_of
 
-MESSAGES = (
+SELECT_FORWARD = (
     "SELECT id, at, user, message, key FROM messages WHERE room = ? AND at >= ? AND id > ? "
     "ORDER BY id"
 )
-MESSAGES_DOWN = (
+SELECT_BACKWARD = (
     "SELECT id, length(user || message || key) FROM messages WHERE room = ? AND id > ? "
     "ORDER BY id DESC"
 )
 
 
 def export(
-    path: Path, tell: Callable[[str], None], room: str = "", since: int = 0
+    path: Path, report: Callable[[str], None], room: str = "", since: int = 0
 ) -> Iterator[bytes]:
     """The lines of the log at `path`, of one room or all; messages from `since` (ms) on.
 
-    `tell` is called with what can't be read, which is left out.
+    `report` is called with what can't be read, which is left out.
 
     Raises:
         StoreError: see `open_read_only`; or not even its rooms can be read.
@@ -48,14 +48,14 @@ def export(
             yield encode(RoomLine(name, newest, at))
             for line in _salvage(database, number, name, newest, since):
                 if isinstance(line, LostLine):
-                    tell(f"{name}: the messages {line.first} to {line.last} can't be read")
+                    report(f"{name}: the messages {line.first} to {line.last} can't be read")
                 else:
                     count += 1
                 yield encode(line)
         yield encode(EndLine(count))
 
 
-def expected(path: Path, room: str = "") -> int:
+def count_messages(path: Path, room: str = "") -> int:
     """How many messages there are, by the numbers of the first and last of each room; 0 where even
     these can't be read."""
     select = (
@@ -82,7 +82,7 @@ def _salvage(
             return
         except (sqlite3.DatabaseError, DamagedRow):
             if last < newest:
-                first = _first_from_the_end(database, number, newest, last)
+                first = _first_readable_after_damage(database, number, newest, last)
                 lost = LostLine(room, last + 1, max(last + 1, first - 1))
                 last = lost.last
                 yield lost
@@ -91,18 +91,20 @@ def _salvage(
 def _messages(
     database: sqlite3.Connection, number: int, room: str, since: int, after: int
 ) -> Iterator[MessageLine]:
-    with closing(database.execute(MESSAGES, (number, since, after))) as rows:
+    with closing(database.execute(SELECT_FORWARD, (number, since, after))) as rows:
         for row in rows:
             said = entry_of(room, *row)
             yield MessageLine(room, said.id, said.at, said.user, said.message, said.key)
 
 
-def _first_from_the_end(database: sqlite3.Connection, number: int, newest: int, after: int) -> int:
+def _first_readable_after_damage(
+    database: sqlite3.Connection, number: int, newest: int, after: int
+) -> int:
     """The first message after `after` from which on all can be read; one past the last if none."""
     first = newest + 1
     try:
-        for first, _ in database.execute(MESSAGES_DOWN, (number, after)):  # noqa: B007
+        for first, _ in database.execute(SELECT_BACKWARD, (number, after)):  # noqa: B007
             pass
     except sqlite3.DatabaseError:
-        pass  # as expected: the damage, from its other side
+        pass  # as count_messages: the damage, from its other side
     return first

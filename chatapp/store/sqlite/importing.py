@@ -12,7 +12,7 @@ import msgspec
 
 from chatapp.chat.people.names import INPUT_BOUND, fold, present
 from chatapp.errors import NameInvalid, StoreError
-from chatapp.store.sqlite.database import Lease, open_database, store_error
+from chatapp.store.sqlite.database import FileLock, open_database, store_error
 from chatapp.store.sqlite.lines import (
     FORMAT,
     AnyLine,
@@ -24,7 +24,7 @@ from chatapp.store.sqlite.lines import (
 )
 from chatapp.store.sqlite.writer import INSERT, ROW, transaction
 
-UNCHANGED = "nothing was imported"
+NOTHING_IMPORTED = "nothing was imported"
 
 
 def import_lines(path: Path, lines: Iterable[bytes]) -> int:
@@ -34,7 +34,7 @@ def import_lines(path: Path, lines: Iterable[bytes]) -> int:
         StoreError: it isn't empty, is served, or can't be written; or a line is wrong, which is
             named. Nothing has changed then.
     """
-    lease = Lease(path, patience=0)
+    lock = FileLock(path, patience=0)
     try:
         with closing(open_database(path)) as database:
             if database.execute("SELECT count(*) FROM rooms").fetchone() != (0,):
@@ -47,12 +47,12 @@ def import_lines(path: Path, lines: Iterable[bytes]) -> int:
             except sqlite3.Error as error:
                 raise store_error(path, error) from None
     finally:
-        lease.release()
+        lock.release()
 
 
 def _fill(database: sqlite3.Connection, lines: Iterable[bytes]) -> int:
     decoder = msgspec.json.Decoder(AnyLine)
-    order = _Order()
+    order = _LineOrder()
     number = 0
     for number, text in enumerate(lines, 1):
         try:
@@ -60,11 +60,13 @@ def _fill(database: sqlite3.Connection, lines: Iterable[bytes]) -> int:
             order.check(line)
             _insert(database, line, order.rooms)
         except sqlite3.IntegrityError:
-            raise StoreError(f"line {number}: its key was there already; {UNCHANGED}") from None
+            raise StoreError(
+                f"line {number}: its key was there already; {NOTHING_IMPORTED}"
+            ) from None
         except (ValueError, RecursionError, msgspec.MsgspecError) as error:
-            raise StoreError(f"line {number}: {error}; {UNCHANGED}") from None
+            raise StoreError(f"line {number}: {error}; {NOTHING_IMPORTED}") from None
     if not order.ended:
-        raise StoreError(f"line {number + 1}: it's missing, as the end is; {UNCHANGED}")
+        raise StoreError(f"line {number + 1}: it's missing, as the end is; {NOTHING_IMPORTED}")
     return order.messages
 
 
@@ -80,7 +82,7 @@ def _insert(database: sqlite3.Connection, line: AnyLine, room: int) -> None:
         database.execute(INSERT + ROW, (room, line.id, line.at, *said))
 
 
-class _Order:
+class _LineOrder:
     """What may follow what: no number is missing but those that are said to be lost."""
 
     def __init__(self) -> None:
@@ -124,7 +126,7 @@ class _Order:
             self._number(line.id, line.id)
             if not self._at <= line.at <= self._room.at:
                 raise ValueError("its time is before the last message's, or after its room's")
-            if not is_shown(line.user):
+            if not is_display_form(line.user):
                 raise ValueError(f"{line.user!a} isn't a name as it is shown")
             self._at = line.at
             self.messages += 1
@@ -152,7 +154,7 @@ class _Order:
 
 
 @lru_cache(maxsize=4096)
-def is_shown(user: str) -> bool:
+def is_display_form(user: str) -> bool:
     """Whether a server, whatever its settings, may have written `user` as somebody's name."""
     try:
         return present(user, INPUT_BOUND) == user

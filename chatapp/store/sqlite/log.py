@@ -20,12 +20,12 @@ from chatapp.store.batch import Batches
 from chatapp.store.damage import DamageLog
 from chatapp.store.sqlite.database import (
     DamagedRow,
-    Lease,
+    FileLock,
     connect,
-    is_of_rows,
+    error_text,
+    is_row_error,
     open_database,
     store_error,
-    words_of,
 )
 from chatapp.store.sqlite.writer import Change, Result, Writer, entry_of
 from chatapp.store.threads import run_in_thread
@@ -36,20 +36,22 @@ SELECT = """
     SELECT id, at, user, message, key FROM messages
     WHERE room = (SELECT id FROM rooms WHERE name = :room) AND at >= :cutoff
 """
-KEPT = "(SELECT newest FROM rooms WHERE name = :room) - :messages"
-SINCE = f"{SELECT} AND id > max(:since, {KEPT}) ORDER BY id"
-BEFORE = f"{SELECT} AND id > {KEPT} AND id < :before ORDER BY id DESC"
-FIND = f"{SELECT} AND id > {KEPT} AND folded = :folded AND key = :key"
-HOLDS = "SELECT CAST(folded AS BLOB), CAST(user AS BLOB), token, CAST(rooms AS BLOB) FROM holds"
+LAST_EXPIRED = "(SELECT newest FROM rooms WHERE name = :room) - :messages"
+SINCE = f"{SELECT} AND id > max(:since, {LAST_EXPIRED}) ORDER BY id"
+BEFORE = f"{SELECT} AND id > {LAST_EXPIRED} AND id < :before ORDER BY id DESC"
+FIND = f"{SELECT} AND id > {LAST_EXPIRED} AND folded = :folded AND key = :key"
+SELECT_HOLDS = (
+    "SELECT CAST(folded AS BLOB), CAST(user AS BLOB), token, CAST(rooms AS BLOB) FROM holds"
+)
 """As bytes: one that isn't UTF-8 is an error of that name alone."""
-HOLD = "INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?)"
-FREE = "DELETE FROM holds WHERE folded = ?"
-BEYOND = 2**62
+INSERT_HOLD = "INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?)"
+DELETE_HOLD = "DELETE FROM holds WHERE folded = ?"
+NO_LIMIT = 2**62
 """More than any number of messages."""
-READERS = 4
+MAX_IDLE_READERS = 4
 """Connections that are kept for reading."""
 SWEEP_PAUSE = 0.01  # seconds between steps
-DONE = "done"
+NO_MORE_STEPS = "done"
 
 
 class SQLiteLog(BackgroundLog):
@@ -83,11 +85,11 @@ class SQLiteLog(BackgroundLog):
 
     def _open_store(self) -> None:
         patience, self._patience = self._patience, 0  # whoever tries again has waited
-        self._lease = Lease(self.path, patience)
+        self._file_lock = FileLock(self.path, patience)
         try:
             self._database = open_database(self.path)
         except BaseException:
-            self._lease.release()
+            self._file_lock.release()
             raise
         self._epoch: str
         (self._epoch,) = self._database.execute("SELECT epoch FROM store").fetchone()
@@ -100,7 +102,7 @@ class SQLiteLog(BackgroundLog):
             if self._is_open:
                 for database in [*self._readers, self._database]:
                     database.close()
-                self._lease.release()
+                self._file_lock.release()
             self._is_open = False
 
     @property
@@ -121,7 +123,7 @@ class SQLiteLog(BackgroundLog):
     ) -> Page:
         if since is not None:
             return self._read(SINCE, limit, room=room, since=since)
-        page = self._read(BEFORE, limit, room=room, before=BEYOND if before is None else before)
+        page = self._read(BEFORE, limit, room=room, before=NO_LIMIT if before is None else before)
         return Page(page.entries[::-1], page.more, page.epoch)
 
     def available(self) -> bool:
@@ -129,37 +131,43 @@ class SQLiteLog(BackgroundLog):
         try:
             self._ensure_open()
             if self._is_failing:
-                self._batches.run_exclusively(partial(self._try, self._writer.try_to_write))
+                self._batches.run_exclusively(
+                    partial(self._write_or_refuse, self._writer.test_write)
+                )
         except Unavailable:
             return False
         return True
 
     def holds(self) -> list[Hold]:
         names = "a name that is held"
-        rows = self._query(lambda reader: reader.execute(HOLDS).fetchall(), names)
+        rows = self._query(lambda reader: reader.execute(SELECT_HOLDS).fetchall(), names)
         holds = []
         for row in rows:
             try:
                 holds.append(hold_of(*row))
             except DamagedRow as error:
-                self._refusal(names, error)
+                self._report(names, error)
         return holds
 
     def keep_hold(self, hold: Hold | None, instead_of: Collection[Hold]) -> None:
-        changes: list[Change] = [(FREE, (old.folded,)) for old in instead_of]
+        changes: list[Change] = [(DELETE_HOLD, (old.folded,)) for old in instead_of]
         if hold:
-            changes.append((HOLD, (hold.folded, hold.user, hold.token, " ".join(hold.rooms))))
+            changes.append(
+                (INSERT_HOLD, (hold.folded, hold.user, hold.token, " ".join(hold.rooms)))
+            )
         self._ensure_open()
-        self._batches.run_exclusively(partial(self._try, partial(self._writer.change, changes)))
+        self._batches.run_exclusively(
+            partial(self._write_or_refuse, partial(self._writer.change, changes))
+        )
 
     def _write(self, drafts: list[Draft]) -> Sequence[Result]:
-        results = self._try(lambda: self._writer.commit(drafts))
+        results = self._write_or_refuse(lambda: self._writer.commit(drafts))
         for draft, (result, _) in zip(drafts, results, strict=True):
             if isinstance(result, Damaged) and isinstance(result.__cause__, Exception):
-                self._refusal(f"the room {draft.room}", result.__cause__)
+                self._report(f"the room {draft.room}", result.__cause__)
         return results
 
-    def _try(self, write: Callable[[], T]) -> T:
+    def _write_or_refuse(self, write: Callable[[], T]) -> T:
         try:
             result = run_in_thread(write)
         except sqlite3.Error as error:
@@ -172,7 +180,7 @@ class SQLiteLog(BackgroundLog):
 
     def _read(self, query: str, limit: int, room: str, **parameters: Any) -> Page:
         cutoff = self._retention.cutoff(int(self._clock() * 1000))
-        messages = self._retention.messages or BEYOND
+        messages = self._retention.messages or NO_LIMIT
         parameters |= {"room": room, "cutoff": cutoff, "messages": messages}
 
         def fetch(reader: sqlite3.Connection) -> Page:
@@ -192,16 +200,16 @@ class SQLiteLog(BackgroundLog):
         try:
             return run_in_thread(fetch_with_a_reader)
         except (sqlite3.Error, DamagedRow) as error:
-            raise self._refusal(about, error) from None
+            raise self._report(about, error) from None
 
-    def _refusal(self, about: str, error: Exception) -> Unavailable:
+    def _report(self, about: str, error: Exception) -> Unavailable:
         """Log what is wrong, unless it was logged a short while ago: what a client gets of it."""
-        if isinstance(error, sqlite3.Error) and not is_of_rows(error):
+        if isinstance(error, sqlite3.Error) and not is_row_error(error):
             self._damage.report("the file", str(store_error(self.path, error)))
             return Unavailable()
         self._damage.report(
             about,
-            f"{self.path}: {about} has a row that can't be used ({words_of(error)}), and is "
+            f"{self.path}: {about} has a row that can't be used ({error_text(error)}), and is "
             "unavailable until that is repaired; `chatapp check` and `chatapp export` say more",
         )
         return Damaged()
@@ -218,7 +226,7 @@ class SQLiteLog(BackgroundLog):
         except BaseException:
             reader.close()
             raise
-        if len(self._readers) < READERS:
+        if len(self._readers) < MAX_IDLE_READERS:
             self._readers.append(reader)
         else:
             reader.close()
@@ -226,12 +234,14 @@ class SQLiteLog(BackgroundLog):
     def _sweep(self) -> None:
         """Between the batches."""
         steps = self._writer.sweep()
-        advance = partial(next, steps, DONE)
+        advance = partial(next, steps, NO_MORE_STEPS)
         try:
-            while (step := self._batches.run_exclusively(partial(run_in_thread, advance))) != DONE:
+            while (
+                step := self._batches.run_exclusively(partial(run_in_thread, advance))
+            ) != NO_MORE_STEPS:
                 if isinstance(step, tuple):
                     room, error = step
-                    self._refusal(f"the room of the id {room}", error)
+                    self._report(f"the room of the id {room}", error)
                 self._closed.wait(SWEEP_PAUSE)
         except sqlite3.Error as error:
             logger.error("%s", store_error(self.path, error))

@@ -9,21 +9,21 @@ from contextlib import contextmanager
 from chatapp.chat.log import Draft, Entry, Retention
 from chatapp.chat.people.names import fold
 from chatapp.errors import ChatError, Damaged, Unavailable
-from chatapp.store.sqlite.database import DamagedRow, is_of_rows, name_of
+from chatapp.store.sqlite.database import DamagedRow, error_name, is_row_error
 
 INSERT = "INSERT INTO messages (room, id, at, user, message, folded, key) VALUES "
 ROW = "(?, ?, ?, ?, ?, ?, ?)"
 FIND = "SELECT id, at, user, message FROM messages WHERE room = ? AND folded = ? AND key = ?"
-FORGET = (
+CLEAR_EXPIRED_KEY = (
     "UPDATE messages SET folded = NULL, key = NULL "
     "WHERE room = ? AND folded = ? AND key = ? AND (id <= ? OR at < ?)"
 )
-TOGETHER = 64
+ROWS_PER_INSERT = 64
 """Rows of one statement: each statement lets go of Python's lock, and must get it back."""
-ROOMS_REMEMBERED = 10_000
-SWEPT, ROOMS_SWEPT = 500, 100
+MAX_CACHED_ROOMS = 10_000
+SWEEP_BATCH, SWEEP_ROOMS = 500, 100
 """Messages that one step of retention takes at most, and rooms that it looks at."""
-MOST = 2**53
+NUMBER_LIMIT = 2**53
 """More than any number of messages, and than any time in ms."""
 Result = tuple[Entry | ChatError, bool]
 """A draft's entry, and whether it is new; or its refusal."""
@@ -44,7 +44,7 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-class _Room:
+class _RoomState:
     """A room's number in the file, and its newest message's number and time (ms)."""
 
     __slots__ = ("at", "id", "newest")
@@ -78,12 +78,12 @@ class Writer:
             sqlite3.Error: the file can't be written, and none of them is.
         """
         try:
-            return [*self._commit_together(drafts)]
+            return [*self._commit_with_retry(drafts)]
         except (sqlite3.Error, DamagedRow) as error:
-            if not is_of_rows(error):
+            if not is_row_error(error):
                 raise
-            if name_of(error) == "CORRUPT":
-                self.try_to_write()
+            if error_name(error) == "CORRUPT":
+                self.test_write()
         rooms = dict.fromkeys(draft.room for draft in drafts)
         of_rooms = {
             room: iter(self._commit_room([draft for draft in drafts if draft.room == room]))
@@ -94,14 +94,14 @@ class Writer:
     def _commit_room(self, drafts: list[Draft]) -> list[Result]:
         """Write the drafts of one room by themselves, or none of them."""
         try:
-            return [*self._commit_together(drafts)]
+            return [*self._commit_with_retry(drafts)]
         except (sqlite3.Error, DamagedRow) as error:
-            refusals = [Damaged() if is_of_rows(error) else Unavailable() for _ in drafts]
+            refusals = [Damaged() if is_row_error(error) else Unavailable() for _ in drafts]
             for refusal in refusals:
                 refusal.__cause__ = error
             return [(refusal, False) for refusal in refusals]
 
-    def _commit_together(self, drafts: list[Draft]) -> list[tuple[Entry, bool]]:
+    def _commit_with_retry(self, drafts: list[Draft]) -> list[tuple[Entry, bool]]:
         try:
             try:
                 return self._commit(drafts, look_up=False)
@@ -115,36 +115,36 @@ class Writer:
         with transaction(self._database):
             numbering = _Numbering(self, int(self._clock() * 1000), look_up)
             results = [numbering.entry_of(draft) for draft in drafts]
-            for start in range(0, len(numbering.rows), TOGETHER):
-                rows = numbering.rows[start : start + TOGETHER]
+            for start in range(0, len(numbering.rows), ROWS_PER_INSERT):
+                rows = numbering.rows[start : start + ROWS_PER_INSERT]
                 statement = INSERT + ", ".join([ROW] * len(rows))
                 self._database.execute(statement, [value for row in rows for value in row])
             self._database.executemany(
                 "UPDATE rooms SET newest = ?, at = ? WHERE id = ?",
                 [(room.newest, room.at, room.id) for room in numbering.rooms.values()],
             )
-        if len(self._rooms) > ROOMS_REMEMBERED:
+        if len(self._rooms) > MAX_CACHED_ROOMS:
             self._rooms.clear()
         for name, room in numbering.rooms.items():
             self._rooms[name] = (room.id, room.newest, room.at)
         return results
 
-    def room(self, name: str) -> _Room:
+    def room(self, name: str) -> _RoomState:
         """The room as it is, made if there is none."""
         row = self._rooms.get(name)
         if row is None:
             self._database.execute("INSERT OR IGNORE INTO rooms VALUES (NULL, ?, 0, 0)", (name,))
             select = "SELECT id, newest, at FROM rooms WHERE name = ?"
             row = self._database.execute(select, (name,)).fetchone()
-            if not all(isinstance(value, int) and 0 <= value < MOST for value in row):
+            if not all(isinstance(value, int) and 0 <= value < NUMBER_LIMIT for value in row):
                 raise DamagedRow("its number or its time is none")
-        return _Room(*row)
+        return _RoomState(*row)
 
-    def find(self, room: _Room, draft: Draft, folded: str, now: int) -> Entry | None:
+    def find(self, room: _RoomState, draft: Draft, folded: str, now: int) -> Entry | None:
         """What is kept under the draft's key; what is no longer kept gives the key free."""
         retired, cutoff = self._retention.expired_up_to(room.newest), self._retention.cutoff(now)
         name = (room.id, folded, draft.key)
-        self._database.execute(FORGET, (*name, retired, cutoff))
+        self._database.execute(CLEAR_EXPIRED_KEY, (*name, retired, cutoff))
         row = self._database.execute(FIND, name).fetchone()
         if row is None:
             return None
@@ -161,7 +161,7 @@ class Writer:
             for statement, values in changes:
                 self._database.execute(statement, values)
 
-    def try_to_write(self) -> None:
+    def test_write(self) -> None:
         """Write nothing that matters.
 
         Raises:
@@ -174,13 +174,13 @@ class Writer:
         is given by its number in the file, with the error."""
         last = 0
         select = "SELECT id, newest FROM rooms WHERE id > ? ORDER BY id LIMIT ?"
-        while rooms := self._database.execute(select, (last, ROOMS_SWEPT)).fetchall():
+        while rooms := self._database.execute(select, (last, SWEEP_ROOMS)).fetchall():
             for room, newest in rooms:
                 try:
                     while self._sweep_room(room, newest):
                         yield None
                 except (sqlite3.Error, DamagedRow) as error:
-                    if not is_of_rows(error):
+                    if not is_row_error(error):
                         raise
                     yield room, error
             last, _ = rooms[-1]
@@ -193,7 +193,7 @@ class Writer:
         cutoff = self._retention.cutoff(int(self._clock() * 1000))
         select = "SELECT id, at FROM messages WHERE room = ? ORDER BY id LIMIT ?"
         last = 0
-        for number, at in self._database.execute(select, (room, SWEPT)):
+        for number, at in self._database.execute(select, (room, SWEEP_BATCH)):
             if not (isinstance(number, int) and isinstance(at, int)):
                 raise DamagedRow("a message's number or time is none")
             if number > retired and at >= cutoff:
@@ -228,7 +228,7 @@ class _Numbering:
         self._now = now
         self._look_up = look_up
         self._known: dict[tuple[str, str, str], Entry] = {}
-        self.rooms: dict[str, _Room] = {}
+        self.rooms: dict[str, _RoomState] = {}
         self.rows: list[tuple[int, int, int, str, str, str | None, str | None]] = []
 
     def entry_of(self, draft: Draft) -> tuple[Entry, bool]:
@@ -246,7 +246,7 @@ class _Numbering:
         self._known[name] = known or self._new(room, draft, folded)
         return self._known[name], known is None
 
-    def _new(self, room: _Room, draft: Draft, folded: str | None) -> Entry:
+    def _new(self, room: _RoomState, draft: Draft, folded: str | None) -> Entry:
         room.newest += 1
         room.at = max(room.at, self._now)
         key = draft.key or None
