@@ -240,7 +240,7 @@ def test_a_long_queue_is_no_sign_that_redis_is_away(make_log, server):
     answered = []
 
     def ask(number: int) -> None:
-        log.ask(lambda: log.server.client.eval(BUSY, 0))
+        log.query(lambda: log.server.client.eval(BUSY, 0))
         answered.append(number)
 
     in_threads(ask, 350)
@@ -351,7 +351,7 @@ def test_nothing_is_missed_between_reading_and_hearing(make_log, server):
     bo.log.listener._on_subscribed = lambda room: gate.wait(5) and on_subscribed(room)
     waiting = threading.Thread(target=bo.log.subscribe_room, args=("tea",))
     waiting.start()
-    eventually(lambda: bo.log._tails.has_begun("tea"))
+    eventually(lambda: bo.log._delivery.has_started("tea"))
     assert len(bo.log.read("tea").entries) == 1
     ann.says(3)
     gate.set()
@@ -368,7 +368,7 @@ def test_a_room_that_nobody_hears_is_forgotten_and_heard_again(make_log, server)
     ann.says()
     eventually(lambda: bo.heard == [1])
     hearing.clear()
-    eventually(lambda: "tea" not in bo.log._tails)
+    eventually(lambda: "tea" not in bo.log._delivery)
     ann.says()
     hearing.append("tea")
     bo.log.subscribe_room("tea")

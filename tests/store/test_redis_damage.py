@@ -19,7 +19,7 @@ from support.servers import RedisProcess
 from chatapp.chat.log import Draft, Retention
 from chatapp.errors import Damaged, StoreError, Unavailable
 from chatapp.store.redis import roster as redis_roster
-from chatapp.store.redis.damage import DamagedKey, of_one_call
+from chatapp.store.redis.damage import DamagedKey, classify_call_error
 from chatapp.store.redis.log import RedisLog
 from chatapp.store.redis.scripts import EPOCH, NAMES, NEWEST, NODES, channel, keys_key, log_key
 
@@ -72,7 +72,7 @@ def make_log(redis_server, client):
 def look(*nodes: NodeHarness) -> None:
     """What a node does now and then, at once."""
     for node in nodes:
-        node.log.server.look(node.log._check)
+        node.log.server.probe(node.log._check)
         node.log._sweep()
         node.roster._look()
 
@@ -291,13 +291,13 @@ def test_one_name_that_fails_fails_no_other_of_its_batch(nodes, client):
 def test_what_cannot_be_told_of_one_room_fails_no_other_of_its_batch(make_log):
     log = make_log()
     log.open()
-    log._tails.begin("tea")
-    log._tails.reach("tea", 0)
+    log._delivery.start("tea")
+    log._delivery.catch_up_to("tea", 0)
 
     def missed(room: str, since: int, until: int):
         raise Damaged
 
-    log._tails._read = missed
+    log._delivery._read = missed
     other = RedisLog(log.server.url, ALL)
     other.append(Draft("tea", "Bo", "elsewhere"))
     calls = [lambda room=room: log.append(Draft(room, "Ann", "x")) for room in ("tea", "cake")]
@@ -592,12 +592,12 @@ OF_A_KEY = [
 @pytest.mark.parametrize("answer", OF_REDIS)
 def test_error_of_redis_counts_as_redis(answer):
     error = BaseParser.parse_error(answer)
-    assert of_one_call(error, [log_key("tea")]) is error
+    assert classify_call_error(error, [log_key("tea")]) is error
 
 
 @pytest.mark.parametrize("answer", OF_A_KEY)
 def test_error_of_one_call_counts_as_its_key(answer):
-    damage = of_one_call(BaseParser.parse_error(answer), [log_key("tea")])
+    damage = classify_call_error(BaseParser.parse_error(answer), [log_key("tea")])
     assert isinstance(damage, DamagedKey)
     assert not damage.is_shared
     assert damage.command == "TYPE chatapp:log:tea"

@@ -347,17 +347,17 @@ def test_a_claim_of_unknown_fate_is_its_claimants_or_nobodys(shaky, own, monkeyp
     """Redis gave the name, and the answer was lost."""
     one, two = shaky
     ann, bo = one.connects("Ann"), one.connects()
-    ask = one.log.ask
+    ask = one.log.query
 
     def lose(question):
         ask(question)
         raise Unavailable
 
-    monkeypatch.setattr(one.log, "ask", lose)
+    monkeypatch.setattr(one.log, "query", lose)
     for person, name in ((ann, "Anna"), (bo, "Bo")):
         with pytest.raises(Unavailable):
             person.sets(name)
-    monkeypatch.setattr(one.log, "ask", ask)
+    monkeypatch.setattr(one.log, "query", ask)
     bo.sets("Bo")
     with pytest.raises(NameLost):  # Redis has Anna by now
         ann.says("hi")

@@ -28,22 +28,22 @@ from redis.retry import Retry
 
 from chatapp.errors import Damaged, StoreError, Unavailable
 from chatapp.store.damage import DamageLog
-from chatapp.store.redis.damage import DamagedKey, of_one_call, reading, words_of
-from chatapp.store.redis.scripts import EPOCH, PREFIX, SCHEMA, VERSION
+from chatapp.store.redis.damage import DamagedKey, classify_call_error, error_text, reading_key
+from chatapp.store.redis.scripts import EPOCH, PREFIX, SCHEMA_KEY, SCHEMA_VERSION
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
-OLDEST = 7
+MIN_REDIS_VERSION = 7
 EPOCH_TEXT = re.compile(rb"[A-Za-z0-9_-]+")
-MOST_CONNECTIONS = 50
-MOST_QUESTIONS = 40
+MAX_CONNECTIONS = 50
+MAX_CONCURRENT_QUERIES = 40
 """At once; more wait. The other connections are for what looks after Redis."""
 
 
 class Server:
     """The Redis at `url`. Whatever takes it longer than `patience` seconds fails; nothing is tried
     again by itself, as nobody would know whether it was done twice. Once it's known to be away,
-    nobody waits for it until `look` has found it again.
+    nobody waits for it until `probe` has found it again.
 
     An error about one key never makes it count as away (damage.py): what needs that key gets
     Damaged, and a line in the log says which it is, once a minute at most.
@@ -54,14 +54,14 @@ class Server:
 
     def __init__(self, url: str, patience: float) -> None:
         self.url = url
-        self.away = False
+        self.is_down = False
         self._scripts: dict[str, Any] = {}  # what Redis calls them, by their text
-        self._places = threading.Semaphore(MOST_QUESTIONS)
+        self._slots = threading.Semaphore(MAX_CONCURRENT_QUERIES)
         self.damage = DamageLog()
         try:
             pool = redis.BlockingConnectionPool.from_url(
                 url,
-                max_connections=MOST_CONNECTIONS,
+                max_connections=MAX_CONNECTIONS,
                 timeout=patience,  # until one of them is free
                 socket_timeout=patience,
                 socket_connect_timeout=patience,
@@ -73,40 +73,40 @@ class Server:
             pool.make_connection()  # type: ignore[no-untyped-call]
         except (ValueError, TypeError, RedisError) as error:
             raise StoreError(
-                f"CHATAPP_STORE={shown(url)} is no URL of a Redis ({error}); "
+                f"CHATAPP_STORE={redact(url)} is no URL of a Redis ({error}); "
                 "set it to redis://HOST:PORT/DATABASE"
             ) from None
         self.client = redis.Redis(connection_pool=pool)
 
-    def ask(self, question: Callable[[], T]) -> T:
+    def query(self, query: Callable[[], T]) -> T:
         """What Redis answers.
 
         Raises:
             Damaged: a key that this is about can't be used.
             Unavailable: Redis doesn't answer in time, or is away.
         """
-        if self.away:
+        if self.is_down:
             raise Unavailable
-        with self._places:  # whoever waits here doesn't wait for Redis
-            if self.away:
+        with self._slots:  # whoever waits here doesn't wait for Redis
+            if self.is_down:
                 raise Unavailable
-            with self.asked():
-                return question()
+            with self.translate_errors():
+                return query()
 
-    def look(self, question: Callable[[], Any]) -> None:
+    def probe(self, query: Callable[[], Any]) -> None:
         """Ask it even where it's away: with an answer it's back.
 
         Raises:
             Unavailable: it doesn't answer in time.
         """
-        with self.asked():
-            question()
-        if self.away:
-            logger.warning("%s takes messages again", shown(self.url))
-        self.away = False
+        with self.translate_errors():
+            query()
+        if self.is_down:
+            logger.warning("%s takes messages again", redact(self.url))
+        self.is_down = False
 
     @contextmanager
-    def asked(self) -> Iterator[None]:
+    def translate_errors(self) -> Iterator[None]:
         """Within it Redis is asked, away or not: where it doesn't answer it is away, which is said
         once.
 
@@ -118,20 +118,20 @@ class Server:
             yield
         except RedisError as error:
             if isinstance(error, DamagedKey) and not error.is_shared:
-                raise self.report(error) from None
-            if not self.away:
+                raise self.report_damage(error) from None
+            if not self.is_down:
                 trouble = store_error(self.url, error)
                 logger.error("%s; messages aren't taken until then", trouble)
-            self.away = True
+            self.is_down = True
             raise Unavailable from None
 
-    def report(self, damage: DamagedKey) -> Damaged:
+    def report_damage(self, damage: DamagedKey) -> Damaged:
         """Log what is wrong, unless it was logged a short while ago: what a client gets of it."""
-        line = f"{shown(self.url)}: {damage}; what needs it is unavailable until then"
+        line = f"{redact(self.url)}: {damage}; what needs it is unavailable until then"
         self.damage.report(damage.command, line)
         return Damaged()
 
-    def run(self, script: str, *calls: tuple[list[str], list[Any]]) -> list[Any]:
+    def run_pipelined(self, script: str, *calls: tuple[list[str], list[Any]]) -> list[Any]:
         """Run a script with the keys and arguments of each call, all in one round trip. A call that
         met a damaged key has Damaged in place of its answer.
 
@@ -139,7 +139,7 @@ class Server:
             RedisError: Redis can't be used; some of the calls may have been run.
         """
         answers: list[Any] = [NoScriptError()] * len(calls)
-        while missing := [n for n, answer in enumerate(answers) if is_unknown(answer)]:
+        while missing := [n for n, answer in enumerate(answers) if is_missing_script(answer)]:
             if script not in self._scripts:
                 self._scripts[script] = self.client.script_load(script)
             pipeline = self.client.pipeline(transaction=False)
@@ -148,24 +148,24 @@ class Server:
                 pipeline.evalsha(self._scripts[script], len(keys), *keys, *arguments)
             for number, answer in zip(missing, pipeline.execute(False), strict=True):
                 answers[number] = answer
-                if is_unknown(answer):  # Redis has been started anew
+                if is_missing_script(answer):  # Redis has been started anew
                     self._scripts.pop(script, None)
         for number, answer in enumerate(answers):
             if isinstance(answer, RedisError):
-                error = of_one_call(answer, calls[number][0])
+                error = classify_call_error(answer, calls[number][0])
                 if not isinstance(error, DamagedKey) or error.is_shared:
                     raise error
-                answers[number] = self.report(error)
+                answers[number] = self.report_damage(error)
         return answers
 
-    def call(self, script: str, keys: list[str], arguments: list[Any]) -> Any:
+    def run_script(self, script: str, keys: list[str], arguments: list[Any]) -> Any:
         """Run a script once.
 
         Raises:
             Damaged: it met a damaged key.
             RedisError: Redis can't be used.
         """
-        (answer,) = self.run(script, (keys, arguments))
+        (answer,) = self.run_pipelined(script, (keys, arguments))
         if isinstance(answer, Damaged):
             raise answer
         return answer
@@ -175,11 +175,11 @@ class Server:
         self.client.connection_pool.disconnect(inuse_connections=False)
 
 
-def is_unknown(answer: Any) -> bool:
+def is_missing_script(answer: Any) -> bool:
     return isinstance(answer, NoScriptError)
 
 
-def shown(url: str) -> str:
+def redact(url: str) -> str:
     """The URL without its password."""
     parts = urlsplit(url)
     if parts.password is None:
@@ -194,10 +194,10 @@ def prepare(server: Server) -> str:
         StoreError: it can't be reached or used, or what's there isn't ours.
     """
     try:
-        check_kind(server.client, server.url)
+        check_server(server.client, server.url)
         check_schema(server.client, server.url)
         server.client.set(EPOCH, secrets.token_urlsafe(9), nx=True)
-        with reading(EPOCH):
+        with reading_key(EPOCH):
             epoch: Any = server.client.get(EPOCH)
         if not EPOCH_TEXT.fullmatch(epoch):
             raise DamagedKey(f"GET {EPOCH}", f"{EPOCH} isn't the name of a numbering")
@@ -206,46 +206,49 @@ def prepare(server: Server) -> str:
         raise store_error(server.url, error) from None
 
 
-def check_kind(server: redis.Redis, url: str) -> None:
+def check_server(server: redis.Redis, url: str) -> None:
     """Refuse one that is too old, or may forget."""
     about: Any = server.info("server")
     version = str(about["redis_version"])
-    if int(version.partition(".")[0]) < OLDEST:
+    if int(version.partition(".")[0]) < MIN_REDIS_VERSION:
         raise StoreError(
-            f"{shown(url)} is Redis {version}; the chat needs {OLDEST} or newer: upgrade it"
+            f"{redact(url)} is Redis {version}; the chat needs {MIN_REDIS_VERSION} or newer: "
+            "upgrade it"
         )
     memory: Any = server.info("memory")
     policy = memory["maxmemory_policy"]
     if policy != "noeviction":
         raise StoreError(
-            f"{shown(url)} may drop what it keeps (maxmemory-policy {policy}); "
+            f"{redact(url)} may drop what it keeps (maxmemory-policy {policy}); "
             "set that to noeviction in redis.conf"
         )
 
 
 def check_schema(server: redis.Redis, url: str) -> None:
     """Refuse what another program or a newer version keeps under our prefix."""
-    with reading(VERSION):
-        there: Any = server.get(VERSION)
+    with reading_key(SCHEMA_KEY):
+        there: Any = server.get(SCHEMA_KEY)
     if there is None:
         found = next(server.scan_iter(f"{PREFIX}*", count=1000), None)
-        if found is not None and server.get(VERSION) is None:  # else another of ours has just begun
+        if (
+            found is not None and server.get(SCHEMA_KEY) is None
+        ):  # else another of ours has just begun
             raise StoreError(
-                f"{shown(url)} has keys of another program that begin with {PREFIX}; "
+                f"{redact(url)} has keys of another program that begin with {PREFIX}; "
                 "set CHATAPP_STORE to another database"
             )
-        server.set(VERSION, SCHEMA, nx=True)
-    elif there != SCHEMA.encode():
+        server.set(SCHEMA_KEY, SCHEMA_VERSION, nx=True)
+    elif there != SCHEMA_VERSION.encode():
         schema = there.decode("ascii", "replace")[:20]
         raise StoreError(
-            f"{shown(url)} was written by a newer version of the chat (schema {schema}); "
+            f"{redact(url)} was written by a newer version of the chat (schema {schema}); "
             "upgrade this one, or set CHATAPP_STORE to another database"
         )
 
 
 def store_error(url: str, error: RedisError) -> StoreError:
     """What's wrong with it, in one line."""
-    said = words_of(error)
+    said = error_text(error)
     match error:
         case AuthenticationError() | NoPermissionError():
             wrong = f"wants another user or password ({said}); put them into CHATAPP_STORE"
@@ -263,4 +266,4 @@ def store_error(url: str, error: RedisError) -> StoreError:
             wrong = f"refuses ({said}); set CHATAPP_STORE to another database"
         case _:
             wrong = f"can't be reached ({said}); start Redis there, or correct CHATAPP_STORE"
-    return StoreError(f"{shown(url)} {wrong}")
+    return StoreError(f"{redact(url)} {wrong}")

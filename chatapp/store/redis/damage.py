@@ -5,7 +5,7 @@
   again, nothing is asked of it.
 - One key is damaged: it is of a wrong type, or a field of it can't be read. What needs that key is
   unavailable: a room, or a name. Everything else goes on.
-- The keys of SHARED are needed for every message. One that is of a wrong type counts as Redis's
+- SHARED_KEYS are needed for every message. One that is of a wrong type counts as Redis's
   error. A field of one is a room's, or a name's.
 """
 
@@ -30,8 +30,8 @@ from redis.exceptions import (
 
 from chatapp.store.redis.scripts import EPOCH, NAMES, NEWEST, NODES
 
-SHARED = (EPOCH, NEWEST, NAMES, NODES)
-OF_REDIS = (
+SHARED_KEYS = (EPOCH, NEWEST, NAMES, NODES)
+SERVER_ERRORS = (
     AskError,
     AuthenticationWrongNumberOfArgsError,
     ClusterCrossSlotError,
@@ -42,11 +42,11 @@ OF_REDIS = (
     TryAgainError,
 )
 """Answers by which Redis as a whole can't be used."""
-CODES = ("MISCONF ", "BUSY ", "NOREPLICAS ", "UNKILLABLE ")
+SERVER_ERROR_PREFIXES = ("MISCONF ", "BUSY ", "NOREPLICAS ", "UNKILLABLE ")
 """Others, for which the client library has no class."""
-SCRIPT = " script: "
+SCRIPT_LOCATION = " script: "
 """What follows on an error from within a script: where in it."""
-MARK = "DAMAGED "
+DAMAGE_PREFIX = "DAMAGED "
 """What errors begin with by which a script tells of a key: then `command | wrong`."""
 
 
@@ -66,43 +66,43 @@ class DamagedKey(RedisError):
     @property
     def is_shared(self) -> bool:
         """Whether nothing can be said without that key."""
-        return self.command in [type_command(key) for key in SHARED]
+        return self.command in [type_command(key) for key in SHARED_KEYS]
 
 
 def type_command(key: str) -> str:
     return f"TYPE {key}"
 
 
-def wrong_type(key: str) -> DamagedKey:
+def wrong_type_error(key: str) -> DamagedKey:
     return DamagedKey(type_command(key), f"{key} is of a type that the chat doesn't use there")
 
 
-def noted(note: str) -> DamagedKey:
+def parse_note(note: str) -> DamagedKey:
     """What a script says of a key: `command | wrong`."""
     command, _, wrong = note.partition(" | ")
     return DamagedKey(command, wrong)
 
 
-def words_of(error: RedisError) -> str:
+def error_text(error: RedisError) -> str:
     """What Redis says, without what a client may have chosen: the arguments of a command."""
-    return str(error).partition(SCRIPT)[0].partition(", with args")[0]
+    return str(error).partition(SCRIPT_LOCATION)[0].partition(", with args")[0]
 
 
-def of_one_call(error: RedisError, keys: list[str]) -> RedisError:
+def classify_call_error(error: RedisError, keys: list[str]) -> RedisError:
     """The error of a script that was called with `keys`: a DamagedKey if it's none of Redis's."""
-    words = words_of(error)
-    if words.startswith(MARK):
-        return noted(words.removeprefix(MARK))
-    if not isinstance(error, (ResponseError, DataError)) or isinstance(error, OF_REDIS):
+    words = error_text(error)
+    if words.startswith(DAMAGE_PREFIX):
+        return parse_note(words.removeprefix(DAMAGE_PREFIX))
+    if not isinstance(error, (ResponseError, DataError)) or isinstance(error, SERVER_ERRORS):
         return error
-    if words.startswith(CODES) or SCRIPT not in str(error):
+    if words.startswith(SERVER_ERROR_PREFIXES) or SCRIPT_LOCATION not in str(error):
         return error
     command = type_command(keys[0]) if keys else f"HLEN {NAMES}"
     return DamagedKey(command, f"a script over {keys[0] if keys else NAMES} failed ({words})")
 
 
 @contextmanager
-def reading(key: str) -> Iterator[None]:
+def reading_key(key: str) -> Iterator[None]:
     """Within it a command reads `key` alone.
 
     Raises:
@@ -113,4 +113,4 @@ def reading(key: str) -> Iterator[None]:
     except ResponseError as error:
         if not str(error).startswith("WRONGTYPE"):
             raise
-        raise wrong_type(key) from None
+        raise wrong_type_error(key) from None

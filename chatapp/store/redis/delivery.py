@@ -9,7 +9,7 @@ from chatapp.chat.log import Entry
 from chatapp.errors import Unavailable
 
 
-class Tails:
+class OrderedDelivery:
     """Tells what is heard of rooms, from any number of threads, in any order and more than once.
 
     `read(room, since, until)` gives the entries between two numbers, where others were heard first,
@@ -24,87 +24,87 @@ class Tails:
     ) -> None:
         self._read = read
         self._deliver = deliver
-        self._tails: dict[str, _Tail] = {}
+        self._positions: dict[str, _Position] = {}
 
-    def begin(self, room: str) -> None:
+    def start(self, room: str) -> None:
         """Tell what `room` says, from what is heard first or reached on."""
-        self._tails.setdefault(room, _Tail())
+        self._positions.setdefault(room, _Position())
 
-    def has_begun(self, room: str) -> bool:
+    def has_started(self, room: str) -> bool:
         """Whether something of it was heard or reached."""
-        tail = self._tails.get(room)
-        return tail is not None and tail.told is not None
+        position = self._positions.get(room)
+        return position is not None and position.delivered is not None
 
-    def begin_anew(self, newest: dict[str, int | None]) -> None:
+    def restart(self, newest: dict[str, int | None]) -> None:
         """The numbers are others: tell of each room what comes after its newest one; None: after
         what is heard of it first."""
         for room, number in newest.items():
-            self._tails[room] = _Tail(number)
+            self._positions[room] = _Position(number)
 
-    def end(self, room: str) -> None:
-        self._tails.pop(room, None)
+    def stop(self, room: str) -> None:
+        self._positions.pop(room, None)
 
     def __contains__(self, room: str) -> bool:
-        return room in self._tails
+        return room in self._positions
 
-    def told(self) -> dict[str, int]:
+    def delivered(self) -> dict[str, int]:
         """The newest number of each room that has been told."""
-        return {room: tail.told or 0 for room, tail in list(self._tails.items())}
+        return {room: position.delivered or 0 for room, position in list(self._positions.items())}
 
-    def told_in(self, room: str) -> int:
-        tail = self._tails.get(room)
-        return (tail.told or 0) if tail else 0
+    def last_delivered(self, room: str) -> int:
+        position = self._positions.get(room)
+        return (position.delivered or 0) if position else 0
 
-    def said(self, entries: Sequence[Entry]) -> list[Entry]:
+    def on_local(self, entries: Sequence[Entry]) -> list[Entry]:
         """These were appended here, and are told even where nobody hears their room: those that
         couldn't be told, as what was said before them can't be read now. They are told later."""
         missed = []
         for entry in entries:
             try:
-                if entry.room in self._tails:
-                    self.heard(entry)
+                if entry.room in self._positions:
+                    self.on_entry(entry)
                 else:
                     self._deliver([entry])
             except Unavailable:
                 missed.append(entry)
         return missed
 
-    def heard(self, entry: Entry) -> None:
+    def on_entry(self, entry: Entry) -> None:
         """This was heard; what was said before it is told first."""
-        tail = self._tails.get(entry.room)
-        if tail is None:
+        position = self._positions.get(entry.room)
+        if position is None:
             return
-        with tail.lock:
-            told = entry.id - 1 if tail.told is None else tail.told
-            if entry.id > told + 1:
-                self._catch_up(tail, entry.room, told, entry.id - 1)
-            if entry.id > told:
-                tail.told = entry.id
+        with position.lock:
+            delivered = entry.id - 1 if position.delivered is None else position.delivered
+            if entry.id > delivered + 1:
+                self._catch_up(position, entry.room, delivered, entry.id - 1)
+            if entry.id > delivered:
+                position.delivered = entry.id
                 self._deliver([entry])
 
-    def reach(self, room: str, newest: int) -> bool:
+    def catch_up_to(self, room: str, newest: int) -> bool:
         """`room` has said so much: tell what is missing; whether something was."""
-        tail = self._tails.get(room)
-        if tail is None:
+        position = self._positions.get(room)
+        if position is None:
             return False
-        with tail.lock:
-            if tail.told is None:
-                tail.told = newest
-            behind = newest > tail.told
+        with position.lock:
+            if position.delivered is None:
+                position.delivered = newest
+            behind = newest > position.delivered
             if behind:
-                self._catch_up(tail, room, tail.told, newest)
+                self._catch_up(position, room, position.delivered, newest)
         return behind
 
-    def _catch_up(self, tail: _Tail, room: str, since: int, until: int) -> None:
+    def _catch_up(self, position: _Position, room: str, since: int, until: int) -> None:
         for entry in self._read(room, since, until):
-            tail.told = entry.id
+            position.delivered = entry.id
             self._deliver([entry])
-        tail.told = until  # what retention has taken can't be told
+        position.delivered = until  # what retention has taken can't be told
 
 
-class _Tail:
-    __slots__ = ("lock", "told")
+class _Position:
+    __slots__ = ("delivered", "lock")
 
-    def __init__(self, told: int | None = None) -> None:
-        self.told = told  # None: nothing yet
+    def __init__(self, delivered: int | None = None) -> None:
+        self.delivered = delivered  # None: nothing yet
         self.lock = Lock()

@@ -17,20 +17,20 @@ from chatapp.errors import ChatError, Damaged, NameLost, Unavailable
 from chatapp.store.background import BackgroundLog, logger
 from chatapp.store.batch import Batches
 from chatapp.store.redis.client import Server, prepare
-from chatapp.store.redis.damage import DamagedKey, reading
-from chatapp.store.redis.delivery import Tails
-from chatapp.store.redis.reader import Reader, entry_of
+from chatapp.store.redis.damage import DamagedKey, reading_key
+from chatapp.store.redis.delivery import OrderedDelivery
+from chatapp.store.redis.reader import Reader, parse_entry
 from chatapp.store.redis.scripts import (
     APPEND,
-    BEGIN_ANEW,
     EPOCH,
+    EXPIRE,
     NAMES,
     NEWEST,
     NODES,
-    RETIRE,
-    SCHEMA,
-    TRIAL,
-    VERSION,
+    PROBE,
+    SCHEMA_KEY,
+    SCHEMA_VERSION,
+    START_EPOCH,
     channel,
     keys_key,
     log_key,
@@ -38,7 +38,7 @@ from chatapp.store.redis.scripts import (
 from chatapp.store.redis.subscriber import Broadcast, Hint, Listener
 
 T = TypeVar("T")
-RETIRED_AT_ONCE = 100
+EXPIRE_BATCH = 100
 SWEEP_PAUSE = 0.01  # seconds between steps
 LONGEST_PAUSE = 2.0  # seconds between looks for a Redis that is away
 BROKEN, LOST = -1, -2
@@ -76,14 +76,14 @@ class RedisLog(BackgroundLog):
         self.server = Server(url, patience)
         self._reader = Reader(self.server, retention, clock)
         self._has_missed = False
-        self._tails = Tails(self._missed, self._deliver)
+        self._delivery = OrderedDelivery(self._missed, self._deliver)
         self.on_return: Callable[[], None] = lambda: None
         self.on_hint: Callable[[str, Hint], None] = lambda *_: None
         self.on_broadcast: Callable[[str, str, list[Any], str], None] = lambda *_: None
         hear = (self._catch_up, self._hear, self._hear_hint, self._hear_broadcast)
         self.listener = Listener(self.server.client, self.server.damage, *hear, patience)
         self._renumbering = threading.Lock()
-        self._batches: Batches[Draft, Entry] = Batches(self._write, self._tails.said)
+        self._batches: Batches[Draft, Entry] = Batches(self._write, self._delivery.on_local)
 
     def _open_store(self) -> None:
         self._epoch = prepare(self.server)
@@ -107,31 +107,33 @@ class RedisLog(BackgroundLog):
 
     def subscribe_room(self, room: str) -> None:
         """Of names nothing is told before the room is subscribed to, so that is waited for."""
-        self._tails.begin(room)
+        self._delivery.start(room)
         with suppress(Unavailable):  # else it's told of once Redis is back
-            if not self._tails.has_begun(room):
-                self._tails.reach(room, self.ask(lambda: self._reader.newest(room)))
-        self.listener.hear(room, wait=not self.server.away)
+            if not self._delivery.has_started(room):
+                self._delivery.catch_up_to(
+                    room, self.query(lambda: self._reader.newest_number(room))
+                )
+        self.listener.hear(room, wait=not self.server.is_down)
 
     def find(self, room: str, user: str, key: str) -> Entry | None:
-        return self.ask(lambda: self._reader.find(room, user, key)) if key else None
+        return self.query(lambda: self._reader.find(room, user, key)) if key else None
 
     def read(
         self, room: str, *, since: int | None = None, before: int | None = None, limit: int = 50
     ) -> Page:
-        return self.ask(lambda: self._reader.page(room, since, before, limit))
+        return self.query(lambda: self._reader.page(room, since, before, limit))
 
     def available(self) -> bool:
         try:
             self._ensure_open()
         except Unavailable:
             return False
-        return not self.server.away
+        return not self.server.is_down
 
-    def ask(self, question: Callable[[], T]) -> T:
-        """What Redis answers (Server.ask)."""
+    def query(self, query: Callable[[], T]) -> T:
+        """What Redis answers (Server.query)."""
         self._ensure_open()
-        return self.server.ask(question)
+        return self.server.query(query)
 
     # What is said
 
@@ -139,9 +141,9 @@ class RedisLog(BackgroundLog):
         """Where it is broken off, some may have been written: their keys tell, sent again."""
         epoch = self._epoch  # before what has been told in it
         calls = [(self._keys(draft.room), self._arguments(draft, epoch)) for draft in drafts]
-        answers = self.ask(lambda: self.server.run(APPEND, *calls))
+        answers = self.query(lambda: self.server.run_pipelined(APPEND, *calls))
         if any(not isinstance(answer, Damaged) and answer[0] == BROKEN for answer in answers):
-            self.ask(lambda: self._begin_anew(epoch))
+            self.query(lambda: self._begin_anew(epoch))
             raise Unavailable
         return [self._outcome(*each) for each in zip(drafts, answers, strict=True)]
 
@@ -153,21 +155,21 @@ class RedisLog(BackgroundLog):
         if is_new == LOST:
             return NameLost(), False
         try:
-            return entry_of(draft.room, number, fields), is_new == 1
+            return parse_entry(draft.room, number, fields), is_new == 1
         except DamagedKey as damage:
-            return self.server.report(damage), False
+            return self.server.report_damage(damage), False
 
     def _keys(self, room: str) -> list[str]:
         return [log_key(room), keys_key(room), NEWEST, EPOCH, NAMES, NODES]
 
     def _arguments(self, draft: Draft, epoch: str) -> list[Any]:
         who = (draft.user, draft.message, draft.key, fold(draft.user))
-        told = self._tails.told_in(draft.room)
+        told = self._delivery.last_delivered(draft.room)
         return [
             draft.room,
             *who,
             self._reader.now(),
-            *self._reader.kept(),
+            *self._reader.retention_bounds(),
             channel(draft.room),
             epoch,
             told,
@@ -181,7 +183,7 @@ class RedisLog(BackgroundLog):
         pause, looking = self._check_interval, False
         while not self._closed.wait(pause * random.uniform(0.75, 1.25)):  # noqa: S311 (no secret)
             try:
-                self.server.look(self._check)
+                self.server.probe(self._check)
                 pause, looking = self._check_interval, False
             except Unavailable:
                 pause = min(2 * pause, LONGEST_PAUSE) if looking else self._check_interval / 8
@@ -190,11 +192,11 @@ class RedisLog(BackgroundLog):
                 logger.exception("what others have said couldn't be looked at")
 
     def _check(self) -> None:
-        if self.server.away:  # else reading is enough
-            self.server.client.set(TRIAL, "")
+        if self.server.is_down:  # else reading is enough
+            self.server.client.set(PROBE, "")
             self.on_return()
-        known, told = self._epoch, self._tails.told()
-        epoch, numbers = self._reader.look(list(told))
+        known, told = self._epoch, self._delivery.delivered()
+        epoch, numbers = self._reader.state(list(told))
         if epoch != known.encode() or any(numbers[room] < told[room] for room in numbers):
             self._begin_anew(known)
             return
@@ -205,9 +207,9 @@ class RedisLog(BackgroundLog):
         self._has_missed = any(missed)
 
     def _reach(self, room: str, number: int) -> bool:
-        """Tell what is missing of one room (Tails.reach), unless it is damaged."""
+        """Tell what is missing of one room (OrderedDelivery.reach), unless it is damaged."""
         try:
-            return self._tails.reach(room, number)
+            return self._delivery.catch_up_to(room, number)
         except Damaged:
             return False
 
@@ -215,7 +217,7 @@ class RedisLog(BackgroundLog):
         """Those that nobody hears any more; whoever comes meanwhile has it heard again."""
         for room in rooms:
             if not self._is_heard(room):
-                self._tails.end(room)
+                self._delivery.stop(room)
                 self.listener.forget(room)
                 if self._is_heard(room):
                     self.subscribe_room(room)
@@ -229,34 +231,34 @@ class RedisLog(BackgroundLog):
         with self._renumbering:
             if self._epoch != known:
                 return
-            arguments = [known, secrets.token_urlsafe(9), SCHEMA]
-            epoch = self.server.call(BEGIN_ANEW, [EPOCH, VERSION], arguments)
-            rooms = list(self._tails.told())
-            numbers = self._reader.numbers(rooms)
-            self._tails.begin_anew({room: numbers.get(room) for room in rooms})
+            arguments = [known, secrets.token_urlsafe(9), SCHEMA_VERSION]
+            epoch = self.server.run_script(START_EPOCH, [EPOCH, SCHEMA_KEY], arguments)
+            rooms = list(self._delivery.delivered())
+            numbers = self._reader.newest_numbers(rooms)
+            self._delivery.restart({room: numbers.get(room) for room in rooms})
             self._epoch = epoch.decode()
         logger.error("Redis has lost messages that were told; their numbering begins anew")
         self.reset()
 
     def _catch_up(self, room: str) -> None:
-        with suppress(Unavailable), self.server.asked():  # else at the next check
-            if room in self._tails:
-                self._tails.reach(room, self._reader.newest(room))
+        with suppress(Unavailable), self.server.translate_errors():  # else at the next check
+            if room in self._delivery:
+                self._delivery.catch_up_to(room, self._reader.newest_number(room))
 
     def _hear(self, epoch: str, entry: Entry) -> None:
         if epoch == self._epoch:
-            with suppress(Unavailable), self.server.asked():  # else at the next check
+            with suppress(Unavailable), self.server.translate_errors():  # else at the next check
                 if self._is_beyond(entry):
                     self.listener.drop(entry.room)
                 else:
-                    self._tails.heard(entry)
+                    self._delivery.on_entry(entry)
 
     def _is_beyond(self, entry: Entry) -> bool:
         """Whether the room hasn't reached that number. If it were told, it would look as if Redis
         had lost what came before it."""
-        return entry.id > self._tails.told_in(entry.room) + 1 and entry.id > self._reader.newest(
+        return entry.id > self._delivery.last_delivered(
             entry.room
-        )
+        ) + 1 and entry.id > self._reader.newest_number(entry.room)
 
     def _hear_hint(self, room: str, hint: Hint) -> None:
         if hint.epoch == self._epoch:
@@ -267,23 +269,23 @@ class RedisLog(BackgroundLog):
             self.on_broadcast(room, broadcast.event, arguments, broadcast.skip)
 
     def _missed(self, room: str, since: int, until: int) -> Iterator[Entry]:
-        with self.server.asked():
+        with self.server.translate_errors():
             yield from self._reader.entries(room, since, until)
 
     # What is no longer kept
 
     def _sweep(self) -> None:
         """Where Redis takes nothing, too, as it may be full."""
-        with self.server.asked(), reading(NEWEST):
+        with self.server.translate_errors(), reading_key(NEWEST):
             fields = [field for field, _ in self.server.client.hscan_iter(NEWEST)]
         for field in fields:
             room = field.decode("ascii", "replace")
             if ROOM.fullmatch(room):  # else it's none of the chat's, and has no messages
-                with suppress(Damaged), self.server.asked():
-                    self._retire(room)
+                with suppress(Damaged), self.server.translate_errors():
+                    self._expire(room)
 
-    def _retire(self, room: str) -> None:
-        arguments = [room, *self._reader.kept(), RETIRED_AT_ONCE]
-        while self.server.call(RETIRE, self._keys(room), arguments) == RETIRED_AT_ONCE:
+    def _expire(self, room: str) -> None:
+        arguments = [room, *self._reader.retention_bounds(), EXPIRE_BATCH]
+        while self.server.run_script(EXPIRE, self._keys(room), arguments) == EXPIRE_BATCH:
             if self._closed.wait(SWEEP_PAUSE):
                 return

@@ -12,12 +12,12 @@ from chatapp.chat.log import Entry, Page, Retention, bounded
 from chatapp.chat.people.names import fold
 from chatapp.errors import Unavailable
 from chatapp.store.redis.client import Server
-from chatapp.store.redis.damage import SHARED, DamagedKey, reading, wrong_type
+from chatapp.store.redis.damage import SHARED_KEYS, DamagedKey, reading_key, wrong_type_error
 from chatapp.store.redis.scripts import EPOCH, NAMES, NEWEST, NODES, READ, keys_key, log_key
 
 NO_LIMIT = 2**53
 """More than any number of messages, and a number to Lua."""
-CHUNK = 50
+CHUNK_SIZE = 50
 """Entries that are read at once."""
 NUMBER_AND_TIME = re.compile(rb"(\d{1,16}) \d{1,16}")
 NUMBER = re.compile(rb"\d{1,16}")
@@ -36,11 +36,11 @@ class Reader:
     def now(self) -> int:
         return int(self._clock() * 1000)
 
-    def kept(self) -> tuple[int, int]:
+    def retention_bounds(self) -> tuple[int, int]:
         """How many of the newest are kept, and since when; in ms since 1970."""
         return self._retention.messages or NO_LIMIT, self._retention.cutoff(self.now())
 
-    def look(self, rooms: list[str]) -> tuple[bytes, dict[str, int]]:
+    def state(self, rooms: list[str]) -> tuple[bytes, dict[str, int]]:
         """The epoch, and the newest number of each of the rooms for which that can be read.
 
         Raises:
@@ -52,43 +52,43 @@ class Reader:
             pipeline.hlen(NAMES)
             pipeline.zcard(NODES)
             answers = pipeline.execute(False)
-        for key, answer in zip(SHARED, answers, strict=True):
+        for key, answer in zip(SHARED_KEYS, answers, strict=True):
             if isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE"):
-                raise wrong_type(key)
+                raise wrong_type_error(key)
             if isinstance(answer, Exception):
                 raise answer
-        return answers[0] or b"", self._parsed(rooms, answers[1][1:])
+        return answers[0] or b"", self._parse_numbers(rooms, answers[1][1:])
 
-    def numbers(self, rooms: list[str]) -> dict[str, int]:
+    def newest_numbers(self, rooms: list[str]) -> dict[str, int]:
         """The newest number of each for which that can be read."""
-        with reading(NEWEST):
+        with reading_key(NEWEST):
             newest: Any = self._server.client.hmget(NEWEST, rooms) if rooms else []
-        return self._parsed(rooms, newest)
+        return self._parse_numbers(rooms, newest)
 
-    def newest(self, room: str) -> int:
-        with reading(NEWEST):
+    def newest_number(self, room: str) -> int:
+        with reading_key(NEWEST):
             newest: Any = self._server.client.hget(NEWEST, room)
-        return number_in(room, newest)
+        return parse_newest(room, newest)
 
-    def _parsed(self, rooms: list[str], newest: list[bytes | None]) -> dict[str, int]:
+    def _parse_numbers(self, rooms: list[str], newest: list[bytes | None]) -> dict[str, int]:
         numbers = {}
         for room, found in zip(rooms, newest, strict=True):
             try:
-                numbers[room] = number_in(room, found)
+                numbers[room] = parse_newest(room, found)
             except DamagedKey as damage:
-                self._server.report(damage)
+                self._server.report_damage(damage)
         return numbers
 
     def find(self, room: str, user: str, key: str) -> Entry | None:
         """What `user` said in `room` under `key` (Log.find)."""
         keys = keys_key(room)
-        with reading(keys):
+        with reading_key(keys):
             number: Any = self._server.client.hget(keys, f"{fold(user)} {key}")
         if number is None:
             return None
         if not NUMBER.fullmatch(number):
             raise DamagedKey(f"HVALS {keys}", f"a field of {keys} isn't a message's number")
-        return next(_Reading(self, room, int(number) - 1, int(number)).forwards(), None)
+        return next(_RangeReader(self, room, int(number) - 1, int(number)).forward(), None)
 
     def page(self, room: str, since: int | None, before: int | None, limit: int) -> Page:
         """A page of the log (Log.read).
@@ -97,30 +97,30 @@ class Reader:
             Unavailable: Redis begins a new epoch meanwhile.
         """
         if since is not None:
-            reading = _Reading(self, room, since, NO_LIMIT)
-            return Page(*bounded(reading.forwards(), limit), reading.epoch)
-        reading = _Reading(self, room, 0, (NO_LIMIT if before is None else before) - 1)
-        entries, more = bounded(reading.backwards(), limit)
+            reading = _RangeReader(self, room, since, NO_LIMIT)
+            return Page(*bounded(reading.forward(), limit), reading.epoch)
+        reading = _RangeReader(self, room, 0, (NO_LIMIT if before is None else before) - 1)
+        entries, more = bounded(reading.backward(), limit)
         return Page(entries[::-1], more, reading.epoch)
 
     def entries(self, room: str, since: int, until: int) -> Iterator[Entry]:
         """Those that are kept, after one number and up to another. One that can't be read is left
         out, and logged; a request for a page with it gets Unavailable."""
-        return _Reading(self, room, since, until, self._server.report).forwards()
+        return _RangeReader(self, room, since, until, self._server.report_damage).forward()
 
-    def chunk(
+    def read_chunk(
         self, room: str, since: int, until: int, *, is_back: bool = False
     ) -> tuple[str, Found]:
         """The epoch, and the first or the last of the messages after one number and up to
         another."""
-        most, _ = self.kept()
+        most, _ = self.retention_bounds()
         keys = [log_key(room), NEWEST, EPOCH]
-        arguments = [room, since + 1, until, most, CHUNK, int(is_back)]
-        epoch, found = self._server.call(READ, keys, arguments)
-        return epoch.decode(errors="replace"), [(number_of(id_), fields) for id_, fields in found]
+        arguments = [room, since + 1, until, most, CHUNK_SIZE, int(is_back)]
+        epoch, found = self._server.run_script(READ, keys, arguments)
+        return epoch.decode(errors="replace"), [(parse_id(id_), fields) for id_, fields in found]
 
 
-class _Reading:
+class _RangeReader:
     """Reads what `room` said after one number and up to another, in one epoch. `skip(damage)` is
     called for a message that can't be read; without it that is raised."""
 
@@ -137,17 +137,17 @@ class _Reading:
         self._since = since
         self._until = until
         self._skip = skip
-        _, self._cutoff = reader.kept()
+        _, self._cutoff = reader.retention_bounds()
         self.epoch = ""
 
-    def forwards(self) -> Iterator[Entry]:
+    def forward(self) -> Iterator[Entry]:
         while found := self._next(is_back=False):
             self._since, _ = found[-1]
             yield from (entry for entry in self._entries(found) if entry.at >= self._cutoff)
-            if len(found) < CHUNK:
+            if len(found) < CHUNK_SIZE:
                 return
 
-    def backwards(self) -> Iterator[Entry]:
+    def backward(self) -> Iterator[Entry]:
         while found := self._next(is_back=True):
             last, _ = found[-1]
             self._until = last - 1
@@ -155,11 +155,13 @@ class _Reading:
                 if entry.at < self._cutoff:
                     return
                 yield entry
-            if len(found) < CHUNK:
+            if len(found) < CHUNK_SIZE:
                 return
 
     def _next(self, is_back: bool) -> Found:
-        epoch, found = self._reader.chunk(self._room, self._since, self._until, is_back=is_back)
+        epoch, found = self._reader.read_chunk(
+            self._room, self._since, self._until, is_back=is_back
+        )
         if not epoch or self.epoch not in ("", epoch):
             raise Unavailable
         self.epoch = epoch
@@ -168,7 +170,7 @@ class _Reading:
     def _entries(self, found: Found) -> Iterator[Entry]:
         for number, fields in found:
             try:
-                entry = entry_of(self._room, number, fields)
+                entry = parse_entry(self._room, number, fields)
             except DamagedKey as damage:
                 if self._skip is None:
                     raise
@@ -177,7 +179,7 @@ class _Reading:
                 yield entry
 
 
-def number_in(room: str, newest: bytes | None) -> int:
+def parse_newest(room: str, newest: bytes | None) -> int:
     """The number, of what is kept of a room's newest message.
 
     Raises:
@@ -192,12 +194,12 @@ def number_in(room: str, newest: bytes | None) -> int:
     return int(found[1])
 
 
-def number_of(id_: bytes) -> int:
+def parse_id(id_: bytes) -> int:
     """A message's number, of its id in the stream."""
     return int(id_.partition(b"-")[0])
 
 
-def entry_of(room: str, number: Any, fields: list[bytes]) -> Entry:
+def parse_entry(room: str, number: Any, fields: list[bytes]) -> Entry:
     """The entry of a stream's fields: names and values in turn.
 
     Raises:

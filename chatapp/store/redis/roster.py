@@ -23,13 +23,13 @@ from chatapp.chat.people.roster import Named, Roster
 from chatapp.errors import ChatError, Damaged, NameLost, NameTaken, TakenOver, Unavailable
 from chatapp.store.batch import Batches
 from chatapp.store.redis.client import logger
-from chatapp.store.redis.damage import DamagedKey, noted, reading
+from chatapp.store.redis.damage import DamagedKey, parse_note, reading_key
 from chatapp.store.redis.log import RedisLog
-from chatapp.store.redis.scripts import CHECKED, NAMES
+from chatapp.store.redis.scripts import NAMES, PRELUDE
 from chatapp.store.redis.subscriber import Hint
 from chatapp.store.threads import make_event
 
-SCRIPT = CHECKED + Path(__file__).with_name("roster.lua").read_text()
+SCRIPT = PRELUDE + Path(__file__).with_name("roster.lua").read_text()
 
 
 class Task(NamedTuple):
@@ -105,7 +105,7 @@ class RedisRoster(Roster):
     def claim(self, client: Client, name: str, token: str = "", *, hold: bool = False) -> Named:
         user = present(name, self._max_chars)
         folded, before = fold(user), fold(client.user) if client.user else ""
-        if self._log.server.away:  # so that it isn't asked, and nothing is doubtful
+        if self._log.server.is_down:  # so that it isn't asked, and nothing is doubtful
             raise Unavailable
         known = self._known(folded, token) if token else ""
         new = secrets.token_urlsafe(TOKEN_BYTES)
@@ -196,7 +196,7 @@ class RedisRoster(Roster):
             ([], [task.name, self._node, task.holder, *task.arguments])
             for task in (*before, *tasks)
         ]
-        answers = self._log.ask(lambda: self._log.server.run(SCRIPT, *calls))
+        answers = self._log.query(lambda: self._log.server.run_pipelined(SCRIPT, *calls))
         for _ in owed:
             self._owed.popleft()
         for client in doubtful:
@@ -209,7 +209,7 @@ class RedisRoster(Roster):
             return answered
         answer, notes = answered
         for note in notes:
-            self._log.server.report(noted(note.decode("ascii", "replace")))
+            self._log.server.report_damage(parse_note(note.decode("ascii", "replace")))
         return answer
 
     def _be_in(self, client: Client) -> Task:
@@ -218,12 +218,12 @@ class RedisRoster(Roster):
 
     def _known(self, folded: str, token: str) -> str:
         """The hash of `token`, where it's that of the name."""
-        kept = self._log.ask(lambda: self._kept_token(folded))
+        kept = self._log.query(lambda: self._kept_token(folded))
         return kept if kept and is_token(token, bytes.fromhex(kept)) else ""
 
     def _kept_token(self, folded: str) -> str:
         """The hash of the name's token, or nothing."""
-        with reading(NAMES):
+        with reading_key(NAMES):
             found: Any = self._log.server.client.hget(NAMES, folded)
         if found is None:
             return ""
@@ -260,7 +260,7 @@ class RedisRoster(Roster):
 
     def _look(self) -> None:
         if monotonic() >= self._renewed + self._lease / 3:
-            self._log.ask(self._renew)
+            self._log.query(self._renew)
         if self._in_touch_since == float("inf"):
             self._in_touch_since = monotonic()
         for task in ("bury", "settle") if self._may_bury() else ("settle",):
@@ -277,7 +277,7 @@ class RedisRoster(Roster):
             return
         begun = monotonic()
         arguments = ["renew", self._node, "", self._ms()]
-        is_ours = self._answer(self._log.server.call(SCRIPT, [], arguments))
+        is_ours = self._answer(self._log.server.run_script(SCRIPT, [], arguments))
         self._renewed = begun
         if not is_ours:
             logger.error(

@@ -16,9 +16,9 @@ MessagePack (listener.py). A channel is of all databases; the epoch tells whose 
 from __future__ import annotations
 
 PREFIX = "chatapp:"
-SCHEMA = "1"
+SCHEMA_VERSION = "1"
 
-CHECKED = """
+PRELUDE = """
 -- What Redis answers to a command over one key; or nil, and `command | wrong` of a damaged one.
 local function attempt(command, key, ...)
   local answer = redis.pcall(command, key, ...)
@@ -94,7 +94,7 @@ end
 for a room's name."""
 
 APPEND = (
-    CHECKED
+    PRELUDE
     + """
 local log, keys, newest, epoch, names, nodes = unpack(KEYS)
 local room, user, message, key, folded = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -146,7 +146,7 @@ longer, or its node has no lease. Messages up to `most` before the newest are ke
 `cutoff` (ms since 1970)."""
 
 READ = (
-    CHECKED
+    PRELUDE
     + """
 local log, newest, epoch = unpack(KEYS)
 local room, low, high, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -165,8 +165,8 @@ return {call('GET', epoch) or '', found}
 """At most `count` messages with numbers from `low` to `high`, the last ones first if that's asked
 for; and the epoch. Messages up to `most` before the newest are kept."""
 
-BEGIN_ANEW = (
-    CHECKED
+START_EPOCH = (
+    PRELUDE
     + """
 local epoch, version, schema = KEYS[1], KEYS[2], ARGV[3]
 local current = call('GET', epoch)
@@ -180,8 +180,8 @@ return ARGV[2]
 )
 """Begin a new epoch after the one that is known, unless another process has: which is it now?"""
 
-RETIRE = (
-    CHECKED
+EXPIRE = (
+    PRELUDE
     + """
 local log, keys, newest = KEYS[1], KEYS[2], KEYS[3]
 local room, most, cutoff, count = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
@@ -225,5 +225,5 @@ NEWEST = f"{PREFIX}newest"
 EPOCH = f"{PREFIX}epoch"
 NAMES = f"{PREFIX}names"
 NODES = f"{PREFIX}nodes"
-VERSION = f"{PREFIX}schema"
-TRIAL = f"{PREFIX}trial"
+SCHEMA_KEY = f"{PREFIX}schema"
+PROBE = f"{PREFIX}trial"
