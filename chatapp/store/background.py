@@ -1,4 +1,4 @@
-"""What stores have in common that are opened at their first use, and swept now and then."""
+"""The base of logs that open at their first use and delete expired messages in the background."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ logger = logging.getLogger(__name__)
 
 
 class BackgroundLog(Log):
-    """A log that is opened at its first use if not by `open`.
+    """A log that opens at its first use, unless `open` was called before.
 
-    `sweep_interval`: seconds between looks at what retention no longer keeps.
+    `sweep_interval`: seconds between two sweeps, which delete expired messages.
     """
 
     waits = True
@@ -40,7 +40,7 @@ class BackgroundLog(Log):
 
     @abstractmethod
     def _open_store(self) -> None:
-        """Make it ready for use.
+        """Open the file or the connection.
 
         Raises:
             StoreError: it can't be used.
@@ -48,7 +48,7 @@ class BackgroundLog(Log):
 
     @abstractmethod
     def _sweep(self) -> None:
-        """Take away what retention no longer keeps, a little at a time."""
+        """Delete expired messages in small steps, so that appends go on between them."""
 
     def _ensure_open(self) -> None:
         if self._closed.is_set():
@@ -60,7 +60,7 @@ class BackgroundLog(Log):
             raise Unavailable from None
 
     def _log_unavailable(self, reason: str) -> None:
-        """Say what's wrong, once until all is well again."""
+        """Log `reason`, once until the store works again."""
         if not self._is_failing:
             logger.error("%s; messages aren't taken until then", reason)
         self._is_failing = True
@@ -72,4 +72,4 @@ class BackgroundLog(Log):
             except Unavailable:
                 pass
             except Exception:
-                logger.exception("what is no longer kept couldn't be taken away")
+                logger.exception("expired messages couldn't be deleted; the next sweep tries again")

@@ -1,4 +1,4 @@
-"""Group commit: what waits is written together, so that writers share what durability costs."""
+"""Group commit: drafts that wait are written together and share the cost of durability."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ R = TypeVar("R")
 
 
 class _Batch(Generic[D, R]):
-    """Drafts that are to be written together, and what became of them."""
+    """Drafts that are written together, and their results."""
 
     def __init__(self) -> None:
         self.drafts: list[D] = []
@@ -26,16 +26,17 @@ class _Batch(Generic[D, R]):
 
 
 class Batches(Generic[D, R]):
-    """Hands drafts to `write`, all that wait at once, and new entries to `deliver`, in order.
+    """Write all waiting drafts at once, then deliver the new entries in order.
 
-    `write` gives the entry of each, and whether it is new. If it raises Unavailable, all of them
-    count as not written; if some were, their keys tell. A draft that alone can't be written has a
-    refusal in place of its entry, which only its own writer gets. `deliver` gives the entries that
-    it couldn't deliver, if any; their writers get Unavailable.
+    - `write(drafts)` returns for each draft its entry and whether that is new. A refusal in place
+      of an entry is raised to that draft's caller alone. If it raises Unavailable, all callers get
+      that, and drafts that were written all the same are found by their keys.
+    - `deliver(entries)` returns the entries that it couldn't deliver, if any. Their callers get
+      Unavailable.
 
-    There's no writer of its own: the first to wait writes for all who have joined it by the time
-    that the batch before has been written, and, where that had several drafts, for those that the
-    loop has ready. At rest nobody waits for company.
+    No thread of its own writes. The first caller of a batch writes it, once the batch before has
+    been written. If that one had several drafts, the caller first yields to the loop, so that
+    greenlets that are ready can join. A single caller never waits for others.
     """
 
     def __init__(
@@ -53,10 +54,10 @@ class Batches(Generic[D, R]):
         self._closed = False
 
     def append(self, draft: D) -> R:
-        """The entry of `draft`, once it's written and delivered.
+        """Return the entry of `draft`, once it is written and delivered.
 
         Raises:
-            Unavailable: it can't be written or delivered now, or these batches are closed.
+            Unavailable: it can't be written or delivered now, or `close` was called.
             ChatError: `write` refused it.
         """
         with self._lock:
@@ -87,25 +88,25 @@ class Batches(Generic[D, R]):
                     self._next_batch = _Batch()
                 self._was_shared = len(batch.drafts) > 1
                 batch.results = self._write(batch.drafts)
-                self._delivering.acquire()  # before the next is written, so that order is kept
+                self._delivering.acquire()  # before the next batch is written, to keep the order
             try:
                 batch.undelivered = self._deliver(new_entries(batch.results)) or ()
                 batch.written = True
             finally:
                 self._delivering.release()
         except Unavailable:
-            pass  # as whoever waits is told
+            pass  # each caller raises its own
         finally:
             with self._lock:
-                if self._next_batch is batch:  # interrupted before its turn
+                if self._next_batch is batch:  # this caller was interrupted while it waited
                     self._next_batch = _Batch()
             batch.done.set()
 
     def run_exclusively(self, call: Callable[[], T]) -> T:
-        """Run `call()` while nothing is written.
+        """Run `call()` between two batches.
 
         Raises:
-            Unavailable: these batches are closed.
+            Unavailable: `close` was called.
         """
         with self._writing:
             if self._closed:
@@ -113,7 +114,7 @@ class Batches(Generic[D, R]):
             return call()
 
     def close(self) -> None:
-        """Take no more, and wait until all that was taken has been written and delivered."""
+        """Take no more drafts, and wait until all that were taken are written and delivered."""
         with self._lock:
             self._closed = True
             last = self._next_batch
@@ -124,4 +125,5 @@ class Batches(Generic[D, R]):
 
 
 def new_entries(results: Sequence[tuple[R | ChatError, bool]]) -> list[R]:
+    """Return the entries that are new, without duplicates and refusals."""
     return [entry for entry, is_new in results if is_new and not isinstance(entry, ChatError)]
