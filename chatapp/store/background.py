@@ -1,4 +1,4 @@
-"""The base of logs that open at their first use and delete expired messages in the background."""
+"""The base of logs that open at first use and delete expired messages in the background."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class BackgroundLog(Log):
     def _log_unavailable(self, reason: str) -> None:
         """Log `reason`, once until the store works again."""
         if not self._is_failing:
-            logger.error("%s; messages aren't taken until then", reason)
+            logger.error("%s; messages are refused until that is fixed", reason)
         self._is_failing = True
 
     def _sweep_loop(self) -> None:

@@ -1,4 +1,4 @@
-"""Blocking calls of a store, without blocking gevent's loop if gevent has patched the process."""
+"""Waiting and blocking calls in a store, without blocking gevent's loop."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ class TestMemoryLog(LogContract):
         return lambda retention=ALL, clock=lambda: 1000.0: MemoryLog(retention, clock)
 
 
-def test_rooms_that_nobody_looks_at_are_swept_a_little_with_each_message():
+def test_each_append_deletes_some_expired_messages_of_other_rooms():
     clock = Clock(0.0)
     log = MemoryLog(Retention(days=1), clock)
     for n in range(3):

@@ -102,7 +102,7 @@ class Server:
         with self.translate_errors():
             query()
         if self.is_down:
-            logger.warning("%s takes messages again", redact(self.url))
+            logger.warning("%s accepts messages again", redact(self.url))
         self.is_down = False
 
     @contextmanager
@@ -121,7 +121,7 @@ class Server:
                 raise self.report_damage(error) from None
             if not self.is_down:
                 trouble = store_error(self.url, error)
-                logger.error("%s; messages aren't taken until then", trouble)
+                logger.error("%s; messages are refused until that is fixed", trouble)
             self.is_down = True
             raise Unavailable from None
 
