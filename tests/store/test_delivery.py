@@ -1,4 +1,4 @@
-"""What is told of a room: each entry once, in order, whatever is heard of it and when."""
+"""Entries of a room are delivered once and in order, in whatever order they arrive."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatapp.store.redis.delivery import OrderedDelivery
 
 
 class Node:
-    """A log in which each number is there, but for those that retention has taken."""
+    """A log that has each number, except for the first `gone` ones, which have expired."""
 
     def __init__(self, gone: int = 0) -> None:
         self.gone = gone
@@ -31,12 +31,12 @@ def entry(number: int, room: str = "tea") -> Entry:
 
 
 @given(st.lists(st.tuples(st.integers(1, 20), st.booleans())), st.integers(0, 20))
-def test_each_is_told_once_and_in_order(steps, newest):
+def test_each_entry_is_delivered_once_and_in_order(steps, newest):
     node = Node()
     node.delivery.start("tea")
     node.delivery.catch_up_to("tea", newest)
-    for number, is_heard in steps:
-        if is_heard:
+    for number, is_entry in steps:
+        if is_entry:
             node.delivery.on_entry(entry(number))
         else:
             node.delivery.catch_up_to("tea", number)
@@ -44,7 +44,7 @@ def test_each_is_told_once_and_in_order(steps, newest):
     assert node.delivered == list(range(newest + 1, last + 1))
 
 
-def test_what_comes_in_order_is_not_read():
+def test_entries_in_order_need_no_read():
     node = Node()
     node.delivery.start("tea")
     node.delivery.catch_up_to("tea", 0)
@@ -53,7 +53,7 @@ def test_what_comes_in_order_is_not_read():
     assert (node.delivered, node.reads) == (list(range(1, 10)), 0)
 
 
-def test_what_retention_has_taken_is_left_out():
+def test_expired_entries_are_skipped():
     node = Node(gone=5)
     node.delivery.start("tea")
     node.delivery.catch_up_to("tea", 0)
@@ -63,7 +63,7 @@ def test_what_retention_has_taken_is_left_out():
     assert node.delivered == [6, 7, 8, 9]
 
 
-def test_a_room_that_is_not_heard_tells_only_what_is_said_here():
+def test_room_that_was_not_started_delivers_only_local_entries():
     node = Node()
     node.delivery.on_entry(entry(1))
     node.delivery.catch_up_to("tea", 5)
@@ -71,7 +71,7 @@ def test_a_room_that_is_not_heard_tells_only_what_is_said_here():
     assert node.delivered == [6]
 
 
-def test_a_room_that_is_heard_again_goes_on_from_then():
+def test_room_started_again_begins_at_its_newest():
     node = Node()
     node.delivery.start("tea")
     node.delivery.catch_up_to("tea", 0)
@@ -84,7 +84,7 @@ def test_a_room_that_is_heard_again_goes_on_from_then():
     assert node.delivered == [8, 9]
 
 
-def test_a_room_begins_with_what_is_heard_of_it_first():
+def test_room_begins_with_the_first_entry_that_arrives():
     node = Node()
     node.delivery.start("tea")
     node.delivery.on_local([entry(5)])
@@ -94,11 +94,11 @@ def test_a_room_begins_with_what_is_heard_of_it_first():
     assert node.delivered == [5, 6]
 
 
-def test_what_cannot_be_read_now_is_told_later_and_its_sender_hears_that_it_was_not():
+def test_unreadable_gap_is_delivered_later_and_reported():
     node = Node()
     node.delivery.start("tea")
     node.delivery.catch_up_to("tea", 1)
-    read, node.delivery._read = node.delivery._read, away
+    read, node.delivery._read = node.delivery._read, unavailable
     assert node.delivery.on_local([entry(3), entry(1, "cake")]) == [entry(3)]
     assert node.delivered == [1]
     node.delivery._read = read
@@ -106,5 +106,5 @@ def test_what_cannot_be_read_now_is_told_later_and_its_sender_hears_that_it_was_
     assert node.delivered == [1, 2, 3]
 
 
-def away(room: str, since: int, until: int) -> list[Entry]:
+def unavailable(room: str, since: int, until: int) -> list[Entry]:
     raise Unavailable

@@ -15,7 +15,7 @@ from support.servers import RedisProcess
 from chatapp.chat.client import Gone
 from chatapp.errors import NameLost, NameTaken, Unavailable
 from chatapp.store.redis import roster as redis_roster
-from chatapp.store.redis.scripts import NAMES, NODES
+from chatapp.store.redis.keys import NAMES, NODES
 
 pytestmark = pytest.mark.server
 

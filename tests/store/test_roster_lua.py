@@ -14,8 +14,8 @@ from support.chat import AHEAD, LATER
 
 from chatapp.chat.people.holds import hashed
 from chatapp.chat.people.names import fold
+from chatapp.store.redis.keys import EPOCH, NAMES
 from chatapp.store.redis.roster import entry_of
-from chatapp.store.redis.scripts import EPOCH, NAMES
 
 pytestmark = pytest.mark.server
 

@@ -26,9 +26,9 @@ from chatapp.errors import ChatError
 from chatapp.store.memory import MemoryLog
 from chatapp.store.redis import roster as redis_roster
 from chatapp.store.redis.broadcaster import RedisBroadcaster
+from chatapp.store.redis.keys import channel
 from chatapp.store.redis.log import RedisLog
 from chatapp.store.redis.roster import RedisRoster
-from chatapp.store.redis.scripts import channel
 from chatapp.store.redis.subscriber import Hint
 
 

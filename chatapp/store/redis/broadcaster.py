@@ -10,8 +10,8 @@ import msgspec
 from chatapp.chat.audience import Audience
 from chatapp.chat.broadcaster import Broadcaster
 from chatapp.store.batch import Batches
+from chatapp.store.redis.keys import channel
 from chatapp.store.redis.log import RedisLog
-from chatapp.store.redis.scripts import channel
 from chatapp.store.redis.subscriber import Broadcast
 
 
@@ -38,7 +38,7 @@ class RedisBroadcaster(Broadcaster):
         pipeline = self._log.server.client.pipeline(transaction=False)
         for publication in publications:
             pipeline.publish(*publication)
-        return [(nodes, False) for nodes in self._log.ask(pipeline.execute)]
+        return [(nodes, False) for nodes in self._log.query(pipeline.execute)]
 
     def _deliver(self, room: str, event: str, arguments: list[Any], skip: str) -> None:
         self._audience.tell(room, event, *arguments, skip=skip or None)

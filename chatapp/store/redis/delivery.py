@@ -1,4 +1,4 @@
-"""What this process has told of each room that it hears: the numbers in order, without gaps."""
+"""Delivers each room's entries once and in order, in whatever order they arrive."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from chatapp.errors import Unavailable
 
 
 class OrderedDelivery:
-    """Tells what is heard of rooms, from any number of threads, in any order and more than once.
+    """Deliver entries in the order of their numbers, without gaps and duplicates. Thread-safe.
 
-    `read(room, since, until)` gives the entries between two numbers, where others were heard first,
-    or raises Unavailable; `deliver(entries)` tells them. That one room can't be read says nothing
-    about the others.
+    - `read(room, since, until)` returns the entries after one number and up to another, to fill a
+      gap. It may raise Unavailable; the gap is then filled later.
+    - `deliver(entries)` delivers them.
+
+    Each room has a position: the number of the entry that was delivered last. A new one starts with
+    the entry or number that arrives first.
     """
 
     def __init__(
@@ -27,17 +30,16 @@ class OrderedDelivery:
         self._positions: dict[str, _Position] = {}
 
     def start(self, room: str) -> None:
-        """Tell what `room` says, from what is heard first or reached on."""
+        """Deliver the entries of `room` from now on. Starting it again does nothing."""
         self._positions.setdefault(room, _Position())
 
     def has_started(self, room: str) -> bool:
-        """Whether something of it was heard or reached."""
+        """Return whether the room's position is known."""
         position = self._positions.get(room)
         return position is not None and position.delivered is not None
 
     def restart(self, newest: dict[str, int | None]) -> None:
-        """The numbers are others: tell of each room what comes after its newest one; None: after
-        what is heard of it first."""
+        """Set the position of each room in a new epoch; None: with what arrives first."""
         for room, number in newest.items():
             self._positions[room] = _Position(number)
 
@@ -48,7 +50,7 @@ class OrderedDelivery:
         return room in self._positions
 
     def delivered(self) -> dict[str, int]:
-        """The newest number of each room that has been told."""
+        """Return the number that was delivered last in each room; 0 for none."""
         return {room: position.delivered or 0 for room, position in list(self._positions.items())}
 
     def last_delivered(self, room: str) -> int:
@@ -56,8 +58,11 @@ class OrderedDelivery:
         return (position.delivered or 0) if position else 0
 
     def on_local(self, entries: Sequence[Entry]) -> list[Entry]:
-        """These were appended here, and are told even where nobody hears their room: those that
-        couldn't be told, as what was said before them can't be read now. They are told later."""
+        """Deliver entries that this node appended, also of rooms that weren't started.
+
+        Return those that can't be delivered now, as the gap before them can't be read. They are
+        delivered later.
+        """
         missed = []
         for entry in entries:
             try:
@@ -70,41 +75,46 @@ class OrderedDelivery:
         return missed
 
     def on_entry(self, entry: Entry) -> None:
-        """This was heard; what was said before it is told first."""
+        """Deliver an entry that arrived, after those that are missing before it."""
         position = self._positions.get(entry.room)
         if position is None:
             return
         with position.lock:
             delivered = entry.id - 1 if position.delivered is None else position.delivered
             if entry.id > delivered + 1:
-                self._catch_up(position, entry.room, delivered, entry.id - 1)
+                self._fill_gap(position, entry.room, delivered, entry.id - 1)
             if entry.id > delivered:
                 position.delivered = entry.id
                 self._deliver([entry])
 
     def catch_up_to(self, room: str, newest: int) -> bool:
-        """`room` has said so much: tell what is missing; whether something was."""
+        """Deliver what is missing up to the room's newest number; return whether any was."""
         position = self._positions.get(room)
         if position is None:
             return False
         with position.lock:
             if position.delivered is None:
                 position.delivered = newest
-            behind = newest > position.delivered
-            if behind:
-                self._catch_up(position, room, position.delivered, newest)
-        return behind
+            is_behind = newest > position.delivered
+            if is_behind:
+                self._fill_gap(position, room, position.delivered, newest)
+        return is_behind
 
-    def _catch_up(self, position: _Position, room: str, since: int, until: int) -> None:
+    def _fill_gap(self, position: _Position, room: str, since: int, until: int) -> None:
         for entry in self._read(room, since, until):
             position.delivered = entry.id
             self._deliver([entry])
-        position.delivered = until  # what retention has taken can't be told
+        position.delivered = until  # entries that have expired can't be delivered
 
 
 class _Position:
-    __slots__ = ("delivered", "lock")
+    """The number that was delivered last in a room; None: none yet."""
+
+    __slots__ = (
+        "delivered",
+        "lock",
+    )
 
     def __init__(self, delivered: int | None = None) -> None:
-        self.delivered = delivered  # None: nothing yet
+        self.delivered = delivered
         self.lock = Lock()

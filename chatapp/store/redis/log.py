@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -16,25 +15,24 @@ from chatapp.chat.rooms import ROOM
 from chatapp.errors import ChatError, Damaged, NameLost, Unavailable
 from chatapp.store.background import BackgroundLog, logger
 from chatapp.store.batch import Batches
-from chatapp.store.redis.client import Server, prepare
+from chatapp.store.redis.client import Server
 from chatapp.store.redis.damage import DamagedKey, reading_key
 from chatapp.store.redis.delivery import OrderedDelivery
-from chatapp.store.redis.reader import Reader, parse_entry
-from chatapp.store.redis.scripts import (
-    APPEND,
+from chatapp.store.redis.keys import (
     EPOCH,
-    EXPIRE,
     NAMES,
     NEWEST,
     NODES,
-    PROBE,
-    SCHEMA_KEY,
+    SCHEMA,
     SCHEMA_VERSION,
-    START_EPOCH,
+    TRIAL,
     channel,
     keys_key,
     log_key,
 )
+from chatapp.store.redis.reader import Reader, parse_entry
+from chatapp.store.redis.scripts import APPEND, EXPIRE, START_EPOCH
+from chatapp.store.redis.startup import new_epoch, prepare
 from chatapp.store.redis.subscriber import Broadcast, Hint, Listener
 
 T = TypeVar("T")
@@ -86,7 +84,7 @@ class RedisLog(BackgroundLog):
         self._batches: Batches[Draft, Entry] = Batches(self._write, self._delivery.on_local)
 
     def _open_store(self) -> None:
-        self._epoch = prepare(self.server)
+        self._epoch = prepare(self.server.client, self.server.url)
         self.listener.start()
         threading.Thread(target=self._check_loop, daemon=True).start()
 
@@ -193,7 +191,7 @@ class RedisLog(BackgroundLog):
 
     def _check(self) -> None:
         if self.server.is_down:  # else reading is enough
-            self.server.client.set(PROBE, "")
+            self.server.client.set(TRIAL, "")
             self.on_return()
         known, told = self._epoch, self._delivery.delivered()
         epoch, numbers = self._reader.state(list(told))
@@ -231,8 +229,8 @@ class RedisLog(BackgroundLog):
         with self._renumbering:
             if self._epoch != known:
                 return
-            arguments = [known, secrets.token_urlsafe(9), SCHEMA_VERSION]
-            epoch = self.server.run_script(START_EPOCH, [EPOCH, SCHEMA_KEY], arguments)
+            arguments = [known, new_epoch(), SCHEMA_VERSION]
+            epoch = self.server.run_script(START_EPOCH, [EPOCH, SCHEMA], arguments)
             rooms = list(self._delivery.delivered())
             numbers = self._reader.newest_numbers(rooms)
             self._delivery.restart({room: numbers.get(room) for room in rooms})

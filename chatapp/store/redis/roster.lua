@@ -20,7 +20,7 @@
 -- Answer: what the task answers, and notes of damaged keys (`noted` in damage.py).
 
 local node, holder = ARGV[2], ARGV[3]
-local prefix = 'chatapp:'
+local prefix = PREFIX
 local names, nodes, due = prefix .. 'names', prefix .. 'nodes', prefix .. 'due'
 local epoch = call('GET', prefix .. 'epoch') or ''
 local notes = {}
@@ -43,15 +43,15 @@ local function noted(answer, damage)
 end
 
 local function try(...)
-  return noted(attempt(...))
+  return noted(try_call(...))
 end
 
 local function find(folded)
-  return checked(record_of(names, folded))
+  return unwrap(try_record(names, folded))
 end
 
 local function try_to_find(folded)
-  return noted(record_of(names, folded))
+  return noted(try_record(names, folded))
 end
 
 local function lease_of(some_node)

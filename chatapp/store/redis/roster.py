@@ -8,7 +8,6 @@ import threading
 from collections import deque
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from pathlib import Path
 from time import monotonic
 from typing import Annotated, Any, NamedTuple
 
@@ -23,13 +22,14 @@ from chatapp.chat.people.roster import Named, Roster
 from chatapp.errors import ChatError, Damaged, NameLost, NameTaken, TakenOver, Unavailable
 from chatapp.store.batch import Batches
 from chatapp.store.redis.client import logger
-from chatapp.store.redis.damage import DamagedKey, parse_note, reading_key
+from chatapp.store.redis.damage import DamagedKey, parse_damage, reading_key
+from chatapp.store.redis.keys import NAMES
 from chatapp.store.redis.log import RedisLog
-from chatapp.store.redis.scripts import NAMES, PRELUDE
+from chatapp.store.redis.scripts import load
 from chatapp.store.redis.subscriber import Hint
 from chatapp.store.threads import make_event
 
-SCRIPT = PRELUDE + Path(__file__).with_name("roster.lua").read_text()
+SCRIPT = load("roster.lua")
 
 
 class Task(NamedTuple):
@@ -209,7 +209,7 @@ class RedisRoster(Roster):
             return answered
         answer, notes = answered
         for note in notes:
-            self._log.server.report_damage(parse_note(note.decode("ascii", "replace")))
+            self._log.server.report_damage(parse_damage(note.decode("ascii", "replace")))
         return answer
 
     def _be_in(self, client: Client) -> Task:

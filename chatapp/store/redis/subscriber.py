@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from chatapp.chat.log import Entry
 from chatapp.store.damage import DamageLog
-from chatapp.store.redis.scripts import channel
+from chatapp.store.redis.keys import channel
 from chatapp.store.threads import make_event
 
 logger = logging.getLogger(__name__)
