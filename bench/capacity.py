@@ -148,7 +148,7 @@ def by_nodes(server: tuple[str, redis.Redis]) -> Iterator[str]:
         with nodes(server, number) as found:
             name = cost(server[1], lambda n: claim(found, n))
             message = cost(server[1], lambda n: say(found, n))
-            lease = cost(server[1], lambda n: found[n % len(found)].roster._renew())
+            lease = cost(server[1], lambda n: found[n % len(found)].roster.lease.renew())
         yield f"| {number} | {name:.0f} | {message:.0f} | {lease:.0f} |"
 
 

@@ -1,4 +1,4 @@
-"""Two nodes behind nginx, with the file of `deploy/`."""
+"""Two nodes behind nginx, with the configuration in `deploy/`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from support.raw import Polling, RawWebSocket, eventually, exchange, request
 from support.servers import Server
 
 AS_CLIENTS_ARE = (0.5, 1.5)
-"""Seconds until socket.io's clients connect again, at first."""
+"""Seconds before the first reconnection of socket.io's clients."""
 PLACES = ["", "path", "tls", "tls and path"]
 SENDERS = 20
 
 
 @pytest.fixture
 def behind(tmp_path):
-    """A cluster, and nginx before it. Whoever isn't at a loopback address may connect once."""
+    """A cluster behind nginx. Each address but loopback may have one connection."""
     (tmp_path / "nginx").mkdir()
     with cluster(tmp_path, TRUSTED_PROXIES="1", MAX_CONNECTIONS_PER_ADDRESS="1") as found:
         nginx = Nginx(tmp_path / "nginx", found.nodes)
@@ -31,15 +31,14 @@ def behind(tmp_path):
         nginx.stop()
 
 
-def test_all_transports_in_all_places(behind):
+def test_all_transports_work_at_all_places(behind):
     _, nginx = behind
     for place in PLACES:
-        people_meet(nginx, "tls" in place, "/chat" if "path" in place else "")
+        exchange_messages(nginx, "tls" in place, "/chat" if "path" in place else "")
 
 
-def people_meet(nginx: Nginx, is_tls: bool, prefix: str) -> None:
-    """A page is had, it may connect, and people over WebSocket, over polling, and over both in turn
-    say something to each other."""
+def exchange_messages(nginx: Nginx, is_tls: bool, prefix: str) -> None:
+    """Load the page, and exchange messages between clients of all transports."""
     site = f"https://127.0.0.1:{nginx.tls_port}" if is_tls else f"http://127.0.0.1:{nginx.port}"
     web = requests.Session()
     web.trust_env, web.verify = False, str(nginx.authority)
@@ -59,20 +58,20 @@ def people_meet(nginx: Nginx, is_tls: bool, prefix: str) -> None:
     for name, person in people.items():
         assert person.call("msg", {"message": "hi"})["ok"]
         for other in people.values():
-            assert hears(other) == (name, "hi")
+            assert next_message(other) == (name, "hi")
     for person in people.values():
         person.disconnect()
 
 
-def hears(person: socketio.SimpleClient) -> tuple[str, str]:
-    """Who says the next message, and what."""
+def next_message(person: socketio.SimpleClient) -> tuple[str, str]:
+    """Return the user and the text of the next message."""
     while True:
         event, *arguments = person.receive(timeout=10)
         if event == "newmsg":
             return arguments[0]["user"], arguments[0]["message"]
 
 
-def test_with_tls_port_80_says_where_the_chat_is(tmp_path, behind):
+def test_port_80_redirects_to_tls(tmp_path, behind):
     found, _ = behind
     (tmp_path / "another").mkdir()
     nginx = Nginx(tmp_path / "another", found.nodes, redirects=True)
@@ -83,7 +82,7 @@ def test_with_tls_port_80_says_where_the_chat_is(tmp_path, behind):
         nginx.stop()
 
 
-def test_what_a_client_claims_of_itself_is_not_passed_on(behind):
+def test_forwarding_headers_of_clients_are_dropped(behind):
     _, nginx = behind
     page = exchange(
         nginx,
@@ -99,7 +98,7 @@ def test_what_a_client_claims_of_itself_is_not_passed_on(behind):
         assert request(nginx, "GET", handshake, X_Forwarded_For="203.0.113.9")[0] == 200
 
 
-def test_what_is_too_large_is_refused_in_the_chats_words(behind):
+def test_large_bodies_are_refused_by_the_chat(behind):
     _, nginx = behind
     poller = Polling(nginx)
     assert poller.post("4" * 65536)[0] == 400  # no event, but not too large
@@ -107,8 +106,8 @@ def test_what_is_too_large_is_refused_in_the_chats_words(behind):
     assert Polling(nginx).post("4" * 900_000) == (413, "")
 
 
-def test_while_redis_is_away_everyone_stays(behind):
-    """Asking whether nodes are ready doesn't have nginx take them for gone."""
+def test_connections_stay_while_redis_is_down(behind):
+    """Nodes that answer 503 to readiness checks stay in nginx's upstream."""
     found, nginx = behind
     sitting, poller = RawWebSocket(nginx), Polling(nginx)
     found.redis.stop()
@@ -125,18 +124,18 @@ def test_while_redis_is_away_everyone_stays(behind):
     sitting.sock.close()
 
 
-def test_who_is_at_a_node_that_stops_goes_on_at_the_other(behind):
+def test_clients_of_a_stopped_node_move_to_the_other(behind):
     found, nginx = behind
     with Crowd([nginx], senders=SENDERS, pause=0.1) as crowd:
         found.nodes[0].stop()
         crowd.goes_on(within=10)
         print(crowd.check())
         moved = [person for person in crowd.people if person.breaks]
-        assert 0 < len(moved) < len(crowd.people), "all were at one node"
+        assert 0 < len(moved) < len(crowd.people), "all clients were at one node"
 
 
-def test_a_rolling_restart_loses_nothing(behind):
-    """Both nodes are restarted, one after the other, under load; the silences are reported."""
+def test_rolling_restart_loses_nothing(behind):
+    """Restart both nodes in turn under load, and print how long clients were cut off."""
     found, nginx = behind
     poller = Poller(nginx)
     with Crowd([nginx], senders=SENDERS, pause=0.1, away=AS_CLIENTS_ARE) as crowd:
@@ -144,10 +143,10 @@ def test_a_rolling_restart_loses_nothing(behind):
             before = breaks(crowd)
             restart(found, node)
             crowd.goes_on(within=10)
-            assert breaks(crowd) > before, "nobody was there"
+            assert breaks(crowd) > before, "no client was at this node"
         said = crowd.check()
         refusals = [code for person in crowd.people for code in person.refusals]
-        assert not refusals, "a name was somebody else's, or the store away"
+        assert not refusals, "a name was taken, or the store unavailable"
         log = read_log(nginx)
         eventually(lambda: poller.heard.keys() >= log.keys(), 10)
         poller.leaves()
@@ -155,8 +154,8 @@ def test_a_rolling_restart_loses_nothing(behind):
     silences = sorted(max(person.silences) for person in crowd.people)
     p99 = statistics.quantiles(silences, n=100, method="inclusive")[98]
     print(
-        f"{said}; {breaks(crowd)} connections broke, {poller.visits - 1} of one who polls; the "
-        f"longest silence that anyone heard: median {statistics.median(silences):.2f} s, p99 "
+        f"{said}; {breaks(crowd)} connections broke, {poller.visits - 1} of the polling client; "
+        f"the longest silence of a client: median {statistics.median(silences):.2f} s, p99 "
         f"{p99:.2f} s"
     )
     assert p99 < 10
@@ -175,8 +174,7 @@ def restart(found: Cluster, node: Server) -> None:
 
 
 class Poller:
-    """socket.io's client, of which nothing but polling is asked; it listens, and joins with `since`
-    each time that it's back."""
+    """A client over polling that joins with `since` after each reconnection."""
 
     def __init__(self, nginx: Nginx) -> None:
         self.heard: dict[int, tuple[str, str]] = {}

@@ -18,9 +18,10 @@ from support.servers import RedisProcess
 
 from chatapp.chat.log import Draft, Retention
 from chatapp.errors import Damaged, StoreError, Unavailable
-from chatapp.store.redis import roster as redis_roster
+from chatapp.store.redis import tasks as redis_tasks
 from chatapp.store.redis.damage import DamagedKey, classify_call_error
-from chatapp.store.redis.keys import (
+from chatapp.store.redis.log import RedisLog
+from chatapp.store.redis.scripts import (
     DUE,
     EPOCH,
     NAMES,
@@ -34,7 +35,6 @@ from chatapp.store.redis.keys import (
     log_key,
     users_key,
 )
-from chatapp.store.redis.log import RedisLog
 
 pytestmark = pytest.mark.server
 SECRET = "a-text-of-a-client"
@@ -50,7 +50,7 @@ def client(redis_server):
 
 @pytest.fixture
 def make_node(monkeypatch, redis_server, client):
-    monkeypatch.setattr(redis_roster, "SCRIPT", LATER)
+    monkeypatch.setattr(redis_tasks, "SCRIPT", LATER)
     made: list[NodeHarness] = []
 
     def make(**options) -> NodeHarness:
@@ -84,9 +84,9 @@ def make_log(redis_server, client):
 def look(*nodes: NodeHarness) -> None:
     """Run the periodic tasks of the nodes now."""
     for node in nodes:
-        node.log.server.probe(node.log._check)
+        node.log.server.probe(node.log.feed.check)
         node.log._sweep()
-        node.roster._look()
+        node.roster.lease.check()
 
 
 def becomes_a_string(key: str) -> Callable[[redis.Redis], object]:
@@ -231,7 +231,7 @@ def test_node_behind_in_damaged_room_delivers_the_rest(nodes, client):
     ann, bo = one.connects("Ann"), two.connects("Bo")
     for person in (ann, bo):
         person.joins("tea")
-    two.log.listener._on_entry = lambda *_: None  # only the check delivers
+    two.log.feed.subscriber._on_message = lambda *_: None  # only the check delivers
     for text in ("1", "2", "3"):
         ann.says(text, room="tea")
     client.xdel(log_key("tea"), "2-0")
@@ -293,7 +293,7 @@ def test_failed_claim_does_not_fail_others_of_its_batch(nodes, client):
     names = ["Ann", "Bad", "Bo", "Cy"]
     people = [one.connects() for _ in names]
     calls = [lambda p=p, name=name: p.sets(name) for p, name in zip(people, names, strict=True)]
-    outcomes = held_up(one.roster._batches, calls, lambda task: task.name == "claim")
+    outcomes = held_up(one.roster.tasks._batches, calls, lambda task: task.name == "claim")
     assert [isinstance(outcome, Damaged) for outcome in outcomes] == [False, True, False, False]
     assert one.names() == ["Ann", "Bo", "Cy"]
 
@@ -301,13 +301,13 @@ def test_failed_claim_does_not_fail_others_of_its_batch(nodes, client):
 def test_undeliverable_room_does_not_fail_others_of_its_batch(make_log):
     log = make_log()
     log.open()
-    log._delivery.start("tea")
-    log._delivery.catch_up_to("tea", 0)
+    log.feed.delivery.start("tea")
+    log.feed.delivery.catch_up_to("tea", 0)
 
     def missed(room: str, since: int, until: int):
         raise Damaged
 
-    log._delivery._read = missed
+    log.feed.delivery._read = missed
     other = RedisLog(log.server.url, ALL)
     other.append(Draft("tea", "Bo", "elsewhere"))
     calls = [lambda room=room: log.append(Draft(room, "Ann", "x")) for room in ("tea", "cake")]
@@ -357,13 +357,13 @@ def test_damaged_name_affects_only_its_holder(nodes, client, caplog, garbage):
         assert two.connects().tries("Ann") == "unavailable"
         assert two.connects().tries("Ann", token="A" * 22) == "unavailable"
     client.zadd(DUE, {"ann": 1})
-    client.sadd(at_key(one.roster._node), "nobody")
+    client.sadd(at_key(one.roster.tasks.node), "nobody")
     look(one, two)
     assert ann.leaves("tea").ok
     ann.breaks_off()
-    assert one.roster._owed == two.roster._owed == type(one.roster._owed)()
+    assert one.roster.tasks.owed == two.roster.tasks.owed == type(one.roster.tasks.owed)()
     for node in (one, two):
-        assert node.connects(f"New {node.roster._node}").says("hi").ok
+        assert node.connects(f"New {node.roster.tasks.node}").says("hi").ok
         assert node.log.available()
     assert bo.says("hi").ok
     lines = [line for line in caplog.messages if f"`redis-cli HVALS {NAMES}`" in line]
@@ -422,16 +422,16 @@ def test_dead_node_with_damaged_list_is_removed(make_node, client):
     one, dead, two = make_node(lease=10), make_node(lease=10), make_node()
     one.connects("Ann")
     dead.connects("Bo")
-    becomes_a_string(at_key(one.roster._node))(client)
+    becomes_a_string(at_key(one.roster.tasks.node))(client)
     for node in (one, dead):
-        node.roster._closed.set()
-        node.log._closed.set()
-        node.log.listener.close()
+        node.roster.lease._closed.set()
+        node.log.feed._closed.set()
+        node.log.feed.subscriber.close()
         node.close = lambda: None
-    two.roster._in_touch_since = float("-inf")
+    two.roster.lease._connected_since = float("-inf")
     two.wait(11)
     two.wait(0)
-    assert client.zrange(NODES, 0, -1) == [two.roster._node.encode()]
+    assert client.zrange(NODES, 0, -1) == [two.roster.tasks.node.encode()]
     two.connects("Ann")
     two.connects("Bo")
 
@@ -559,7 +559,7 @@ def test_published_number_beyond_the_newest_is_dropped(nodes, client, caplog):
     assert one.log.epoch == epoch
     assert heard_in_tea(ann) == [1, 2]
     assert [said for said in bo.heard if said[0] == "userTyping"] == []
-    lines = [line for line in caplog.messages if "isn't the chat's" in line]
+    lines = [line for line in caplog.messages if "another program publishes" in line]
     assert len(lines) == len(caplog.records) == 2
 
 

@@ -10,8 +10,8 @@ import msgspec
 from chatapp.chat.audience import Audience
 from chatapp.chat.broadcaster import Broadcaster
 from chatapp.store.batch import Batches
-from chatapp.store.redis.keys import channel
 from chatapp.store.redis.log import RedisLog
+from chatapp.store.redis.scripts import channel
 from chatapp.store.redis.subscriber import Broadcast
 
 
@@ -26,7 +26,7 @@ class RedisBroadcaster(Broadcaster):
         self._log = log
         self._audience = audience
         self._batches: Batches[tuple[str, bytes], int] = Batches(self._write, lambda _: None)
-        log.on_broadcast = self._deliver
+        log.feed.on_broadcast(self._deliver)
 
     def publish(self, room: str, event: str, *arguments: Any, skip: str | None = None) -> None:
         text = msgspec.json.encode(arguments).decode()

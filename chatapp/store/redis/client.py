@@ -7,17 +7,26 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from chatapp.errors import Damaged, StoreError, Unavailable
 from chatapp.store.damage import DamageLog
-from chatapp.store.redis.damage import DamagedKey, classify_call_error
-from chatapp.store.redis.errors import redact, store_error
+from chatapp.store.redis.damage import DamagedKey, classify_call_error, error_text
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -173,3 +182,34 @@ def make_pool(url: str, patience: float) -> redis.BlockingConnectionPool:
 
 def is_unknown_script(answer: Any) -> bool:
     return isinstance(answer, NoScriptError)
+
+
+def redact(url: str) -> str:
+    """Return the URL without its password."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return url.replace(f":{parts.password}@", ":…@", 1)
+
+
+def store_error(url: str, error: RedisError) -> StoreError:
+    """Return the error for the operator: one line that names the URL, the fault and the remedy."""
+    text = error_text(error)
+    match error:
+        case AuthenticationError() | NoPermissionError():
+            fault = f"requires another user or password ({text}); put them into CHATAPP_STORE"
+        case OutOfMemoryError():
+            fault = "is full; raise maxmemory in redis.conf, or keep less (CHATAPP_RETENTION_DAYS)"
+        case ReadOnlyError():
+            fault = "is a replica, which accepts no writes; set CHATAPP_STORE to its master"
+        case BusyLoadingError():
+            fault = "is still loading its data; wait until it has finished"
+        case DamagedKey():
+            fault = f"has a key that the chat can't use: {text}"
+        case ResponseError() if text.startswith("MISCONF"):
+            fault = f"can't write to its disk ({text}); free some space there"
+        case ResponseError():
+            fault = f"refuses commands ({text}); set CHATAPP_STORE to another database"
+        case _:
+            fault = f"can't be reached ({text}); start Redis there, or correct CHATAPP_STORE"
+    return StoreError(f"{redact(url)} {fault}")

@@ -27,7 +27,7 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from chatapp.store.redis.keys import EPOCH, NAMES, NEWEST, NODES
+from chatapp.store.redis.scripts import EPOCH, NAMES, NEWEST, NODES
 
 SHARED_KEYS = (EPOCH, NEWEST, NAMES, NODES)
 SERVER_ERRORS = (

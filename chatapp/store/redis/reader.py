@@ -13,8 +13,7 @@ from chatapp.chat.people.names import fold
 from chatapp.errors import Unavailable
 from chatapp.store.redis.client import Server
 from chatapp.store.redis.damage import SHARED_KEYS, DamagedKey, reading_key, wrong_type_error
-from chatapp.store.redis.keys import EPOCH, NAMES, NEWEST, NODES, keys_key, log_key
-from chatapp.store.redis.scripts import READ
+from chatapp.store.redis.scripts import EPOCH, NAMES, NEWEST, NODES, READ, keys_key, log_key
 
 NO_LIMIT = 2**53
 """More than any number of messages, and exact as a number of Lua."""

@@ -1,17 +1,64 @@
-"""The Lua scripts that Redis runs, each as one atomic step (Redis 7, Lua 5.1).
+"""The keys of the chat on Redis, and the scripts that change them.
 
-Each script begins with `common.lua`, and documents its arguments and answer in its own file.
+This format is that of existing data. All keys begin with PREFIX.
+
+- `schema`: the version of this format.
+- `epoch`: the name of the numbering.
+- `trial`: empty; written to test whether Redis accepts writes.
+- `newest`: a hash from rooms to the number and time (ms) of their newest message.
+- `log:ROOM`: a stream, in which message N has the id N-0.
+- `keys:ROOM`: a hash from `NAME KEY` (name as compared, idempotency key) to message numbers.
+- `names`: a hash from names as compared to their records in MessagePack (roster.lua).
+- `users:ROOM`: a sorted set of the names in a room, each as its record's `entry`.
+- `nodes`: a sorted set of nodes, by the end of their leases (ms).
+- `at:NODE`: a set of the names as compared whose holders are connected to that node.
+- `due`: a sorted set of names as compared, by the time (ms) when something of them expires.
+
+Events of a room are published on the channel `said:ROOM`, in MessagePack
+(subscriber.py). A channel exists once for all databases, so each event names its epoch.
+
+Redis runs each script as one atomic step (Redis 7, Lua 5.1). A script documents its arguments and
+answer in its own file.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from chatapp.store.redis.keys import PREFIX
+PREFIX = "chatapp:"
+SCHEMA_VERSION = "1"
+
+SCHEMA = f"{PREFIX}schema"
+EPOCH = f"{PREFIX}epoch"
+TRIAL = f"{PREFIX}trial"
+NEWEST = f"{PREFIX}newest"
+NAMES = f"{PREFIX}names"
+NODES = f"{PREFIX}nodes"
+DUE = f"{PREFIX}due"
+
+
+def log_key(room: str) -> str:
+    return f"{PREFIX}log:{room}"
+
+
+def keys_key(room: str) -> str:
+    return f"{PREFIX}keys:{room}"
+
+
+def users_key(room: str) -> str:
+    return f"{PREFIX}users:{room}"
+
+
+def at_key(node: str) -> str:
+    return f"{PREFIX}at:{node}"
+
+
+def channel(room: str) -> str:
+    return f"{PREFIX}said:{room}"
 
 
 def load(name: str) -> str:
-    """Return the text of a script, preceded by what all scripts share."""
+    """Return the text of a script, preceded by PREFIX and common.lua."""
     folder = Path(__file__).parent
     common, own = (folder / file for file in ("common.lua", name))
     return f"local PREFIX = '{PREFIX}'\n{common.read_text()}\n{own.read_text()}"

@@ -10,9 +10,9 @@ import redis
 from redis.exceptions import RedisError
 
 from chatapp.errors import StoreError
+from chatapp.store.redis.client import redact, store_error
 from chatapp.store.redis.damage import DamagedKey, reading_key
-from chatapp.store.redis.errors import redact, store_error
-from chatapp.store.redis.keys import EPOCH, PREFIX, SCHEMA, SCHEMA_VERSION
+from chatapp.store.redis.scripts import EPOCH, PREFIX, SCHEMA, SCHEMA_VERSION
 
 MIN_REDIS_VERSION = 7
 EPOCH_TEXT = re.compile(rb"[A-Za-z0-9_-]+")
