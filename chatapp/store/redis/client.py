@@ -193,7 +193,7 @@ def redact(url: str) -> str:
 
 
 def store_error(url: str, error: RedisError) -> StoreError:
-    """Return the error for the operator: one line that names the URL, the fault and the remedy."""
+    """Return the line for the operator that names the URL, the fault and the remedy."""
     text = error_text(error)
     match error:
         case AuthenticationError() | NoPermissionError():

@@ -83,7 +83,7 @@ def parse_damage(text: str) -> DamagedKey:
 
 
 def error_text(error: RedisError) -> str:
-    """Return the text of an error without a command's arguments, which a client may have chosen."""
+    """Return the text of an error without arguments, which a client may have chosen."""
     return str(error).partition(SCRIPT_LOCATION)[0].partition(", with args")[0]
 
 

@@ -1,4 +1,4 @@
-"""Follows what all nodes append and publish, and finds out when Redis is back or has lost data."""
+"""Follows what all nodes append and publish, and detects that Redis is back or lost data."""
 
 from __future__ import annotations
 

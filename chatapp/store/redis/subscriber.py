@@ -20,7 +20,7 @@ from chatapp.store.threads import make_event
 
 logger = logging.getLogger(__name__)
 BASE_CHANNEL = channel("")
-"""The channel of no room, and the prefix of all others. It keeps the connection subscribed."""
+"""The prefix of all channels, and one of its own, which keeps the connection subscribed."""
 
 
 class Message(Struct, array_like=True, tag="newmsg"):

@@ -1,4 +1,4 @@
-"""Errors of SQLite: whether the whole file is affected or only rows, and what to do about them."""
+"""Errors of SQLite: of the whole file or only of rows, and what to do about them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def error_name(error: Exception) -> str:
 
 
 def store_error(path: Path, error: sqlite3.Error | OSError) -> StoreError:
-    """Return the error for the operator: one line that names the file, the fault and the remedy."""
+    """Return the line for the operator that names the file, the fault and the remedy."""
     hint = ERROR_HINTS.get(error_name(error))
     return StoreError(
         f"{path} {hint}"

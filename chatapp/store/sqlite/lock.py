@@ -13,7 +13,7 @@ RETRY_SECONDS = 0.05
 
 
 class FileLock:
-    """The exclusive right to serve the file at `path`, until `release` or the end of the process.
+    """The right to serve the file at `path`, until `release` or the end of the process.
 
     If another process has it, wait up to `patience` seconds for that to end. The lock is on a file
     of its own beside it, as SQLite locks the database file itself.
