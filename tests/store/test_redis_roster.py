@@ -159,7 +159,7 @@ def test_typing_under_a_lost_name_is_not_sent(nodes):
     assert news(watcher) == []
 
 
-def test_typing_in_another_database_is_not_heard(make_node, redis_server):
+def test_typing_in_another_database_is_not_delivered(make_node, redis_server):
     """A Redis channel is shared by all databases."""
     one, two = make_node(), make_node(redis_server.url[:-1] + "1")
     ann, bo, cy = one.connects("Ann"), two.connects("Bo"), one.connects("Cy")
@@ -204,7 +204,7 @@ def test_claim_expires_name_of_dead_node(make_node):
     one, two = make_node(lease=10), make_node(lease=3600)
     one.connects("Ann")
     kill(one)
-    two.roster.lease._closed.set()  # nobody looks
+    two.roster.lease._closed.set()  # no check expires it
     two.log.server.client.incrby(AHEAD, 11_000)
     two.connects("Ann")
 
@@ -234,7 +234,7 @@ def test_no_node_expires_because_redis_was_down(make_node):
     """The first node that is back waits for a lease until it expires others."""
     one, two = make_node(lease=10), make_node(lease=10)
     ann = one.connects("Ann")
-    two.roster.lease._connected_since = time.monotonic()  # it's just back
+    two.roster.lease._connected_since = time.monotonic()  # Redis is just back
     two.log.server.client.incrby(AHEAD, 60_000)
     two.roster.lease._renewed_at = one.roster.lease._renewed_at = float("-inf")
     two.roster.lease.check()
