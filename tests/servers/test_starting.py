@@ -67,7 +67,7 @@ def test_a_store_that_cannot_be_used_is_one_line_that_names_it(tmp_path, kind):
     said = {
         served.path: "is served by another process; end that one",
         newer.path: "has version 99, newer than this chatapp's",
-        Path("/proc/chat.sqlite3"): "can't be made: ",  # nobody may write there
+        Path("/proc/chat.sqlite3"): "can't be created (",  # nobody may write there
     }
     running = {}
     for path in said:
