@@ -17,7 +17,7 @@ from support.servers import RedisProcess
 
 from chatapp.chat.log import Draft, Retention
 from chatapp.errors import StoreError, Unavailable
-from chatapp.store.redis.client import store_error
+from chatapp.store.redis.client import Server, store_error
 from chatapp.store.redis.log import RedisLog
 from chatapp.store.redis.scripts import NEWEST, PREFIX, SCHEMA, channel, keys_key, log_key
 
@@ -277,6 +277,19 @@ def test_redis_that_refuses_writes_stays_down(make_log, own, caplog, fault, line
     eventually(log.available)
     assert log.append(Draft("tea", "Ann", "x")).id == 2
     assert caplog.text.count("are refused until") == 1
+
+
+def test_failure_during_a_probe_counts_as_down():
+    server = Server("redis://127.0.0.1:1/0", 0.1)
+
+    def fail() -> None:
+        with pytest.raises(Unavailable):
+            server.query(server.client.ping)
+
+    server.probe(fail)
+    assert server.is_down
+    server.probe(lambda: None)
+    assert not server.is_down
 
 
 def test_full_redis_still_deletes_expired_messages(make_log, own):

@@ -78,11 +78,12 @@ class Server:
         Raises:
             Unavailable: it doesn't answer in time.
         """
+        was_down = self.is_down  # another thread may find it down meanwhile, and is right then
         with self.translate_errors():
             command()
-        if self.is_down:
+        if was_down:
             logger.warning("%s accepts messages again", redact(self.url))
-        self.is_down = False
+            self.is_down = False
 
     @contextmanager
     def translate_errors(self) -> Iterator[None]:
