@@ -55,8 +55,9 @@ class Unlimited:
         pass
 
 
-def bucket(
-    rate: Rate | None, times: int = 1, clock: Callable[[], float] = monotonic
-) -> TokenBucket | Unlimited:
-    """A bucket for `times` as much as `rate` allows; None: it allows all."""
+Bucket = TokenBucket | Unlimited
+
+
+def bucket(rate: Rate | None, times: int = 1, clock: Callable[[], float] = monotonic) -> Bucket:
+    """Create a bucket for `times` as much as `rate` allows. A rate of None is no limit."""
     return TokenBucket(rate.tokens * times, rate.seconds, clock) if rate else Unlimited()

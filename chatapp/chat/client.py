@@ -6,7 +6,7 @@ from enum import Enum
 from threading import Event, Lock
 from typing import Protocol
 
-from chatapp.limits import Rate, bucket
+from chatapp.limits import Bucket, Rate, bucket
 
 
 class Limits(Protocol):
@@ -33,13 +33,12 @@ class Client:
     """A connected client: its id, the name that it has, and its token buckets."""
 
     __slots__ = (
+        "buckets",
         "event_bucket",
         "flood_bucket",
         "gone",
         "id",
         "lock",
-        "message_bucket",
-        "name_bucket",
         "pending_done",
         "pending_messages",
         "user",
@@ -54,10 +53,16 @@ class Client:
         self.lock = Lock()
         self.event_bucket = bucket(limits.event_limit)
         self.flood_bucket = bucket(limits.event_limit, times=2)
-        self.name_bucket = bucket(limits.name_limit)
-        self.message_bucket = bucket(limits.message_limit)
+        self.buckets: dict[str, Bucket] = {}  # for events that have rates of their own
 
     def resume(self, earlier: Client) -> None:
         """Take over the buckets of `earlier`, which the same session was before it reconnected."""
         self.event_bucket, self.flood_bucket = earlier.event_bucket, earlier.flood_bucket
-        self.name_bucket, self.message_bucket = earlier.name_bucket, earlier.message_bucket
+        self.buckets = earlier.buckets
+
+    def bucket(self, event: str, rate: Rate) -> Bucket:
+        """Return the bucket of an event that has its own rate. Its first use creates it."""
+        found = self.buckets.get(event)
+        if found is None:
+            found = self.buckets[event] = bucket(rate)
+        return found

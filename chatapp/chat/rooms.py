@@ -8,5 +8,6 @@ LOBBY = "lobby"
 """The room that every client is in."""
 ROOM = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """A room's name, compared without case (docs/wire.md, Rooms)."""
+ROOM_RULE = "A room's name is 1 to 64 letters, digits, - and _."
 MAX_ROOMS = 50
 """Rooms that a client may be in at once, the lobby included."""

@@ -1,4 +1,7 @@
-"""Chat: the rules. Who is speaking, may they, in which room; no sockets and no Flask."""
+"""Chat: the rules, and EVENTS: the table of the events that clients may send.
+
+Nothing here knows sockets or Flask.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,16 @@ from chatapp.chat import wire
 from chatapp.chat.audience import Audience
 from chatapp.chat.broadcaster import Broadcaster
 from chatapp.chat.client import Client, Gone, Limits
+from chatapp.chat.event import Event, Sender
 from chatapp.chat.log import Draft, Entry, Log
 from chatapp.chat.people.names import visible
 from chatapp.chat.people.roster import Roster
-from chatapp.chat.rooms import LOBBY, MAX_ROOMS, ROOM
+from chatapp.chat.rooms import LOBBY, MAX_ROOMS
 from chatapp.chat.sequencer import Sequencer
 from chatapp.errors import (
     MessageEmpty,
     MessageTooLong,
     NameLost,
-    NameRequired,
-    NotInRoom,
     RoomInvalid,
     StoreError,
     TooManyRooms,
@@ -43,7 +45,9 @@ class Chat:
         self._log = log
         self._roster = roster
         self._broadcaster = broadcaster
+        self._max_message_chars = limits.max_message_chars
         self._limits = limits
+        self._rates = {name: event.rate(limits) for name, event in EVENTS.items() if event.rate}
         self._sequencer = Sequencer(audience, roster.end)
         self._opening = Lock()
         self._is_open = False
@@ -92,26 +96,33 @@ class Chat:
             self.audience.close(client.id)
             raise
 
-    def name(self, client: Client, request: wire.SetUsername) -> wire.NameSet:
-        """Give the client the name that it asks for; the first thing it hears is `userSet`."""
-        client.name_bucket.take()
-        hold = request.hold
+    def handle(self, client: Client, request: wire.Request) -> wire.Answer:
+        """Handle an event that `client` sent, by its row of EVENTS.
+
+        Raises:
+            ChatError: the event is refused (docs/wire.md, Refusals).
+        """
+        event = EVENTS[request.event]
+        sender = event.admit(client, request, self.audience)
+        if rate := self._rates.get(request.event):
+            client.bucket(request.event, rate).take()
+        return event.handler(self, sender, request)
+
+    def set_username(self, sender: Sender, request: wire.SetUsername) -> wire.NameSet:
+        """Give the sender a name. The first event that it gets is `userSet`."""
+        client, hold = sender.client, request.hold
         named = self._roster.claim(client, request.name, request.token, hold=hold)
         self.audience.send(client.id, "userSet", named.user)
         return wire.NameSet(user=named.user, token=named.token if hold else UNSET)
 
-    def say(self, client: Client, request: wire.Msg) -> wire.Said:
-        """Append a message to its room's log; once it's there, the room hears it."""
-        user = client.user  # which another connection may take over while this one waits
-        if user is None:
-            raise NameRequired
-        room = self._entered(client, request.room)
-        client.message_bucket.take()
+    def post(self, sender: Sender, request: wire.Msg) -> wire.Posted:
+        """Append a message to the room's log, which delivers it to the room."""
+        client, user, room = sender.client, sender.user, sender.room
         try:
-            self._judge(request.message)
+            self._check_message(request.message)
             entry = self._append(client, Draft(room, user, request.message, request.key, client.id))
         except (MessageEmpty, MessageTooLong):
-            # A key is looked up before the text is judged, and seldom with such a text.
+            # The key is looked up first (docs/wire.md, Messages), here because few texts are bad.
             if not request.key:
                 raise
             self._sequencer.wait_for_pending(client)  # its first message may be waiting for the log
@@ -119,7 +130,7 @@ class Chat:
             if found is None:
                 raise
             entry = found
-        return wire.Said(room=entry.room, id=entry.id, at=entry.at)
+        return wire.Posted(room=entry.room, id=entry.id, at=entry.at)
 
     def _append(self, client: Client, draft: Draft) -> Entry:
         if not self._log.waits:
@@ -127,12 +138,12 @@ class Chat:
         with self._sequencer.overlap(client):
             return self._log.append(draft)
 
-    def join(self, client: Client, request: wire.Join) -> wire.Joined:
-        """Have the client hear a room; who is in it, and what it said.
+    def join(self, sender: Sender, request: wire.Join) -> wire.Joined:
+        """Add the sender to a room, and return its members and a page of its log.
 
-        The client hears the room before its log is read, so that nothing is lost between.
+        The sender is in the room before its log is read. So it misses no message between the two.
         """
-        room = self._room(client, request.room)
+        client, room = sender.client, sender.room
         is_new = not self.audience.is_in(client.id, room)
         if is_new and len(self.audience.rooms(client.id)) >= MAX_ROOMS:
             raise TooManyRooms(MAX_ROOMS)
@@ -155,55 +166,37 @@ class Chat:
             more=page.more,
         )
 
-    def leave(self, client: Client, request: wire.Leave) -> wire.Left:
-        """Have the client hear a room no longer; the lobby can't be left."""
-        room = self._entered(client, request.room)
+    def leave(self, sender: Sender, request: wire.Leave) -> wire.Left:  # noqa: ARG002
+        """Remove the sender from a room."""
+        client, room = sender.client, sender.room
         if room == LOBBY:
             raise RoomInvalid("The lobby can't be left.")
         self.audience.leave(client.id, room)
         self._roster.leave(client, room)
         return wire.Left(room=room)
 
-    def history(self, client: Client, request: wire.History) -> wire.Read:
-        """What a room said."""
-        room = self._entered(client, request.room)
+    def history(self, sender: Sender, request: wire.History) -> wire.HistoryPage:
+        """Return a page of a room's log."""
         since, before = given(request.since), given(request.before)
-        page = self._log.read(room, since=since, before=before, limit=request.limit)
+        page = self._log.read(sender.room, since=since, before=before, limit=request.limit)
         messages = [entry.arguments() for entry in page.entries]
-        return wire.Read(room=room, epoch=page.epoch, messages=messages, more=page.more)
+        return wire.HistoryPage(
+            room=sender.room, epoch=page.epoch, messages=messages, more=page.more
+        )
 
-    def typing(self, client: Client, request: wire.Typing) -> wire.Answer:
-        """Tell the others in the room that the client is typing, unless the room is a crowd."""
-        user = client.user  # another connection may take the name over meanwhile
-        if user is None:
-            raise NameRequired
-        room = self._entered(client, request.room)
+    def typing(self, sender: Sender, request: wire.Typing) -> wire.Answer:  # noqa: ARG002
+        """Tell the others in the room that the sender is typing, unless the room is a crowd."""
+        client, user, room = sender.client, sender.user, sender.room
         if self._roster.may_announce(client, room):
             change = {"room": room, "user": user}
             self._broadcaster.publish(room, "userTyping", change, skip=client.id)
         return wire.Answer()
 
-    def _entered(self, client: Client, name: str) -> str:
-        """The room of that name, if the client is in it."""
-        room = self._room(client, name)
-        if not self.audience.is_in(client.id, room):
-            raise NotInRoom(room)
-        return room
-
-    def _room(self, client: Client, name: str) -> str:
-        """The room's name as it is kept. Whoever has no name knows of the lobby only."""
-        room = name.lower()
-        if room != LOBBY and client.user is None:
-            raise NameRequired
-        if not ROOM.fullmatch(name):
-            raise RoomInvalid("A room's name is 1 to 64 letters, digits, - and _.")
-        return room
-
-    def _judge(self, message: str) -> None:
+    def _check_message(self, message: str) -> None:
         if not visible(message):
             raise MessageEmpty
-        if len(message) > self._limits.max_message_chars:
-            raise MessageTooLong(len(message), self._limits.max_message_chars)
+        if len(message) > self._max_message_chars:
+            raise MessageTooLong(len(message), self._max_message_chars)
 
     def _deliver(self, batch: Sequence[Entry]) -> None:
         for entry in batch:
@@ -212,3 +205,23 @@ class Chat:
 
 def given(number: int | UnsetType) -> int | None:
     return None if number is UNSET else number
+
+
+EVENTS = {
+    event.request.event: event
+    for event in (
+        Event(
+            wire.SetUsername,
+            Chat.set_username,
+            needs_name=False,
+            has_room=False,
+            rate=lambda limits: limits.name_limit,
+        ),
+        Event(wire.Msg, Chat.post, rate=lambda limits: limits.message_limit, may_overlap=True),
+        Event(wire.Join, Chat.join, needs_name=False, members_only=False),
+        Event(wire.Leave, Chat.leave, needs_name=False),
+        Event(wire.History, Chat.history, needs_name=False),
+        Event(wire.Typing, Chat.typing),
+    )
+}
+"""The events that clients may send, by name."""

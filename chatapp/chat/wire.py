@@ -132,15 +132,23 @@ class Typing(Request, frozen=True):
     room: str = LOBBY
 
 
-def _refuse_binary(arguments: Sequence[Any]) -> None:
-    left: list[Any] = list(arguments)
-    for value in left:
+def contains_bytes(value: Any) -> bool:
+    """Return whether there is binary data in `value`, at any depth."""
+    pending = [value]
+    while pending:
+        value = pending.pop()
         if isinstance(value, dict):
-            left += value.values()
-        elif isinstance(value, list):
-            left += value
+            pending += value.values()
+        elif isinstance(value, (list, tuple)):
+            pending += value
         elif isinstance(value, (bytes, bytearray)):
-            raise BadRequest("The arguments should be JSON, without binary data.")
+            return True
+    return False
+
+
+def _refuse_binary(arguments: Sequence[Any]) -> None:
+    if contains_bytes(arguments):
+        raise BadRequest("The arguments should be JSON, without binary data.")
 
 
 class Answer(Struct, kw_only=True):
@@ -154,7 +162,7 @@ class NameSet(Answer):
     token: str | UnsetType = UNSET
 
 
-class Said(Answer):
+class Posted(Answer):
     room: str
     id: int
     at: int
@@ -164,7 +172,7 @@ Messages = list[tuple[dict[str, Any], dict[str, Any]]]
 """`newmsg`'s two arguments for each message, oldest first."""
 
 
-class Read(Answer):
+class HistoryPage(Answer):
     room: str
     epoch: str
     messages: Messages

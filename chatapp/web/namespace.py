@@ -10,11 +10,14 @@ from flask_socketio import Namespace
 
 from chatapp.chat import wire
 from chatapp.chat.client import Client, Gone
-from chatapp.chat.rules import Chat
+from chatapp.chat.event import Event
+from chatapp.chat.rules import EVENTS, Chat
 from chatapp.errors import ChatError, Internal, UnknownEvent
 from chatapp.web.audience import connection_of
 
 logger = logging.getLogger(__name__)
+
+Handler = Callable[[Client, Any], wire.Answer]
 
 
 class ChatNamespace(Namespace):  # type: ignore[misc]
@@ -24,13 +27,9 @@ class ChatNamespace(Namespace):  # type: ignore[misc]
         super().__init__(namespace)
         self.chat = chat
         self._clients: dict[str, Client] = {}
-        self._events: dict[str, tuple[type[wire.Request], Callable[[Client, Any], wire.Answer]]] = {
-            "setUsername": (wire.SetUsername, self.on_setUsername),
-            "msg": (wire.Msg, self.on_msg),
-            "join": (wire.Join, self.on_join),
-            "leave": (wire.Leave, self.on_leave),
-            "history": (wire.History, self.on_history),
-            "typing": (wire.Typing, self.on_typing),
+        # An event for which the class has no method goes to the chat directly.
+        self._handlers: dict[str, Handler] = {
+            name: getattr(self, f"on_{name}", chat.handle) for name in EVENTS
         }
 
     def on_connect(self, sid: str) -> None:
@@ -48,23 +47,11 @@ class ChatNamespace(Namespace):  # type: ignore[misc]
                 connection.session["client"] = client
             self.chat.disconnect(client, Gone.GOODBYE if is_goodbye else Gone.BROKEN)
 
-    def on_setUsername(self, client: Client, request: wire.SetUsername) -> wire.NameSet:
-        return self.chat.name(client, request)
+    def on_setUsername(self, client: Client, request: wire.SetUsername) -> wire.Answer:
+        return self.chat.handle(client, request)
 
-    def on_msg(self, client: Client, request: wire.Msg) -> wire.Said:
-        return self.chat.say(client, request)
-
-    def on_join(self, client: Client, request: wire.Join) -> wire.Joined:
-        return self.chat.join(client, request)
-
-    def on_leave(self, client: Client, request: wire.Leave) -> wire.Left:
-        return self.chat.leave(client, request)
-
-    def on_history(self, client: Client, request: wire.History) -> wire.Read:
-        return self.chat.history(client, request)
-
-    def on_typing(self, client: Client, request: wire.Typing) -> wire.Answer:
-        return self.chat.typing(client, request)
+    def on_msg(self, client: Client, request: wire.Msg) -> wire.Answer:
+        return self.chat.handle(client, request)
 
     def trigger_event(self, event: str, sid: str, *arguments: Any) -> Any:
         """Dispatch what the server tells: no Flask context, as no handler needs one."""
@@ -82,9 +69,11 @@ class ChatNamespace(Namespace):  # type: ignore[misc]
         client = self._clients.get(sid)
         if client is None:  # it has gone meanwhile
             return None
+        known = EVENTS.get(event)
+        may_overlap = known is not None and known.may_overlap
         try:
             return self.chat.turn(
-                client, lambda: self._handle(client, event, arguments), beside=event == "msg"
+                client, lambda: self._handle(client, known, arguments), beside=may_overlap
             )
         except ChatError as refusal:
             return self._refuse(client, event, refusal)
@@ -92,12 +81,13 @@ class ChatNamespace(Namespace):  # type: ignore[misc]
             logger.exception("the event %.40a failed", event)
             return self._refuse(client, event, Internal())
 
-    def _handle(self, client: Client, event: str, arguments: tuple[Any, ...]) -> wire.Answer:
-        known = self._events.get(event)
-        if known is None:
+    def _handle(
+        self, client: Client, event: Event | None, arguments: tuple[Any, ...]
+    ) -> wire.Answer:
+        if event is None:
             raise UnknownEvent
-        request, handler = known
-        return handler(client, request.parse(arguments))
+        request = event.request
+        return self._handlers[request.event](client, request.parse(arguments))
 
     def _refuse(self, client: Client, event: str, refusal: ChatError) -> wire.Refusal:
         if isinstance(event, str):  # of a client's own making, so perhaps no Unicode

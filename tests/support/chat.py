@@ -168,7 +168,7 @@ class Person:
         return self._heard
 
     def sets(self, name: str, **options) -> wire.NameSet:
-        answer = self.node.chat.name(self.client, wire.SetUsername(name, **options))
+        answer = self.node.chat.handle(self.client, wire.SetUsername(name, **options))
         self.token = answer.token
         return answer
 
@@ -180,21 +180,21 @@ class Person:
             return refusal.code
         return ""
 
-    def says(self, message: str, **fields) -> wire.Said:
+    def says(self, message: str, **fields) -> wire.Posted:
         chat, request = self.node.chat, wire.Msg(message, **fields)
-        return chat.turn(self.client, lambda: chat.say(self.client, request), beside=True)
+        return chat.turn(self.client, lambda: chat.handle(self.client, request), beside=True)
 
     def joins(self, room: str = "lobby", **fields) -> wire.Joined:
-        return self.node.chat.join(self.client, wire.Join(room, **fields))
+        return self.node.chat.handle(self.client, wire.Join(room, **fields))
 
     def leaves(self, room: str) -> wire.Left:
-        return self.node.chat.leave(self.client, wire.Leave(room))
+        return self.node.chat.handle(self.client, wire.Leave(room))
 
-    def reads(self, room: str = "lobby", **fields) -> wire.Read:
-        return self.node.chat.history(self.client, wire.History(room, **fields))
+    def reads(self, room: str = "lobby", **fields) -> wire.HistoryPage:
+        return self.node.chat.handle(self.client, wire.History(room, **fields))
 
     def types(self, room: str = "lobby") -> wire.Answer:
-        return self.node.chat.typing(self.client, wire.Typing(room))
+        return self.node.chat.handle(self.client, wire.Typing(room))
 
     def goes(self) -> None:
         """With a goodbye."""

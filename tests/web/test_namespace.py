@@ -8,6 +8,7 @@ import pytest
 
 from chatapp import create_app
 from chatapp.errors import TakenOver
+from chatapp.web.namespace import ChatNamespace
 
 
 @pytest.fixture
@@ -56,6 +57,30 @@ def test_refused_follows_user_exists_with_the_same_sentence(connect):
     ]
 
 
+@pytest.mark.parametrize(
+    ("event", "argument"), [("setUsername", "Ann"), ("msg", {"message": "hi"}), ("typing", {})]
+)
+def test_method_of_a_subclass_handles_its_event(app, event, argument):
+    """ChatNamespace has such methods for `setUsername` and `msg` only."""
+    received = []
+
+    class Recording(ChatNamespace):
+        pass
+
+    def record(self, client, request):
+        received.append(request)
+        return self.chat.handle(client, request)
+
+    setattr(Recording, f"on_{event}", record)
+    socketio = app.extensions["socketio"]
+    socketio.on_namespace(Recording("/", app.extensions["chat"]))
+    ann = socketio.test_client(app)
+    ann.emit("setUsername", "Ann")
+    received.clear()
+    assert ann.emit(event, argument, callback=True)["ok"]
+    assert [request.event for request in received] == [event]
+
+
 @pytest.mark.parametrize("event", ["connect", "disconnect", "connect_error", "disconnecting"])
 def test_reserved_event_names_are_refused(connect, event):
     ann, bo = connect(), connect()
@@ -79,7 +104,7 @@ def test_unexpected_error_is_answered_and_logged_once(connect, app, caplog, monk
     def broken(*_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(namespace.chat, "say", broken)
+    monkeypatch.setattr(namespace.chat, "handle", broken)
     with caplog.at_level(logging.ERROR):
         answer = ann.emit("msg", {"message": "hi"}, callback=True)
     assert answer["code"] == "internal"
@@ -94,7 +119,7 @@ def test_unexpected_error_is_answered_and_logged_once(connect, app, caplog, monk
 def test_type_error_in_a_handler_is_answered_as_internal(connect, app, caplog, monkeypatch):
     ann = connect()
     namespace = app.extensions["socketio"].server.namespace_handlers["/"]
-    monkeypatch.setattr(namespace.chat, "name", lambda: None)
+    monkeypatch.setattr(namespace.chat, "handle", lambda: None)
     with caplog.at_level(logging.ERROR):
         assert ann.emit("setUsername", "Ann", callback=True)["code"] == "internal"
     assert caplog.text.count("Traceback") == 1
