@@ -508,7 +508,7 @@ def test_a_bad_probe_leaves_the_session_to_polling(here, messages):
     client = OlderWebSocket(here, session.path.replace("polling", "websocket"))
     for message in messages:
         client.send(message)
-    assert client.close_code() is not None
+    assert client.close_code() == 1007
     assert session.says('421["join"]') == (200, "ok")
     assert session.hears()[0].startswith("431")
 

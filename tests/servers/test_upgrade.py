@@ -48,7 +48,7 @@ def test_a_bad_probe_leaves_the_session_to_polling(server, messages):
     client = RawWebSocket(server, connect=False, path=upgrade_path(session))
     for message in messages:
         client.send(message)
-    assert client.close_code() is not None
+    assert client.close_code() == 1007
     assert session.post('421["join"]') == (200, "ok")
     assert session.poll()[1].startswith("431")
 

@@ -233,12 +233,13 @@ class LogContract:
         def write(_: int) -> None:
             barrier.wait()
             with suppress(Unavailable):
-                while True:
+                for _ in range(100_000):
                     accepted.append(log.append(Draft("lobby", "Ann", "x")).id)
 
         def close(_: int) -> None:
             barrier.wait()
-            while len(delivered) < 20:
+            deadline = time.monotonic() + 10
+            while len(delivered) < 20 and time.monotonic() < deadline:
                 time.sleep(0.001)
             log.close()
 
