@@ -6,8 +6,11 @@ import re
 
 LOBBY = "lobby"
 """The room that every client is in."""
-ROOM = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""A room's name, compared without case (docs/wire.md, Rooms)."""
-ROOM_RULE = "A room's name is 1 to 64 letters, digits, - and _."
+MAX_ROOM_CHARS = 64
+ROOM_PATTERN = f"[a-z0-9_-]{{1,{MAX_ROOM_CHARS}}}"
+"""A room's name as it is stored and shown, as a regular expression of Python and JavaScript."""
+ROOM = re.compile(ROOM_PATTERN, re.ASCII | re.IGNORECASE)
+"""A room's name as clients may write it, in any case (docs/wire.md, Rooms)."""
+ROOM_RULE = f"A room's name is 1 to {MAX_ROOM_CHARS} letters, digits, - and _."
 MAX_ROOMS = 50
 """Rooms that a client may be in at once, the lobby included."""

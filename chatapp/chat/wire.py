@@ -16,7 +16,9 @@ from chatapp.chat.rooms import LOBBY
 from chatapp.errors import BadRequest, ChatError, RateLimited
 
 Key = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,64}\Z")]
-Limit = Annotated[int, Meta(ge=1, le=200)]
+MAX_PAGE = 200
+"""Messages on a page of `join` and `history`, at most (docs/wire.md, Catching up)."""
+Limit = Annotated[int, Meta(ge=1, le=MAX_PAGE)]
 Number = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 
 EXPECTED = {
@@ -24,7 +26,7 @@ EXPECTED = {
     "message": "a string",
     "room": "a string",
     "key": "8 to 64 characters of A-Z, a-z, 0-9, _ and -",
-    "limit": "a whole number from 1 to 200",
+    "limit": f"a whole number from 1 to {MAX_PAGE}",
     "since": f"a whole number from 0 to {2**53 - 1}",
     "before": f"a whole number from 0 to {2**53 - 1}",
     "token": "a string",

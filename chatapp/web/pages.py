@@ -1,4 +1,4 @@
-"""The blueprint: the page, what a device asks to install it, and whether the service is ready."""
+"""The blueprint: the page, its manifest, and the health checks."""
 
 from __future__ import annotations
 
@@ -10,18 +10,30 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug import Response as BaseResponse
 
 from chatapp.chat.log import Log
-from chatapp.chat.rooms import ROOM
+from chatapp.chat.people.names import INPUT_BOUND
+from chatapp.chat.rooms import MAX_ROOM_CHARS, MAX_ROOMS, ROOM, ROOM_PATTERN
+from chatapp.chat.wire import MAX_PAGE
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 LANGUAGES = sorted(path.stem for path in (STATIC / "js" / "words").glob("*.js"))
 IMPORT = re.compile(r'^import .* from "(\.[^"]+)";$', re.MULTILINE)
 FOR_EVER = 365 * 24 * 3600
-"""Seconds that a browser may keep a static file, whose address changes when any of them does."""
+"""Seconds for which a browser may cache a static file: the path changes with any of the files."""
+BOUNDS = {
+    "max_name_input": INPUT_BOUND,
+    "max_room_chars": MAX_ROOM_CHARS,
+    "max_rooms": MAX_ROOMS,
+    "page_size": MAX_PAGE,
+    "room_pattern": ROOM_PATTERN,
+}
+"""Bounds of the rules that the page needs, too; its template hands them on."""
 
 
 def modules(language: str) -> tuple[list[str], list[str]]:
-    """All modules, so that the page asks for them at once and none waits for what imports it: those
-    until the first message is seen (the connection first), and those around it."""
+    """Return all modules, which the page preloads: no module has to wait for its importer.
+
+    First those that the first message needs, the connection before all, then the others.
+    """
     first = imported(STATIC / "js" / "connection.js", [])
     first = imported(STATIC / "js" / "main.js", first)
     first = [*first, STATIC / "js" / "words" / f"{language}.js"]
@@ -34,7 +46,7 @@ def names(paths: list[Path]) -> list[str]:
 
 
 def imported(module: Path, found: list[Path]) -> list[Path]:
-    """What is `found` so far, with a module and all that it imports."""
+    """Add a module and all that it imports to `found`, and return that."""
     if module not in found:
         found.append(module)
         for name in IMPORT.findall(module.read_text()):
@@ -43,7 +55,10 @@ def imported(module: Path, found: list[Path]) -> list[Path]:
 
 
 def static_path() -> str:
-    """Where static files are: modules import each other by paths beneath it."""
+    """Return the path of the static files, which contains a digest of all of them.
+
+    Modules import each other by relative paths, so one digest for all files is needed.
+    """
     digest = sha256()
     for path in sorted(STATIC.rglob("*")):
         if path.is_file():
@@ -52,7 +67,10 @@ def static_path() -> str:
 
 
 def blueprint(log: Log, title: str, max_message_chars: int) -> Blueprint:
-    """`/`, `/r/NAME`, `/manifest.webmanifest`, `/healthz`, `/readyz` (docs/wire.md, HTTP)."""
+    """Create the blueprint: `/`, `/r/NAME`, `/manifest.webmanifest`, `/healthz` and `/readyz`.
+
+    docs/wire.md, HTTP, has what they answer.
+    """
     pages = Blueprint("pages", __name__)
     in_order = {language: modules(language) for language in LANGUAGES}
 
@@ -69,8 +87,7 @@ def blueprint(log: Log, title: str, max_message_chars: int) -> Blueprint:
         return page("room")
 
     def page(view: str) -> Response:
-        """The page, in the language that the browser asks for; which room it shows, it reads from
-        its address."""
+        """Render the page in the browser's language. The page reads its room from its address."""
         wanted = (tag.partition("-")[0].lower() for tag in request.accept_languages.values())
         language = next((code for code in wanted if code in LANGUAGES), "en")
         text = render_template(
@@ -80,6 +97,7 @@ def blueprint(log: Log, title: str, max_message_chars: int) -> Blueprint:
             title=title,
             max_message_chars=max_message_chars,
             modules=in_order[language],
+            **BOUNDS,
         )
         return Response(text, headers={"Vary": "Accept-Language", "Cache-Control": "no-cache"})
 

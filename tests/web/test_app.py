@@ -11,6 +11,8 @@ from unittest.mock import Mock
 import pytest
 
 from chatapp import create_app
+from chatapp.chat.rooms import MAX_ROOM_CHARS, MAX_ROOMS, ROOM_PATTERN
+from chatapp.chat.wire import MAX_PAGE
 from chatapp.config import SettingError
 from chatapp.errors import ChatError, StoreError, Unavailable
 from chatapp.web import security
@@ -189,6 +191,15 @@ def test_page_below_a_path_prefix_finds_its_server():
     )
     assert manifest.json["start_url"] == "/chat/"
     assert manifest.json["icons"][0]["src"] == f"/chat{static_file(app, 'icon.svg')}"
+
+
+def test_page_gets_the_bounds_of_the_rules(app):
+    page = app.test_client().get("/").text
+    body = re.search(r"<body [^>]*>", page)[0]
+    assert f'data-room-pattern="{ROOM_PATTERN}"' in body
+    assert f'data-max-rooms="{MAX_ROOMS}"' in body
+    assert f'data-page-size="{MAX_PAGE}"' in body
+    assert re.search(rf'id="open-room" [^>]*maxlength="{MAX_ROOM_CHARS}"', page)
 
 
 def static_file(app, name: str = "js/main.js") -> str:

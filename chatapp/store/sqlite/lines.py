@@ -12,11 +12,12 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from chatapp.chat.rooms import ROOM_PATTERN
 from chatapp.chat.wire import Key, Number
 
 FORMAT = 1
 
-Room = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,64}\Z")]
+Room = Annotated[str, Meta(pattern=rf"^{ROOM_PATTERN}\Z")]
 Text = Annotated[str, Meta(min_length=1)]
 Positive = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 
