@@ -22,7 +22,8 @@ beforeEach(() => {
   connection.answers = { join: page(1, 3), setUsername: (user) => ({ ok: true, user, token: "t" }) };
   const me = { name: "Ann", requested: "Ann", lastUsed: "", refusal: "" };
   store = new GuardedStore({ me, rooms: new Map([[LOBBY, new Room(LOBBY)]]), view: "den", ignored: new Set() });
-  rooms = new Rooms({ store, connection, storage: memoryStorage(), onJoined() {}, onMessage() {} });
+  const bounds = { roomName: /^[a-z]+$/, maxRooms: 50, pageSize: 200 };
+  rooms = new Rooms({ store, connection, storage: memoryStorage(), ...bounds, onJoined() {}, onMessage() {} });
   rooms.listen();
   session = new Session({ store, connection, rooms, identity: new Identity(memoryStorage(), memoryStorage()) });
 });

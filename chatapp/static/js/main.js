@@ -16,7 +16,8 @@ import { parseMessageAnswer, ProtocolError } from "./wire.js";
 import { Alerts } from "./views/alerts.js";
 import { Conversation, createJumpButton } from "./views/conversation.js";
 
-const { root } = document.body.dataset;
+const { root, ...dataset } = document.body.dataset;
+const roomName = new RegExp(`^${dataset.roomPattern}$`);
 const byId = (id) => document.getElementById(id);
 const pageLanguage = document.documentElement.lang;
 
@@ -57,6 +58,9 @@ const rooms = new Rooms({
   store,
   connection,
   storage: browserStorage,
+  roomName,
+  maxRooms: Number(dataset.maxRooms),
+  pageSize: Number(dataset.pageSize),
   onJoined: (name) => state.me.name && outbox.flush(name),
   onMessage(room, entry) {
     const isOthers = entry.user !== state.me.name && !state.ignored.has(canonicalName(entry.user));
@@ -64,11 +68,11 @@ const rooms = new Rooms({
   },
 });
 const session = new Session({ store, connection, identity, rooms });
-const router = new Router(root, view);
+const router = new Router(root, roomName, view);
 
 // What the panels build on, and the callbacks that they replace.
 const page = {
-  ...{ byId, connection, outbox, rooms, router, session, settings, store, tabStorage, alerts, wantedLanguage },
+  ...{ byId, connection, outbox, roomName, rooms, router, session, settings, store, tabStorage, alerts, wantedLanguage },
   onMessage() {}, // a message from another user who isn't ignored
   onSendFailed() {}, // the server refused an own message
   mention() {},

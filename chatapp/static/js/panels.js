@@ -81,7 +81,7 @@ function createRoomHeader(page) {
 }
 
 function createStartPage(page) {
-  const { byId, router } = page;
+  const { byId, roomName, router } = page;
   const actions = {
     async createRoom() {
       router.navigate(await newRoomName());
@@ -89,7 +89,7 @@ function createStartPage(page) {
     },
     open: (room) => router.navigate(room),
   };
-  return new StartPage(byId("start"), actions, (room) => router.path(room));
+  return new StartPage(byId("start"), actions, (room) => router.path(room), roomName);
 }
 
 function createPeopleList({ byId, mention, settings }, announcer) {

@@ -2,23 +2,24 @@
 // gap before a new message, older messages.
 import { isTemporary, parsePage, retryDelay } from "./wire.js";
 
-const PAGE = 200;
 const OLDER_PAGE = 100; // smaller than the maximum, so that the user sees the first of them sooner
 const MAX_PAGES = 5; // to fill a gap; after a longer absence the room starts again at the newest messages
 
 export class RoomSync {
   #store;
   #connection;
+  #pageSize;
   #onJoined;
   #onMessage;
   #joining = new Map();
   #reading = new Set();
 
-  // `onJoined(name)` is called once a room has been joined, `onMessage(room, entry)` for each message
-  // that was missed.
-  constructor({ store, connection, onJoined, onMessage }) {
+  // `pageSize` is the largest page of a log. `onJoined(name)` is called once a room has been joined,
+  // `onMessage(room, entry)` for each message that was missed.
+  constructor({ store, connection, pageSize, onJoined, onMessage }) {
     this.#store = store;
     this.#connection = connection;
+    this.#pageSize = pageSize;
     this.#onJoined = onJoined;
     this.#onMessage = onMessage;
   }
@@ -45,7 +46,7 @@ export class RoomSync {
   // Load the messages between the room's last one and those that are pending.
   fillGap(room) {
     return this.#readExclusively(room, async () => {
-      const page = await this.#request("history", { room: room.name, since: room.lastId, limit: PAGE });
+      const page = await this.#request("history", { room: room.name, since: room.lastId, limit: this.#pageSize });
       if (page?.ok) await this.#catchUp(room, page);
     });
   }
@@ -101,7 +102,7 @@ export class RoomSync {
       if (pages >= MAX_PAGES) {
         this.#store.change(() => room.reset());
         page = await this.#request("history", { room: room.name });
-      } else page = await this.#request("history", { room: room.name, since: room.lastId, limit: PAGE });
+      } else page = await this.#request("history", { room: room.name, since: room.lastId, limit: this.#pageSize });
     }
   }
 

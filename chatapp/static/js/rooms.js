@@ -6,25 +6,29 @@ import { Room } from "./room.js";
 import { isString, isUnsignedInteger, parseEntry, parseLeaveAnswer, parsePeopleEvent } from "./wire.js";
 
 export const LOBBY = "lobby";
-export const ROOM = /^[a-z0-9_-]{1,64}$/;
 const STORAGE_KEY = "chat.rooms";
-const MOST_KEPT = 49;
 const SAVE_DELAY_MS = 300;
 
 export class Rooms {
   #store;
   #connection;
   #storage;
+  #roomName;
+  #maxStored;
   #sync;
   #onMessage;
   #saveTimer;
 
-  // `onJoined(name)` is called once a room has been joined, `onMessage(room, entry)` for each message.
-  constructor({ store, connection, storage, onJoined, onMessage }) {
+  // `roomName` is the pattern of a room's name, `maxRooms` the number of rooms that the user may be in,
+  // `pageSize` the largest page of a log. `onJoined(name)` is called once a room has been joined,
+  // `onMessage(room, entry)` for each message.
+  constructor({ store, connection, storage, roomName, maxRooms, pageSize, onJoined, onMessage }) {
     this.#store = store;
     this.#connection = connection;
     this.#storage = storage;
-    this.#sync = new RoomSync({ store, connection, onJoined, onMessage });
+    this.#roomName = roomName;
+    this.#maxStored = maxRooms - 1; // the user is in the lobby anyway
+    this.#sync = new RoomSync({ store, connection, pageSize, onJoined, onMessage });
     this.#onMessage = onMessage;
     window.addEventListener("pagehide", () => this.#save());
   }
@@ -114,8 +118,8 @@ export class Rooms {
     this.#saveSoon();
     if (typeof stored !== "object" || stored === null) return;
     this.#store.change(({ rooms }) => {
-      for (const [name, details] of Object.entries(stored).slice(0, MOST_KEPT)) {
-        if (!ROOM.test(name)) continue;
+      for (const [name, details] of Object.entries(stored).slice(0, this.#maxStored)) {
+        if (!this.#roomName.test(name)) continue;
         const { read, epoch, muted } = details ?? {};
         const room = rooms.get(name) ?? new Room(name);
         if (Number.isSafeInteger(read) && !room.isLoaded) Object.assign(room, { lastRead: read, epoch });
@@ -135,7 +139,7 @@ export class Rooms {
     this.#saveTimer = undefined;
     const { me, rooms } = this.#store.state;
     if (!me.name) return;
-    const list = [...rooms.values()].slice(-MOST_KEPT);
+    const list = [...rooms.values()].slice(-this.#maxStored);
     const mine = list.map(({ name, lastRead, epoch, isMuted }) => [name, { read: lastRead, epoch, muted: isMuted }]);
     const all = this.#storage.read(STORAGE_KEY);
     this.#storage.write(STORAGE_KEY, { ...all, [canonicalName(me.name)]: Object.fromEntries(mine) });

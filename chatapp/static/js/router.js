@@ -1,13 +1,14 @@
 // Maps addresses to views: `/` is the start page, `/r/NAME` a room.
-import { ROOM } from "./rooms.js";
-
 export class Router {
   #root;
+  #roomName;
   #show;
 
-  // `root` is the path under which the chat is served. `show(room)` gets null for the start page.
-  constructor(root, show) {
+  // `root` is the path under which the chat is served, `roomName` the pattern of a room's name.
+  // `show(room)` gets null for the start page.
+  constructor(root, roomName, show) {
     this.#root = root;
+    this.#roomName = roomName;
     this.#show = show;
     window.addEventListener("popstate", () => this.#show(this.currentRoom()));
     document.addEventListener("click", (event) => this.#onClick(event));
@@ -15,7 +16,7 @@ export class Router {
 
   currentRoom(path = location.pathname) {
     const name = decodePath(path.slice(this.#root.length)).match(/^\/r\/([^/]+)$/)?.[1]?.toLowerCase();
-    return name && ROOM.test(name) ? name : null;
+    return name && this.#roomName.test(name) ? name : null;
   }
 
   path(room) {

@@ -1,14 +1,15 @@
 // The start page: creates a room, opens one by its name, and lists the user's rooms.
 import { translate } from "../i18n.js";
-import { LOBBY, ROOM } from "../rooms.js";
+import { LOBBY } from "../rooms.js";
 import { RoomList } from "./room-list.js";
 
 export class StartPage {
   #section;
   #rooms;
 
-  // `actions`: createRoom(), open(name); `pathOf(name)`: the path of a room's page.
-  constructor(section, actions, pathOf) {
+  // `actions`: createRoom(), open(name); `pathOf(name)`: the path of a room's page; `roomName`: the
+  // pattern of a room's name.
+  constructor(section, actions, pathOf, roomName) {
     this.#section = section;
     this.#rooms = new RoomList(section.querySelector("ul"), pathOf);
     for (const button of document.querySelectorAll(".new-room")) button.addEventListener("click", () => actions.createRoom());
@@ -21,8 +22,8 @@ export class StartPage {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const name = input.value.trim().toLowerCase();
-      const isName = ROOM.test(name);
-      error.textContent = isName ? "" : translate("start.badRoom");
+      const isName = roomName.test(name);
+      error.textContent = isName ? "" : translate("start.badRoom", { max: input.maxLength });
       input.setAttribute("aria-invalid", String(!isName));
       if (isName) actions.open(name);
     });

@@ -12,7 +12,7 @@ export default {
   "start.lobby": "Zur Lobby",
   "start.open": "Raum mit seinem Namen öffnen",
   "start.openButton": "Öffnen",
-  "start.badRoom": "Der Name eines Raums hat 1 bis 64 Zeichen: Buchstaben ohne Umlaute, Ziffern, - und _.",
+  "start.badRoom": "Der Name eines Raums hat 1 bis {max} Zeichen: Buchstaben ohne Umlaute, Ziffern, - und _.",
   "start.yourRooms": "Deine Räume",
 
   "room.lobby": "Lobby",

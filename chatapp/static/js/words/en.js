@@ -12,7 +12,7 @@ export default {
   "start.lobby": "Go to the lobby",
   "start.open": "Open a room by its name",
   "start.openButton": "Open",
-  "start.badRoom": "A room's name is 1 to 64 letters, digits, - and _.",
+  "start.badRoom": "A room's name is 1 to {max} letters, digits, - and _.",
   "start.yourRooms": "Your rooms",
 
   "room.lobby": "Lobby",

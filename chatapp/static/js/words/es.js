@@ -12,7 +12,7 @@ export default {
   "start.lobby": "Ir al vestíbulo",
   "start.open": "Abrir una sala por su nombre",
   "start.openButton": "Abrir",
-  "start.badRoom": "El nombre de una sala tiene de 1 a 64 caracteres: letras sin tilde ni ñ, cifras, - y _.",
+  "start.badRoom": "El nombre de una sala tiene de 1 a {max} caracteres: letras sin tilde ni ñ, cifras, - y _.",
   "start.yourRooms": "Tus salas",
 
   "room.lobby": "Vestíbulo",

@@ -12,7 +12,7 @@ export default {
   "start.lobby": "Aller dans le hall",
   "start.open": "Ouvrir un salon par son nom",
   "start.openButton": "Ouvrir",
-  "start.badRoom": "Le nom d’un salon compte de 1 à 64 caractères\u202f: lettres sans accent, chiffres, - et _.",
+  "start.badRoom": "Le nom d’un salon compte de 1 à {max} caractères\u202f: lettres sans accent, chiffres, - et _.",
   "start.yourRooms": "Tes salons",
 
   "room.lobby": "Hall",

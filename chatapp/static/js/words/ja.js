@@ -12,7 +12,7 @@ export default {
   "start.lobby": "ロビーに入る",
   "start.open": "名前を指定してルームを開く",
   "start.openButton": "開く",
-  "start.badRoom": "ルーム名は1～64文字で、半角の英数字と「-」「_」が使えます。",
+  "start.badRoom": "ルーム名は1～{max}文字で、半角の英数字と「-」「_」が使えます。",
   "start.yourRooms": "あなたのルーム",
 
   "room.lobby": "ロビー",
