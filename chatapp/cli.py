@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import click
-from flask import Flask
 
 from chatapp.config import PREFIX, SETTINGS, Settings, read, sources
 from chatapp.errors import SettingError, StoreError
@@ -125,6 +124,8 @@ def file() -> Path:
     store = read_settings().store
     if store.kind != "sqlite":
         raise CommandError(f"CHATAPP_STORE={store.kind}: has no file; set it to sqlite:PATH")
+    from flask import Flask  # noqa: PLC0415 (slow, and only needed here)
+
     return store.file(Flask("chatapp").instance_path)
 
 

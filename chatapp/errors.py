@@ -1,4 +1,4 @@
-"""The refusals of docs/wire.md, one class for each code.
+"""The refusals of docs/wire.md, one class for each code, and errors at start-up.
 
 ChatError
 ├── BadRequest        bad_request
@@ -28,16 +28,16 @@ from typing import ClassVar
 
 
 class ChatError(Exception):
-    """A refusal. It changes nothing, and whoever caused it is told (docs/wire.md, Refusals).
+    """A refused event, which changes nothing (docs/wire.md, Refusals).
 
-    Its text is the sentence that a person reads; `code` is for programs and stable.
+    Its text is a sentence for a person. `code` is stable, for programs.
     """
 
     code: ClassVar[str]
 
 
 class BadRequest(ChatError):
-    """Arguments of the wrong number, type or shape; the sentence names the field."""
+    """Arguments of the wrong number, type or shape. The sentence names the field."""
 
     code = "bad_request"
 
@@ -64,7 +64,7 @@ class NameTaken(ChatError):
 
 
 class NameInvalid(ChatError):
-    """Empty, too long or not presentable; the sentence says which."""
+    """A name that is empty, too long or not presentable. The sentence says which."""
 
     code = "name_invalid"
 
@@ -88,7 +88,7 @@ class TooManyRooms(ChatError):
 
 
 class RateLimited(ChatError):
-    """Too many. `retry_after` is in milliseconds, at least 1."""
+    """Too many events. `retry_after` is in milliseconds, at least 1."""
 
     code = "rate_limited"
 
@@ -112,7 +112,7 @@ class MessageTooLong(ChatError):
 
 
 class TakenOver(ChatError):
-    """One's name was taken over with its token by another connection; this one is closed."""
+    """Another connection has taken over the client's name with its token; this one is closed."""
 
     code = "taken_over"
 
@@ -121,7 +121,7 @@ class TakenOver(ChatError):
 
 
 class Unavailable(ChatError):
-    """The store can't take it now: nothing was appended that could be lost by trying again."""
+    """The store can't take messages now. Nothing was acknowledged, so the client may retry."""
 
     code = "unavailable"
 
@@ -130,13 +130,17 @@ class Unavailable(ChatError):
 
 
 class NameLost(Unavailable):
-    """The sender's name isn't its own any more: in a cluster, its node was away for too long. Its
-    connection is to end, so that it comes back and takes its name again."""
+    """The sender has lost its name, as its node's lease has ended.
+
+    Its connection is closed, so that it reconnects and claims its name again.
+    """
 
 
 class Damaged(Unavailable):
-    """What the store keeps of this room, or under this name, can't be used. The operator is told.
-    It says nothing about other rooms and names, nor about the store."""
+    """The stored data of one room or name is damaged; the log tells the operator.
+
+    Other rooms and names, and the store as a whole, still work.
+    """
 
 
 class Internal(ChatError):
@@ -147,7 +151,7 @@ class Internal(ChatError):
 
 
 class StoreError(Exception):
-    """What's wrong with a store: one line, for whoever runs it, that says what to do."""
+    """A store that can't be used: one line for the operator that says what to do."""
 
 
 class SettingError(ValueError):

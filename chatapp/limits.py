@@ -1,4 +1,4 @@
-"""A token bucket on the monotonic clock: a step of the wall clock blocks nobody."""
+"""Token buckets, on the monotonic clock: a step of the wall clock blocks no client."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from chatapp.errors import RateLimited
 
 
 class Rate(NamedTuple):
-    """`tokens` things in `seconds`."""
+    """`tokens` events in `seconds`."""
 
     tokens: int
     seconds: float
 
 
 class TokenBucket:
-    """At most `capacity` at once, refilled at `capacity` in `seconds`.
+    """A bucket that holds `capacity` tokens and refills evenly, at `capacity` in `seconds`.
 
     Not thread-safe: each belongs to one connection, whose events are handled in order.
     """
@@ -38,7 +38,7 @@ class TokenBucket:
         """Take one token.
 
         Raises:
-            RateLimited: there is none; `retry_after` says when there will be, in milliseconds.
+            RateLimited: the bucket is empty. `retry_after` is when it will have a token.
         """
         now = self._clock()
         level = min(self.capacity, self._level + (now - self._stamp) * self.rate)

@@ -1,7 +1,7 @@
-"""How the chat is served: gunicorn's settings and hooks (gunicorn's docs, "Settings").
+"""The configuration of gunicorn: its settings and hooks (gunicorn's docs, "Settings").
 
-One process, gevent's worker. The master reads this module before it forks, so it imports nothing
-that gevent would have to patch.
+There is one worker process, of the gevent kind. The master reads this module before it forks. So
+this module imports nothing that gevent would have to patch.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ try:
 except SettingError as error:
     sys.exit(str(error))
 
-# What is refused with 429, and a poll and a post for each session, are connections too.
+# Each session may have a poll and a POST open, and refusals with 429 are connections, too.
 CONNECTIONS = 2 * (settings.max_connections or 10**6) + 1000
 
 bind = str(settings.bind)
@@ -32,18 +32,18 @@ worker_class = "gevent"
 workers = 1
 worker_connections = CONNECTIONS
 control_socket_disable = True
-keepalive = 10  # seconds; a request's headers have no longer, either
-DRAIN_TIME = settings.drain_time if settings.store.is_shared else 0  # else nobody takes them
-graceful_timeout = 3 + ceil(DRAIN_TIME)  # seconds; the master's own tasks take up to 2 more
-forwarded_allow_ips = ""  # X-Forwarded-* is CHATAPP_TRUSTED_PROXIES' matter alone
+keepalive = 10  # seconds; also the time limit of a request's headers
+DRAIN_TIME = settings.drain_time if settings.store.is_shared else 0  # else there is no other node
+graceful_timeout = 3 + ceil(DRAIN_TIME)  # seconds; the master takes up to 2 more
+forwarded_allow_ips = ""  # only CHATAPP_TRUSTED_PROXIES decides about X-Forwarded-*
 
 
 GC_THRESHOLD = (20_000, 50, 50)
-"""Less often than Python's own (700, 10, 10): a session is some 20 objects without a cycle."""
+"""Rarer than by default (700, 10, 10): a session is some 20 objects without a cycle."""
 
 
 def on_starting(server: Any) -> None:
-    """Refuse in one line what can't work, before anything is listening."""
+    """Exit with one line if the chat can't work, before a socket is listening."""
     if server.cfg.workers != 1:
         sys.exit(
             f"--workers {server.cfg.workers}: the chat needs --workers 1, as a client that polls "
@@ -64,35 +64,35 @@ def when_ready(server: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
-    """Forget what the master has read of us, so that a reload serves new code."""
+    """Unload the modules that the master has imported, so that a reload serves new code."""
     for module in [name for name in sys.modules if name.partition(".")[0] == "chatapp"]:
         del sys.modules[module]
 
 
 def post_worker_init(worker: Any) -> None:
-    """Open the store. Have clients closed when the worker is told to stop: gunicorn would wait for
-    them to leave.
+    """Open the store, and prepare the worker for long connections and for a graceful shutdown.
 
-    gevent-websocket's worker leaves handshakes to us, who check them before the 101.
+    gunicorn alone would wait for clients to disconnect. gevent-websocket's worker would answer a
+    handshake with 101 before the application has checked it.
     """
     import gevent  # noqa: PLC0415 (patched by now)
     from gunicorn.arbiter import Arbiter  # noqa: PLC0415
 
-    # As they are by now: see post_fork.
+    # Imported here, as post_fork has unloaded them.
     from chatapp.errors import StoreError, Unavailable  # noqa: PLC0415
     from chatapp.transport.http.accepting import Uncounted  # noqa: PLC0415
     from chatapp.transport.http.gunicorn import guard_worker  # noqa: PLC0415
 
     try:
-        if chat := worker.wsgi.extensions.get("chat"):  # else it's another application
+        if chat := worker.wsgi.extensions.get("chat"):  # None in another application
             chat.open()
     except StoreError as error:
         worker.log.error("%s", error)
         sys.exit(Arbiter.WORKER_BOOT_ERROR)
-    except Unavailable:  # why, the log has said
+    except Unavailable:  # the log has the reason
         sys.exit(Arbiter.WORKER_BOOT_ERROR)
     gc.collect()
-    gc.freeze()  # else each collection looks through the loaded modules again
+    gc.freeze()  # so that no collection visits the loaded modules again
     gc.set_threshold(*GC_THRESHOLD)
     worker.closing = gevent.spawn(close_clients, worker)
     engine = worker.wsgi.extensions["socketio"].server.eio
@@ -104,8 +104,11 @@ def post_worker_init(worker: Any) -> None:
 
 
 def close_clients(worker: Any) -> None:
-    """Once `worker` is told to stop and takes no more connections, close those that there are: on a
-    store that others serve too spread over DRAIN_TIME, by the end of which the worker has left."""
+    """Close the clients of `worker` once it is told to stop and accepts no connections.
+
+    If other nodes share the store, the closes are spread over DRAIN_TIME. The worker has ended
+    before that is over.
+    """
     from gevent import sleep  # noqa: PLC0415
 
     while worker.alive:
@@ -121,25 +124,25 @@ def close_clients(worker: Any) -> None:
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
-    """Where nothing but WebSockets was open, gunicorn has waited for nobody."""
-    if hasattr(worker, "wsgi"):  # else it never came to serving
+    """Close the clients that are left: gunicorn doesn't wait for WebSockets."""
+    if hasattr(worker, "wsgi"):  # unless the worker failed to start
         if DRAIN_TIME and worker.wsgi.extensions["socketio"].server.eio.sockets:
             worker.closing.join()
         worker_int(worker)
 
 
 def worker_int(worker: Any) -> None:
-    """Close all clients at the transport, so that they come back by themselves, and the store."""
+    """Close all clients at the transport, so that they reconnect by themselves, and the store."""
     worker.wsgi.extensions["socketio"].server.eio.stop()
     if chat := worker.wsgi.extensions.get("chat"):
         chat.close()
 
 
 def hand_over_socket(_server: Any, handler: Any) -> bool:
-    """gevent-websocket's pre_start_hook; true: the application does the rest.
+    """Give the application a request's socket and body (gevent-websocket's pre_start_hook).
 
-    It gets the body that the server would read to its end, also where the request asks for an
-    upgrade: for that, gevent gives it the connection's raw bytes.
+    The result tells the worker that the application does the handshake. The body ends where the
+    request does: for an upgrade, gevent would pass the raw bytes of the connection instead.
     """
     handler.environ["gunicorn.sock"] = handler.socket
     handler.environ["wsgi.input"] = handler.wsgi_input
@@ -148,7 +151,7 @@ def hand_over_socket(_server: Any, handler: Any) -> bool:
 
 
 def check_free(address: Any) -> None:
-    """Exit with one line that says so where `address` can't be listened on."""
+    """Exit with one line if the process can't listen on `address`."""
     if not isinstance(address, tuple):
         return  # the path of a Unix socket, or a descriptor
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
@@ -166,7 +169,7 @@ def check_free(address: Any) -> None:
 
 
 def raise_open_files(log: Any) -> None:
-    """Raise the soft limit of open files to the hard one, and say so where that is too few."""
+    """Raise the soft limit of open files to the hard one, and warn if that is too low."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

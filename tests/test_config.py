@@ -1,4 +1,4 @@
-"""Settings: read once, checked, and refused in one line."""
+"""Parsing of the settings, and the commands and documents that follow from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A row of the table of events (rules.EVENTS): what clients may send, and what it requires."""
+"""Rows of the table of events (rules.EVENTS), and the checks that follow from a row."""
 
 from __future__ import annotations
 

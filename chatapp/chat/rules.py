@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class Chat:
-    """The chat's rules, over a log, a roster, a broadcaster and an audience. Thread-safe."""
+    """The chat's rules, on top of a log, a roster, a broadcaster and an audience. Thread-safe."""
 
     def __init__(
         self, log: Log, roster: Roster, broadcaster: Broadcaster, audience: Audience, limits: Limits
@@ -55,40 +55,42 @@ class Chat:
         log.on_reset(audience.close_all)
 
     def open(self) -> None:
-        """Open the log, and hold the names that were to be held when it was left.
+        """Open the log, and hold the names that were held when it was closed.
 
         Raises:
-            StoreError, Unavailable: it can't be used.
+            StoreError, Unavailable: the log can't be used.
         """
         with self._opening:
             if not self._is_open:
                 self._log.open()
-                self._log.subscribe_room(LOBBY)  # where everyone is who connects
+                self._log.subscribe_room(LOBBY)  # every client is in it
                 self._roster.open()
             self._is_open = True
 
     def close(self) -> None:
-        """Finish what was accepted, and take no more."""
+        """Finish the appends that were accepted, and accept no more."""
         self._roster.close()
         self._log.close()
 
     def connect(self, id: str) -> Client:  # noqa: A002
-        """A connection has begun; it is in the lobby."""
-        with suppress(StoreError, Unavailable):  # whatever needs the log says that it's unavailable
+        """Add a client, which is in the lobby at once."""
+        with suppress(StoreError, Unavailable):  # each event that needs the log will be refused
             self.open()
         self.audience.enter(id, LOBBY)
         return Client(id, self._limits)
 
     def disconnect(self, client: Client, how: Gone) -> None:
-        """The connection has ended: its name is free at once, or when what it does now is done,
-        unless it is to be held."""
+        """Remove a client that has disconnected, once its present event is handled.
+
+        Its name is released or held.
+        """
         self._sequencer.end(client, how)
 
     def turn(self, client: Client, do: Callable[[], T], *, beside: bool = False) -> T:
-        """Do one thing at a time for `client` (Sequencer.run).
+        """Run `do` for `client`, after what runs for it already (Sequencer.run).
 
         Raises:
-            RateLimited: it is over its rate of all events.
+            RateLimited: the client exceeds its rate of all events.
         """
         try:
             return self._sequencer.run(client, do, beside)

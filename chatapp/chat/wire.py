@@ -1,6 +1,6 @@
-"""What may arrive and what leaves (docs/wire.md): events' arguments, answers and events as structs.
+"""The arguments and answers of events as structs (docs/wire.md).
 
-`Request.parse` is the one place where what a client sent is checked for its shape.
+`Request.parse` is the only place that checks the shape of what a client sent.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ EXPECTED = {
 
 
 class Request(Struct, frozen=True):
-    """What a client asks, by its event's name. `optional`: the argument may be left out."""
+    """The arguments of an event. `optional`: the argument may be left out."""
 
     event: ClassVar[str]
     optional: ClassVar[bool] = False
 
     @classmethod
     def parse(cls, arguments: Sequence[Any]) -> Self:
-        """The request that an event's arguments make.
+        """Parse the arguments of an event.
 
         Raises:
-            BadRequest: they are of the wrong number, type or shape; the sentence names the field.
+            BadRequest: their number, type or shape is wrong. The sentence names the field.
         """
         if not arguments and cls.optional:
             return cls._convert({})
@@ -204,7 +204,7 @@ class Refusal(Struct, kw_only=True):
 
 
 class Refused(Struct, kw_only=True):
-    """The event that tells of a refusal, whether or not an acknowledgement was asked for."""
+    """The event `refused`, which is sent with or without an acknowledgement."""
 
     event: Any  # as it was sent: a string or, as Socket.IO allows, a number
     code: str

@@ -1,4 +1,4 @@
-"""The chat's audience over Socket.IO: who hears what is told."""
+"""The chat's audience over Socket.IO."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from chatapp.transport.eio.session import Connection
 
 
 class SocketAudience:
-    """The chat's audience: the clients of a Socket.IO server (chat.audience.Audience).
+    """The clients of a Socket.IO server (chat.audience.Audience).
 
-    The chat's rooms have names there that no client's own room can have.
+    Socket.IO puts each client into a room with the client's id as its name. The chat's rooms begin
+    with `#`, so that their names differ from all ids.
     """
 
     def __init__(self, server: Server, namespace: str = "/") -> None:
@@ -72,7 +73,7 @@ class SocketAudience:
 
 
 def connection_of(server: Server, client: str, namespace: str) -> Connection | None:
-    """What carries the client; None where it has gone, and for a test client."""
+    """Return the client's connection, or None if it has ended or is a test client's."""
     eio_sid = server.manager.eio_sid_from_sid(client, namespace)
     connection: Connection | None = server.eio.sockets.get(eio_sid)
     return connection

@@ -1,4 +1,4 @@
-"""ChatNamespace: the chat's events on the wire, one method each: parse, ask the chat, answer."""
+"""ChatNamespace: parses the events of clients, passes them to the chat, and answers."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ Handler = Callable[[Client, Any], wire.Answer]
 
 
 class ChatNamespace(Namespace):  # type: ignore[misc]
-    """The chat's events. Every refusal becomes an answer here, in `_refuse`."""
+    """The namespace of the chat. Every refusal becomes an answer here, in `_refuse`.
+
+    Each event of rules.EVENTS is handled by the method `on_EVENT`, if the class has one, else by
+    the chat. A subclass may define such methods, which take a client and a request.
+    """
 
     def __init__(self, namespace: str, chat: Chat) -> None:
         super().__init__(namespace)
         self.chat = chat
         self._clients: dict[str, Client] = {}
-        # An event for which the class has no method goes to the chat directly.
         self._handlers: dict[str, Handler] = {
             name: getattr(self, f"on_{name}", chat.handle) for name in EVENTS
         }
@@ -43,7 +46,7 @@ class ChatNamespace(Namespace):  # type: ignore[misc]
         if client:
             is_goodbye = reason == self.server.reason.CLIENT_DISCONNECT
             connection = connection_of(self.server, sid, self.namespace)
-            if is_goodbye and connection:  # which may connect again
+            if is_goodbye and connection:  # the session may join the namespace again
                 connection.session["client"] = client
             self.chat.disconnect(client, Gone.GOODBYE if is_goodbye else Gone.BROKEN)
 
@@ -54,7 +57,7 @@ class ChatNamespace(Namespace):  # type: ignore[misc]
         return self.chat.handle(client, request)
 
     def trigger_event(self, event: str, sid: str, *arguments: Any) -> Any:
-        """Dispatch what the server tells: no Flask context, as no handler needs one."""
+        """Dispatch an event of the server. There is no Flask context, as no handler needs one."""
         if event == "connect":
             return self.on_connect(sid)
         if event == "disconnect":
@@ -62,12 +65,12 @@ class ChatNamespace(Namespace):  # type: ignore[misc]
         return self._answer(event, sid, arguments)
 
     def reserved_event(self, event: str, sid: str, *arguments: Any) -> Any:
-        """A client sent one of Socket.IO's reserved names as an event: no event of ours."""
+        """Refuse an event whose name Socket.IO reserves."""
         return self._answer(event, sid, arguments)
 
     def _answer(self, event: str, sid: str, arguments: tuple[Any, ...]) -> Any:
         client = self._clients.get(sid)
-        if client is None:  # it has gone meanwhile
+        if client is None:  # it has disconnected meanwhile
             return None
         known = EVENTS.get(event)
         may_overlap = known is not None and known.may_overlap
@@ -90,7 +93,7 @@ class ChatNamespace(Namespace):  # type: ignore[misc]
         return self._handlers[request.event](client, request.parse(arguments))
 
     def _refuse(self, client: Client, event: str, refusal: ChatError) -> wire.Refusal:
-        if isinstance(event, str):  # of a client's own making, so perhaps no Unicode
+        if isinstance(event, str):  # may have unpaired surrogates, as the client chose it
             event = event.encode(errors="replace").decode()
         if event == "setUsername":
             self.chat.audience.send(client.id, "userExists", str(refusal))

@@ -18,7 +18,7 @@ STATIC = Path(__file__).resolve().parent.parent / "static"
 LANGUAGES = sorted(path.stem for path in (STATIC / "js" / "words").glob("*.js"))
 IMPORT = re.compile(r'^import .* from "(\.[^"]+)";$', re.MULTILINE)
 FOR_EVER = 365 * 24 * 3600
-"""Seconds for which a browser may cache a static file: the path changes with any of the files."""
+"""Seconds that a browser may cache a static file: any change changes its path."""
 BOUNDS = {
     "max_name_input": INPUT_BOUND,
     "max_room_chars": MAX_ROOM_CHARS,

@@ -1,4 +1,4 @@
-"""What every answer over HTTP carries, which origins may connect, which proxies are believed."""
+"""Security headers, the origins that may connect, and the proxies that are trusted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def init_app(app: Flask, trusted_proxies: int) -> None:
-    """Wrap all that `app` answers, Socket.IO included; call it once that is in place."""
+    """Wrap the WSGI application of `app`. Call it after Socket.IO has wrapped that."""
     wrapped: WSGIApplication = SecurityHeaders(app.wsgi_app)
     if trusted_proxies:
         count = trusted_proxies
@@ -52,12 +52,12 @@ class SecurityHeaders:
 
 
 def origin_rule(allowed: frozenset[str]) -> Callable[[str | None, WSGIEnvironment], bool]:
-    """Whether a page of an origin may connect: the server's own, and those in `allowed` (RFC 6454).
+    """Return a function that decides whether a page of an origin may connect (RFC 6454).
 
-    `*` in `allowed` is any; no origin is a program, and may. The server's own is what the request
-    says, so behind a proxy only what ProxyFix has believed.
+    The server's own origin may connect, and those in `allowed`, where `*` is any. So may a client
+    without an origin, which is a program. The server's own origin is that of the request, after
+    ProxyFix has applied the headers of trusted proxies.
     """
-
     if "*" in allowed:
         logger.warning("ALLOWED_ORIGINS has *: any page may connect in its visitors' names")
 

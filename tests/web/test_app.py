@@ -1,4 +1,4 @@
-"""The factory, the pages, and what every answer carries."""
+"""The application factory, the pages, and the headers of every answer."""
 
 from __future__ import annotations
 

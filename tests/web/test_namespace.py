@@ -150,7 +150,7 @@ def test_log_lines_escape_text_of_clients(connect, caplog):
 
 
 class Connection:
-    """Stands for a client's transport."""
+    """A connection that records whether it was closed."""
 
     closed = False
 
@@ -159,7 +159,7 @@ class Connection:
 
 
 def test_kicking_a_disconnected_client_affects_no_other(app, connect):
-    """The session of one who has gone has no name, which python-engineio takes for all."""
+    """A disconnected client has no session id, and python-engineio closes all for an id of None."""
     connect()
     server = app.extensions["socketio"].server
     audience = app.extensions["chat"].audience
