@@ -113,11 +113,11 @@ class Settings:
         "20/10",
         RATE,
         "Messages of one connection: `20/10` is 20 at once, then 2 a second. Empty: no limit.",
-        "count/s",
+        "count/seconds",
         in_tests="",
     )
     name_limit: Rate | None = setting(
-        parse_rate, "20/60", RATE, "The same for requests for a name.", "count/s", in_tests=""
+        parse_rate, "20/60", RATE, "The same for requests for a name.", "count/seconds", in_tests=""
     )
     event_limit: Rate | None = setting(
         parse_rate,
@@ -125,7 +125,7 @@ class Settings:
         RATE,
         "The same for all events together, refused ones too. A connection that sends twice as "
         "many is closed.",
-        "count/s",
+        "count/seconds",
         in_tests="",
     )
     max_connections: int = setting(
