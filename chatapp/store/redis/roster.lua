@@ -22,6 +22,7 @@
 -- ARGV: the task, and its arguments as a map in MessagePack. All tasks have `node`, those for a
 -- connection also `holder` and its name `folded` (as compared).
 -- Answer: {the task's answer, notes of damage as in common.lua}.
+-- CROWD comes from people/crowd.py, when the script is loaded.
 
 local arguments = cmsgpack.unpack(ARGV[2])
 local node, holder, folded = arguments.node, arguments.holder, arguments.folded
@@ -29,7 +30,6 @@ local names, nodes, due = PREFIX .. 'names', PREFIX .. 'nodes', PREFIX .. 'due'
 local epoch = call('GET', PREFIX .. 'epoch') or ''
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local CROWD = 200
 local BATCH_SIZE = 100 -- names that one call expires at most
 local notes = {}
 

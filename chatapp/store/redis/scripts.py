@@ -57,11 +57,12 @@ def channel(room: str) -> str:
     return f"{PREFIX}said:{room}"
 
 
-def load(name: str) -> str:
-    """Return the text of a script, preceded by PREFIX and common.lua."""
+def load(name: str, **constants: int) -> str:
+    """Return the text of a script, preceded by PREFIX, other constants, and common.lua."""
     folder = Path(__file__).parent
     common, own = (folder / file for file in ("common.lua", name))
-    return f"local PREFIX = '{PREFIX}'\n{common.read_text()}\n{own.read_text()}"
+    declared = "".join(f"local {constant} = {value}\n" for constant, value in constants.items())
+    return f"local PREFIX = '{PREFIX}'\n{declared}{common.read_text()}\n{own.read_text()}"
 
 
 APPEND = load("append.lua")

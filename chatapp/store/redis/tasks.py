@@ -10,6 +10,7 @@ import msgspec
 
 from chatapp.chat.audience import Audience
 from chatapp.chat.client import Client
+from chatapp.chat.people.crowd import CROWD
 from chatapp.chat.people.names import fold
 from chatapp.errors import ChatError, Damaged
 from chatapp.store.batch import Batches
@@ -17,7 +18,7 @@ from chatapp.store.redis.damage import parse_damage
 from chatapp.store.redis.log import RedisLog
 from chatapp.store.redis.scripts import load
 
-SCRIPT = load("roster.lua")
+SCRIPT = load("roster.lua", CROWD=CROWD)
 
 
 class Task(NamedTuple):
