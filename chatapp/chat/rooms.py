@@ -8,7 +8,7 @@ LOBBY = "lobby"
 """The room that every client is in."""
 MAX_ROOM_CHARS = 64
 ROOM_PATTERN = f"[a-z0-9_-]{{1,{MAX_ROOM_CHARS}}}"
-"""A room's name as it is stored and shown, as a regular expression of Python and JavaScript."""
+"""A stored room name, as a regular expression of Python and of JavaScript."""
 ROOM = re.compile(ROOM_PATTERN, re.ASCII | re.IGNORECASE)
 """A room's name as clients may write it, in any case (docs/wire.md, Rooms)."""
 ROOM_RULE = f"A room's name is 1 to {MAX_ROOM_CHARS} letters, digits, - and _."

@@ -159,7 +159,7 @@ class Connection:
 
 
 def test_kicking_a_disconnected_client_affects_no_other(app, connect):
-    """A disconnected client has no session id, and python-engineio closes all for an id of None."""
+    """python-engineio closes all sessions if the id is None, as for a disconnected client."""
     connect()
     server = app.extensions["socketio"].server
     audience = app.extensions["chat"].audience
