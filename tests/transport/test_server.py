@@ -78,6 +78,15 @@ def test_a_session_has_one_timer_for_that_while_it_needs_it(packets, count):
     assert len(timers) == count
 
 
+@pytest.mark.parametrize("packet", ['4{"a":1}', '4["3"]', "4true"])
+def test_message_of_json_ends_session_without_traceback(packet, caplog):
+    """python-engineio decodes such messages; none is a packet of Socket.IO."""
+    visit = Visit()
+    visit.says(1, packet)
+    assert visit.ends() == 1
+    assert "Traceback" not in caplog.text
+
+
 def test_one_that_stops_takes_no_more_sessions():
     """So that who is closed doesn't come back to it."""
     server = EngineServer()

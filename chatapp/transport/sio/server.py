@@ -112,7 +112,7 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
 
     def _is_unawaited(self, eio_sid: str, data: Any) -> bool:
         """Whether it is an ACK that nothing waits for: its data isn't parsed."""
-        head = HEAD.match(data) if data[0] == ACK else None
+        head = HEAD.match(data) if isinstance(data, str) and data[0] == ACK else None
         if head is None or data[head.end() : head.end() + 1] != "[":
             return False
         sid = self.manager.sid_from_eio_sid(eio_sid, head[3] or "/")
