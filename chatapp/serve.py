@@ -97,8 +97,8 @@ def post_worker_init(worker: Any) -> None:
     worker.closing = gevent.spawn(close_clients, worker)
     engine = worker.wsgi.extensions["socketio"].server.eio
     connections = Uncounted() if settings.trusted_proxies else engine.admission
-    patience = engine.ping_interval + engine.ping_timeout
-    guard_worker(worker, connections, engine.scheduler, patience)
+    patience = engine.runtime.limits.session_timeout
+    guard_worker(worker, connections, engine.runtime.scheduler, patience)
     if "geventwebsocket" in type(worker).__module__:
         worker.server_class.pre_start_hook = hand_over_socket
 

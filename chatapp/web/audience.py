@@ -48,7 +48,9 @@ class SocketAudience:
         self._server.emit(event, arguments, skip_sid=skip, **where)
 
     def later(self, seconds: float, call: Callable[[], Any]) -> None:
-        self._server.eio.clock.call_later(seconds, partial(self._server.eio.spawn, call))
+        self._server.eio.runtime.clock.call_later(
+            seconds, partial(self._server.eio.runtime.spawn, call)
+        )
 
     def dismiss(self, client: str, event: str, refusal: ChatError) -> None:
         connection = self._connection(client)
@@ -59,7 +61,7 @@ class SocketAudience:
 
     def hand_over(self, client: str) -> None:
         if connection := self._connection(client):
-            connection.hand_over()
+            connection.inbox.release()
 
     def close(self, client: str) -> None:
         if connection := self._connection(client):

@@ -1,8 +1,12 @@
-"""A clock whose time passes only where a test says so."""
+"""A clock whose time passes only where a test says so, and a runtime on that clock."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from chatapp.transport.loop.clock import Clock
+from chatapp.transport.loop.limits import Limits
+from chatapp.transport.loop.runtime import Runtime
 
 
 class Time:
@@ -19,6 +23,12 @@ class Time:
 
     def wait(self, seconds: float) -> None:
         self.now += seconds
+
+    def runtime(self, **limits: Any) -> Runtime:
+        """Return a runtime whose tasks run at once."""
+        return Runtime(
+            Limits(**limits), lambda call, *rest: call(*rest), lambda: self, clock=self.clock
+        )
 
     def passes(self) -> None:
         """Until nothing more is due."""

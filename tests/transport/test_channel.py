@@ -38,10 +38,10 @@ def hasty():
 
 def test_nothing_follows_a_close_frame(hasty):
     """RFC 6455, section 5.5.1."""
-    tasks = EngineServer()
+    runtime = EngineServer().runtime
     for _ in range(ROUNDS):
         near, far = socket.socketpair()
-        channel = Channel(near, WebSocket(1000), tasks)
+        channel = Channel(near, WebSocket(1000), runtime)
         near.close()
         channel.open(Receiver(), b"")
         together = threading.Barrier(WRITERS + 1)
@@ -102,15 +102,15 @@ class Pausing:
 
 def test_a_channel_that_is_paused_and_resumed_in_its_turn_is_queued_once():
     scheduler = Scheduler()
-    tasks = SimpleNamespace(
+    runtime = SimpleNamespace(
         gevent=True,
         scheduler=scheduler,
         lock=nullcontext,
-        outbox=lambda sock, on_cut: Outbox(sock, tasks, on_cut),
+        outbox=lambda sock, on_cut: Outbox(sock, runtime, on_cut),
     )
     near, far = socket.socketpair()
     with near, far:
-        channel = Channel(near, WebSocket(1000), tasks)
+        channel = Channel(near, WebSocket(1000), runtime)
         channel.open(Pausing(channel), b"")
         far.sendall(raw.frame(b"x") * 2 * FRAMES_PER_SLICE)
         channel.read()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 
+from chatapp.transport.eio.inbox import MAX_WAITING
 from chatapp.transport.eio.server import EngineServer
-from chatapp.transport.eio.session import WAITING_EVENTS, Connection
+from chatapp.transport.eio.session import Connection
 
 
 class Channel:
@@ -31,7 +32,7 @@ class Workers:
 def test_a_connection_with_64_events_waiting_is_not_read():
     """docs/wire.md, Bounds."""
     server = EngineServer()
-    server.workers = Workers()  # messages are handled beside the reading
+    server.runtime.workers = Workers()  # messages are handled beside the reading
     handled, turns, done = [], threading.Semaphore(0), threading.Semaphore(0)
     begun = threading.Event()
 
@@ -42,10 +43,10 @@ def test_a_connection_with_64_events_waiting_is_not_read():
         done.release()
 
     server.on("message", handle)
-    connection = Connection(server, "sid", "127.0.0.1")
+    connection = Connection(server.runtime, server, "sid", "127.0.0.1")
     channel = Channel()
     connection.attach(channel)
-    messages = [f"event {n}" for n in range(WAITING_EVENTS + 1)]
+    messages = [f"event {n}" for n in range(MAX_WAITING + 1)]
     for message in messages:
         assert channel.reading
         connection.received("4" + message)
@@ -55,7 +56,7 @@ def test_a_connection_with_64_events_waiting_is_not_read():
         turns.release()
         assert done.acquire(timeout=10)
     assert handled == messages[:2]
-    turns.release(WAITING_EVENTS)
+    turns.release(MAX_WAITING)
     for _ in messages[2:]:
         assert done.acquire(timeout=10)
     assert handled == messages

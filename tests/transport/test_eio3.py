@@ -1,10 +1,11 @@
-"""Engine.IO 3 and Socket.IO 4 without sockets: payloads, packets, and the client's pings.
+"""Engine.IO 3 without sockets: payloads, packets, and the client's pings.
 
-Sections are those of the protocols' documents (socketio/engine.io-protocol, v3;
-socketio/socket.io-protocol, v4).
+Sections are those of the protocol's document (socketio/engine.io-protocol, v3).
 """
 
 from __future__ import annotations
+
+from collections import deque
 
 import pytest
 from engineio import packet as engineio_packet
@@ -14,7 +15,6 @@ from hypothesis import strategies as st
 from support.clock import Time
 
 from chatapp.transport.eio import eio3
-from chatapp.transport.eio.server import EngineServer
 from chatapp.transport.eio.session import encoded_frame
 from chatapp.transport.errors import MalformedPacket
 from chatapp.transport.websocket.protocol import frame
@@ -32,11 +32,11 @@ def units(text: str) -> list[str]:
 
 def read_by_the_letter(body: str) -> list[str] | None:
     """The packets of a text payload, character by character; None: it is none."""
-    found, digits, rest = [], "", units(body)
+    found, digits, rest = [], "", deque(units(body))
     if not rest:
         return None
     while rest:
-        unit, *rest = rest
+        unit = rest.popleft()
         if unit != ":":
             digits += unit
             continue
@@ -45,13 +45,13 @@ def read_by_the_letter(body: str) -> list[str] | None:
         size, digits = int(digits), ""
         if size > len(rest):
             return None
-        data = "".join(rest[:size]).encode("utf-16-le", "surrogatepass")
+        taken = "".join(rest.popleft() for _ in range(size))
+        data = taken.encode("utf-16-le", "surrogatepass")
         try:
             packet = data.decode("utf-16-le")
         except UnicodeDecodeError:
             return None
         found += [packet] * bool(packet)
-        rest = rest[size:]
     return None if digits else found
 
 
@@ -239,60 +239,6 @@ def test_binary_over_websocket():
     assert encoded_frame(eio3.Binary(b"\1\2", base64=True)) == frame("b4AQI=")
 
 
-# Socket.IO
-
-
-@pytest.mark.parametrize(
-    ("packet", "now"),
-    [
-        ("40", "40"),
-        ("40/custom", "40/custom"),
-        ("40/custom,", "40/custom,"),
-        ("40/custom?", "40/custom,{}"),
-        ("40/custom?a=1&b=%2C+%C3%A9,", '40/custom,{"a":"1","b":", é"}'),
-        ("40/custom?a=1&a=2&c", '40/custom,{"a":"2","c":""}'),
-        ("40/custom?a=b?c", '40/custom,{"a":"b?c"}'),
-        ("40/custom?a=1,{}", '40/custom,{"a":"1"}{}'),
-        ("42/custom?a=1,7[1]", "42/custom,7[1]"),
-        ("451-/custom?a=1,[1]", "451-/custom,[1]"),
-        ("41/custom?a=1", "41/custom,"),
-        ("41/custom?a=1,", "41/custom,"),
-        ('42["/custom?a=1,"]', '42["/custom?a=1,"]'),
-        ('42/custom,["?,"]', '42/custom,["?,"]'),
-    ],
-)
-def test_a_namespaces_query(packet, now):
-    """CONNECT: the query is what later became its data, the path is the name."""
-    assert eio3.as_in_4(packet) == now
-
-
-@pytest.mark.parametrize(
-    ("now", "then"),
-    [
-        ('0{"sid":"x"}', "0"),
-        ('0/custom,{"sid":"x"}', "0/custom,"),
-        ('4{"message":"no"}', '4"no"'),
-        ('4/custom,{"message":"no","data":{"a":[1]}}', '4/custom,{"a":[1]}'),
-        ('4/custom,{"message":"no","data":""}', '4/custom,"no"'),
-        ('4/custom,{"message":"Invalid namespace"}', '4/custom,{"message":"Invalid namespace"}'),
-        ('4"Unable to connect"', '4"Unable to connect"'),
-        ('2["a",{}]', '2["a",{}]'),
-        ("1", "1"),
-        ('3/custom,1[{"sid":"x"}]', '3/custom,1[{"sid":"x"}]'),
-    ],
-)
-def test_what_an_older_client_is_told(now, then):
-    """CONNECT has no data; ERROR has raw data, or a string."""
-    assert eio3.as_in_3(message(now)).data == then
-
-
-@pytest.mark.parametrize("data", ['2["newmsg"]', '{"sid":1}', "", None, {"sid": 1}])
-@pytest.mark.parametrize("kind", [engineio_packet.OPEN, engineio_packet.MESSAGE])
-def test_any_other_is_the_very_packet_that_others_get(kind, data):
-    packet = Packet(kind, data)
-    assert eio3.as_in_3(packet) is packet
-
-
 # Heartbeat
 
 
@@ -302,13 +248,13 @@ class Client:
     def __init__(self, polls: bool = False) -> None:
         self.time = Time()
         self.ended: list[float] = []
-        server = EngineServer(ping_interval=INTERVAL, ping_timeout=TIMEOUT)
-        server.clock = self.time.clock
-        server.spawn = lambda call, *arguments: call(*arguments)
-        server.on("disconnect", lambda sid, reason: self.ended.append(self.time.now))
-        self.session = eio3.Session(server, "sid", "127.0.0.1")
+        runtime = self.time.runtime(ping_interval=INTERVAL, ping_timeout=TIMEOUT)
+        self.session = eio3.Session(runtime, self, "sid", "127.0.0.1")
         if not polls:
             self.session.attach(Channel())
+
+    def on_closed(self, session: eio3.Session, keep_for_final_poll: bool) -> None:
+        self.ended.append(self.time.now)
 
     def at(self, seconds: float, call) -> None:
         self.time.clock.call_later(seconds, call)
@@ -383,19 +329,3 @@ def test_a_ping_that_is_never_polled_for_costs_no_more_than_its_place():
     for _ in range(1000):
         client.session.received("2")
     assert set(map(id, client.session.outgoing)) == {id(eio3.PONG)}
-
-
-# The session
-
-
-def test_its_names_in_namespaces():
-    """Socket.id of the client: the Engine.IO sid, behind the namespace's name where it has one."""
-    session = Client().session
-    assert session.sid_in("/") == "sid"
-    assert session.sid_in("/custom") == "/custom#sid"
-
-
-def test_who_is_back_in_a_namespace_has_another_name():
-    session = Client().session
-    names = {session.sid_in("/") for _ in range(10)}
-    assert len(names) == 10

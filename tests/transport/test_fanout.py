@@ -99,14 +99,18 @@ def test_one_alone_and_all_but_one(manager):
 # While a connect handler runs
 
 
-@pytest.fixture
-def server():
-    """A server that records what is sent, to whom."""
-    server = SocketIOServer()
+def recording_server(**options):
+    """Return a server that records what is sent, to whom."""
+    server = SocketIOServer(**options)
     server.sent = []
     server._send_packet = lambda eio_sid, packet: server.sent.append((eio_sid, packet.encode()))
     server._send_eio_packet = lambda eio_sid, packet: server.sent.append((eio_sid, packet.data))
     return server
+
+
+@pytest.fixture
+def server():
+    return recording_server()
 
 
 def connects(server, eio_sid: str, handler=None) -> None:
@@ -132,10 +136,10 @@ def test_connecting_client_is_in_its_rooms(server):
     assert not server.manager.has_members("/", "tea")
 
 
-def test_client_that_is_never_answered_is_cut_when_too_much_waits_for_it(server):
-    server.eio.outbox_bytes = 1000
-    server.eio.spawn = lambda call, *arguments: call(*arguments)
-    session = server.eio.sockets["1"] = Connection(server.eio, "1", "127.0.0.1")
+def test_client_that_is_never_answered_is_cut_when_too_much_waits_for_it():
+    server = recording_server(outbox_bytes=1000)
+    server.eio.runtime.spawn = lambda call, *arguments: call(*arguments)
+    session = server.eio.sockets["1"] = Connection(server.eio.runtime, server.eio, "1", "127.0.0.1")
     server.eio.admission.enter("127.0.0.1")
     closed = []
 
@@ -149,7 +153,7 @@ def test_client_that_is_never_answered_is_cut_when_too_much_waits_for_it(server)
 
 
 def test_client_whose_session_ends_meanwhile_is_disconnected(server):
-    server.eio.sockets["1"] = Connection(server.eio, "1", "127.0.0.1")
+    server.eio.sockets["1"] = Connection(server.eio.runtime, server.eio, "1", "127.0.0.1")
     server.eio.admission.enter("127.0.0.1")
     told = []
 

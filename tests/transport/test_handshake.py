@@ -6,8 +6,7 @@ from base64 import b64encode
 
 import pytest
 
-from chatapp.transport.eio.http_errors import Refused
-from chatapp.transport.websocket.handshake import accept, is_upgrade
+from chatapp.transport.websocket.handshake import HandshakeError, accept, is_upgrade
 
 ASKED = {
     "REQUEST_METHOD": "GET",
@@ -60,7 +59,7 @@ def test_not_asked_for(name, value):
 )
 def test_refused(name, value, status):
     """Section 4.2.1; a version that isn't known is told which is (section 4.4)."""
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(HandshakeError) as refused:
         accept({**ASKED, name: value})
     assert refused.value.status.startswith(str(status))
     if status == 426:

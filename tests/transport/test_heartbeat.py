@@ -20,11 +20,11 @@ class Client:
     def __init__(self) -> None:
         self.time = Time()
         self.ended: list[float] = []
-        server = EngineServer(ping_interval=INTERVAL, ping_timeout=TIMEOUT)
-        server.clock = self.time.clock
-        server.spawn = lambda call, *arguments: call(*arguments)
-        server.on("disconnect", lambda sid, reason: self.ended.append(self.time.now))
-        self.session = Connection(server, "sid", "127.0.0.1")
+        runtime = self.time.runtime(ping_interval=INTERVAL, ping_timeout=TIMEOUT)
+        self.session = Connection(runtime, self, "sid", "127.0.0.1")
+
+    def on_closed(self, session: Connection, keep_for_final_poll: bool) -> None:
+        self.ended.append(self.time.now)
 
     def polls(self, at: float) -> None:
         self.time.clock.call_later(at, self._poll)
@@ -80,7 +80,7 @@ def test_session_is_unknown_when_its_time_is_up_even_before_its_timer_is_due(met
     """docs/wire.md, Bounds; reference: the official suites poll at that very moment."""
     time, told = Time(), []
     server = EngineServer(ping_interval=INTERVAL, ping_timeout=TIMEOUT)
-    server.clock = time.clock
+    server.runtime.clock = time.clock
     server.on("disconnect", lambda sid, reason: told.append(reason))
     client = Flask(__name__)
     client.wsgi_app = engineio.WSGIApp(server)

@@ -22,7 +22,7 @@ class Deaf:
             while True:
                 self.near.send(b"x" * 4096)
         self.cut = threading.Event()
-        self.outbox = EngineServer(**limits).outbox(self.near, self.cut.set)
+        self.outbox = EngineServer(**limits).runtime.outbox(self.near, self.cut.set)
 
     def goes(self) -> None:
         self.outbox.release()

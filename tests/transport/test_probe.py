@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from chatapp.transport.eio.probe import Probe
 from chatapp.transport.eio.server import EngineServer
 from chatapp.transport.eio.session import Connection
+from chatapp.transport.eio.upgrade import Probe
 
 
 class Channel:
@@ -26,7 +26,8 @@ class Channel:
 
 @pytest.fixture
 def session():
-    session = Connection(EngineServer(request_timeout=0.1), "sid", "127.0.0.1")
+    server = EngineServer(request_timeout=0.1)
+    session = Connection(server.runtime, server, "sid", "127.0.0.1")
     yield session
     session.close()
 
@@ -45,7 +46,7 @@ def test_a_probe_has_its_time(session, messages):
     for message in messages:
         probe.received(message)
     assert channel.closed.wait(5)
-    assert (session.probe, session.closed, session.upgrading) == (None, False, False)
+    assert (session.upgrade, session.closed, session.upgrading) == (None, False, False)
 
 
 def test_one_that_has_become_the_channel_has_no_end(session):
@@ -71,7 +72,7 @@ def test_one_that_has_ended_does_not_speak_for_the_next(session):
     _, channel = probed(session)
     earlier.ended()
     earlier.give_up()
-    session.probe.received("2probe")
+    session.upgrade.received("2probe")
     assert session.upgrading
     assert not channel.closed.is_set()
 
@@ -105,4 +106,5 @@ def test_unwanted_probe_has_no_timer(session):
     probed(session)
     for _ in range(3):
         probed(session)
-    assert len(session.server.clock._timers[session.server.request_timeout]) == 1
+    runtime = session.runtime
+    assert len(runtime.clock._timers[runtime.limits.request_timeout]) == 1

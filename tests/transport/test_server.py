@@ -22,10 +22,10 @@ class Visit:
         socketio = SocketIO(Flask(__name__), ping_interval=1000)
         socketio.on_namespace(Namespace("/"))
         eio = socketio.server.eio
-        eio.clock = self.time.clock
-        eio.spawn = lambda call, *arguments: call(*arguments)
-        eio.forget = lambda *_, **how: self.ended.append(self.time.now)
-        self.session = eio.sockets["sid"] = Connection(eio, "sid", "127.0.0.1")
+        eio.runtime.clock = self.time.clock
+        eio.runtime.spawn = lambda call, *arguments: call(*arguments)
+        eio.on_closed = lambda *_: self.ended.append(self.time.now)
+        self.session = eio.sockets["sid"] = Connection(eio.runtime, eio, "sid", "127.0.0.1")
         socketio.server._handle_eio_connect("sid", {})
 
     def says(self, at: float, packet: str) -> None:

@@ -134,7 +134,7 @@ def test_a_refused_connection_leaves_nothing_behind():
     answer = client.test_client().get("/engine.io/?EIO=4&transport=polling")
     assert answer.status_code == 401
     over = threading.Event()
-    server.clock.call_later(0.3, over.set)
+    server.runtime.clock.call_later(0.3, over.set)
     over.wait(5)
     assert (server.sockets, told, server.admission.inside) == ({}, [], 0)
 

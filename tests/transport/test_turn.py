@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatapp.transport.loop.batching import Hearer, Turn
+from chatapp.transport.loop.limits import Limits
 
 
 class Sock:
@@ -25,9 +26,8 @@ class Sock:
     def shutdown(self, how: int) -> None: ...
 
 
-class Limits:
-    outbox_bytes = 131072
-    stall = 2.0
+class Tasks:
+    limits = Limits()
     lock = staticmethod(nullcontext)
 
     def spawn(self, call, *arguments) -> None:
@@ -40,7 +40,7 @@ class Hall:
     def __init__(self, hearers: int = 4, rooms: int = 3) -> None:
         self.turn = Turn(lambda call: None)
         self.socks = [Sock() for _ in range(hearers)]
-        self.hearers = [Hearer(sock, Limits(), lambda: None, self.turn) for sock in self.socks]
+        self.hearers = [Hearer(sock, Tasks(), lambda: None, self.turn) for sock in self.socks]
         self.rooms: list[dict[Hearer, None]] = [{} for _ in range(rooms)]
         self.expected = [b""] * hearers
         self.frames = 0
@@ -121,7 +121,7 @@ def test_finishing_writes_what_was_said_before_and_nothing_after():
 def test_a_turns_end_is_asked_for_once():
     asked = []
     turn = Turn(asked.append)
-    hearer = Hearer(Sock(), Limits(), lambda: None, turn)
+    hearer = Hearer(Sock(), Tasks(), lambda: None, turn)
     turn.say({hearer: None}, b"a")
     turn.write(hearer, b"b")
     assert asked == [turn.end]

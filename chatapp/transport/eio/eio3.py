@@ -1,120 +1,94 @@
-"""Engine.IO 3 and Socket.IO 4: what clients of socket.io 2.x speak, and all that it differs in.
+"""Engine.IO 3: the sessions of older clients, and what their protocol differs in.
 
-Sections are those of the protocols' documents (socketio/engine.io-protocol, v3;
-socketio/socket.io-protocol, v4). Where they are silent, engine.io 6 and socket.io 4 with
-`allowEIO3` decide.
+Sections are those of the protocol's document (socketio/engine.io-protocol, v3). Where it is silent,
+engine.io 6 with `allowEIO3` decides.
 
-What isn't said here is as in Engine.IO 4: requests, errors, the open packet, the upgrade, closing,
-text over a WebSocket. So an event that a room hears is the same frame for both.
+Everything else is as in Engine.IO 4: requests, errors, the open packet, the upgrade, closing, and
+text over a WebSocket. So an event for a room is the same frame for clients of both protocols.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from base64 import b64encode
-from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import parse_qsl
+from typing import ClassVar
 
 from engineio import packet as engineio_packet
 from engineio.packet import Packet
 
-from chatapp.transport.eio.heartbeat import Heartbeat
-from chatapp.transport.eio.packet import JSON
-from chatapp.transport.eio.session import END, Connection
+from chatapp.transport.eio.heartbeat import Heartbeat, Monitored, whole_tenths
+from chatapp.transport.eio.session import END, Connection, Owner
 from chatapp.transport.errors import MalformedPacket
+from chatapp.transport.loop.runtime import Runtime
 from chatapp.transport.websocket.protocol import frame
-
-if TYPE_CHECKING:
-    from chatapp.transport.eio.server import EngineServer
-
 
 # The session
 
 
 class ClientPings(Heartbeat):
-    """The client pings and the server answers ("ping"); it ends where none has come for the
-    interval and timeout together, or where over polling it hasn't polled for as long.
+    """Answers the client's pings ("ping"), and ends a session whose client doesn't ping in time.
 
-    An upgrade changes nothing here; the reference server stops counting until the next ping.
+    A client must ping within the session timeout, and over polling must poll within it as well. An
+    upgrade changes nothing here; the reference server stops counting until the next ping.
     """
 
     __slots__ = ("_last",)
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self.renew()
-        self._wait(self._patience)
+    def __init__(self, session: Monitored) -> None:
+        self._session = session
+        self._last = session.runtime.clock.now()
+        self._timer = self._schedule(session.runtime.limits.session_timeout)
 
-    @property
-    def _patience(self) -> float:
-        server = self._connection.server
-        seconds: float = server.ping_interval + server.ping_timeout
-        return seconds
-
-    def renew(self) -> None:
-        """A ping has come."""
-        self._last = self._connection.server.clock.now()
-
-    def _wait(self, seconds: float) -> None:
-        self._timer = self._connection.server.clock.call_later(seconds, self._beat)
+    def ping(self) -> None:
+        """Take a ping."""
+        self._last = self._session.runtime.clock.now()
 
     def _beat(self) -> None:
-        connection, server = self._connection, self._connection.server
+        session = self._session
         since = self._last
-        if not connection.channel and not connection.news:
-            since = min(since, connection.last_poll)
-        left = since + self._patience - server.clock.now()
+        if session.awaits_poll:
+            since = min(since, session.last_poll)
+        left = since + session.runtime.limits.session_timeout - session.runtime.clock.now()
         if left > 0:
-            self._wait(math.ceil(left * 10) / 10)  # as the clock wants few different numbers
+            self._timer = self._schedule(whole_tenths(left))
         else:
-            server.spawn(connection.close, False, False, server.reason.PING_TIMEOUT)
+            session.time_out()
 
 
 PONG = Packet(engineio_packet.PONG)
-"""One for all: who pings without end and never polls, has nothing kept for it but its place."""
+"""One object for all answers: a client that pings and never polls costs no more than references."""
 
 
 class Session(Connection):
-    """A session of protocol 3, whose client is in the default namespace unasked."""
+    """A session of protocol 3."""
 
-    __slots__ = ("_base64", "_names")
+    __slots__ = ("_base64",)
     protocol: ClassVar[str] = "3"
-    heartbeat: ClassVar[type[Heartbeat]] = ClientPings
     _heartbeat: ClientPings
 
-    def __init__(self, server: EngineServer, sid: str, address: str) -> None:
-        super().__init__(server, sid, address)
-        self._base64 = False  # whether its client can't take binary ("b64")
-        self._names: set[str] = set()
+    def __init__(self, runtime: Runtime, owner: Owner, sid: str, address: str) -> None:
+        super().__init__(runtime, owner, sid, address)
+        self._base64 = False
 
-    def opened(self, query: dict[str, str]) -> None:
-        """Take the CONNECT that its client never sends ("CONNECT")."""
+    def _start_heartbeat(self) -> ClientPings:
+        return ClientPings(self)
+
+    def configure(self, query: dict[str, str]) -> None:
+        """Take `b64`: the client can't read binary."""
         self._base64 = bool(query.get("b64"))
-        super().received("40")
-
-    def sid_in(self, namespace: str) -> str:
-        """As its client computes it, too; another where it has been there before, as something may
-        still be at work for who it was."""
-        name = self.sid if namespace == "/" else f"{namespace}#{self.sid}"
-        if name in self._names:
-            return super().sid_in(namespace)
-        self._names.add(name)
-        return name
 
     def received(self, message: str | bytes) -> None:
         kind = message[:1]
         if kind == "2":
-            self._heartbeat.renew()
+            self._heartbeat.ping()
             self.send(PONG)
         elif kind == "3":  # only the client pings
-            self._let_wait(END)
+            self.inbox.put(END)
         else:
             super().received(as_in_4(message))
 
     def send(self, packet: Packet) -> None:
-        older = Binary(packet.data, self._base64) if packet.binary else as_in_3(packet)
-        super().send(older)
+        super().send(Binary(packet.data, self._base64) if packet.binary else packet)
 
     def payload(self, packets: list[Packet]) -> tuple[str, bytes]:
         if any(packet.binary for packet in packets) and not self._base64:
@@ -125,7 +99,7 @@ class Session(Connection):
         return from_octets(body) if binary else from_text(body)
 
 
-# Packets of Engine.IO ("Packet")
+# Packets ("Packet")
 
 
 class Binary(Packet):  # type: ignore[misc]
@@ -145,7 +119,7 @@ def as_in_4(message: str | bytes) -> str | bytes:
         return message[1:] if message[:1] == b"\x04" else ""
     if message[:1] == "b":
         return "b" + message[2:] if message[1:2] == "4" else ""
-    return without_query(message) if message[:1] == "4" else message
+    return message
 
 
 # Payloads ("Payload"): packets in the body of a request or answer
@@ -225,40 +199,3 @@ def _whole(body: bytes, start: int, end: int) -> bytes:
     if end > len(body):
         raise MalformedPacket("a packet that ends early")
     return body[start:end]
-
-
-# Socket.IO
-
-_QUERY = re.compile(r"4([0-6](?:[0-9]+-)?)(/[^,?]*)\?([^,]*),?")
-_ANSWER = re.compile(r"4([04])(/[^,]*,)?(?=[{])")
-UNKNOWN_NAMESPACE = {"message": "Invalid namespace"}
-
-
-def without_query(message: str) -> str:
-    """A message of protocol 4 as protocol 5 has it: a namespace's query is what a CONNECT brings
-    as its data ("CONNECT")."""
-    named = _QUERY.match(message)
-    if named is None:
-        return message
-    kind, namespace, query = named.groups()
-    auth = JSON.dumps(dict(parse_qsl(query, keep_blank_values=True))) if kind == "0" else ""
-    return f"4{kind}{namespace},{auth}{message[named.end() :]}"
-
-
-def as_in_3(packet: Packet) -> Packet:
-    """A packet as the older client takes it: CONNECT brings no data, as some take it for a broken
-    packet; ERROR has what is CONNECT_ERROR's data, or else its message, by itself ("ERROR").
-
-    Of an unknown namespace the reference server tells in today's form.
-    """
-    encoded = packet.encode()
-    answer = _ANSWER.match(encoded)
-    if answer is None:
-        return packet
-    kind, namespace = answer[1], answer[2] or ""
-    told = ""
-    if kind == "4":
-        refusal = JSON.loads(encoded[answer.end() :])
-        raw = refusal.get("data") or refusal.get("message")
-        told = JSON.dumps(refusal if refusal == UNKNOWN_NAMESPACE else raw)
-    return Packet(engineio_packet.MESSAGE, f"{kind}{namespace}{told}")

@@ -3,52 +3,82 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from engineio import packet as engineio_packet
 from engineio.packet import Packet
 
-if TYPE_CHECKING:
-    from chatapp.transport.eio.session import Connection
+from chatapp.transport.loop.clock import Timer
+from chatapp.transport.loop.runtime import Runtime
+
+
+class Monitored(Protocol):
+    """The session that a heartbeat watches."""
+
+    runtime: Runtime
+    closed: bool
+    last_poll: float
+
+    @property
+    def over_websocket(self) -> bool:
+        """Whether the session is over a WebSocket."""
+
+    @property
+    def awaits_poll(self) -> bool:
+        """Whether the session is over polling and no poll waits for its packets."""
+
+    def send(self, packet: Packet) -> None: ...
+
+    def time_out(self) -> None:
+        """End the session, in a task of its own: the client has been silent for too long."""
+
+
+def whole_tenths(seconds: float) -> float:
+    """Round up to a tenth of a second, so that the clock has few different delays to keep."""
+    return math.ceil(seconds * 10) / 10
 
 
 class Heartbeat:
-    """Pings a session, and ends it where a ping has no answer in time, or where over polling it
-    hasn't polled for the interval and timeout together (to a tenth of a second)."""
+    """Pings a session, and ends it if the client doesn't answer or doesn't poll in time.
 
-    __slots__ = ("_connection", "_pinged", "_timer")
+    A ping must be answered within the ping timeout. A client over polling must poll within the
+    session timeout, to a tenth of a second.
+    """
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._pinged: float | None = None  # since when a ping has had no answer
-        server = connection.server
-        self._timer = server.clock.call_later(server.ping_interval, self._beat)
+    __slots__ = ("_pinged", "_session", "_timer")
+
+    def __init__(self, session: Monitored) -> None:
+        self._session = session
+        self._pinged: float | None = None  # when the unanswered ping was sent
+        self._timer = self._schedule(session.runtime.limits.ping_interval)
+
+    def _schedule(self, seconds: float) -> Timer:
+        return self._session.runtime.clock.call_later(seconds, self._beat)
 
     def stop(self) -> None:
         self._timer.cancel()
 
-    def answered(self) -> None:
-        """A pong has come; one to a ping that was never polled for counts for nothing."""
-        connection, server = self._connection, self._connection.server
-        if self._pinged is None or connection.closed:
+    def pong(self) -> None:
+        """Take a pong. A pong to a ping that the client has never polled for doesn't count."""
+        session = self._session
+        if self._pinged is None or session.closed:
             return
-        if connection.channel or connection.last_poll >= self._pinged:
+        if session.over_websocket or session.last_poll >= self._pinged:
             self._pinged = None
             self._timer.cancel()
-            self._timer = server.clock.call_later(server.ping_interval, self._beat)
+            self._timer = self._schedule(session.runtime.limits.ping_interval)
 
     def _beat(self) -> None:
-        connection, server = self._connection, self._connection.server
-        now = server.clock.now()
-        left = server.ping_timeout - (0 if self._pinged is None else now - self._pinged)
-        if not connection.channel and not connection.news:
-            patience = server.ping_interval + server.ping_timeout
-            # Whole tenths, as the clock wants few different numbers.
-            left = min(left, math.ceil((connection.last_poll + patience - now) * 10) / 10)
+        session = self._session
+        limits = session.runtime.limits
+        now = session.runtime.clock.now()
+        left = limits.ping_timeout - (0 if self._pinged is None else now - self._pinged)
+        if session.awaits_poll:
+            left = min(left, whole_tenths(session.last_poll + limits.session_timeout - now))
         if left <= 0:
-            server.spawn(connection.close, False, False, server.reason.PING_TIMEOUT)
+            session.time_out()
             return
-        self._timer = server.clock.call_later(left, self._beat)
+        self._timer = self._schedule(left)
         if self._pinged is None:
             self._pinged = now
-            connection.send(Packet(engineio_packet.PING))
+            session.send(Packet(engineio_packet.PING))

@@ -10,16 +10,15 @@ from engineio import packet as engineio_packet
 from engineio.packet import Packet
 from gevent.monkey import get_original
 
+from chatapp.transport.eio.session import Connection, Reason
 from chatapp.transport.errors import MalformedPacket
 from chatapp.transport.http.guard import MAX_DIGITS, is_chunked
 from chatapp.transport.http.servers import server_socket, shut
 from chatapp.transport.loop.meter import units_of
+from chatapp.transport.loop.runtime import Runtime
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
-
-    from chatapp.transport.eio.server import EngineServer
-    from chatapp.transport.eio.session import Connection
 
 OCTETS = "application/octet-stream"
 LOOK_SECONDS = 1.0
@@ -39,21 +38,21 @@ native_poll = get_original("select", "poll")
 def poll(connection: Connection, environ: WSGIEnvironment) -> Answer:
     """Wait for packets and answer with them, 16 at most; a second poll at once ends the session."""
     if not connection.charge(1):
-        connection.close(False, True, connection.server.reason.TRANSPORT_ERROR)
+        connection.close(False, True, Reason.TRANSPORT_ERROR)
         return TOO_MANY
     with connection.lock:
         overlaps = connection.news is not None
-        connection.news = connection.news or connection.server.create_event()
+        connection.news = connection.news or connection.runtime.event()
         if overlaps:
             connection.outgoing.append(Packet(engineio_packet.CLOSE))  # the first one's answer
     if overlaps:
-        connection.close(False, True, connection.server.reason.TRANSPORT_ERROR)
+        connection.close(False, True, Reason.TRANSPORT_ERROR)
         return BROKEN
     try:
         packets = _wait(connection, environ)
     finally:
         connection.news = None
-        connection.last_poll = connection.server.clock.now()
+        connection.last_poll = connection.runtime.clock.now()
     return "200 OK", *connection.payload(packets)
 
 
@@ -63,7 +62,7 @@ def _wait(connection: Connection, environ: WSGIEnvironment) -> list[Packet]:
         if connection.upgraded or connection.upgrading:
             return [Packet(engineio_packet.NOOP)]
         if _has_hung_up(environ):  # first, as else what it's told would be taken for heard
-            connection.close(False, True, connection.server.reason.TRANSPORT_CLOSE)
+            connection.close(False, True, Reason.TRANSPORT_CLOSE)
         elif connection.outgoing:
             return connection.take()
         if connection.closed:
@@ -82,7 +81,7 @@ def post(connection: Connection, environ: WSGIEnvironment) -> Answer:
         finally:
             connection.posting = False
     if answer is not TAKEN:
-        connection.close(False, True, connection.server.reason.TRANSPORT_ERROR)
+        connection.close(False, True, Reason.TRANSPORT_ERROR)
     return answer
 
 
@@ -90,7 +89,7 @@ def _take_body(connection: Connection, environ: WSGIEnvironment) -> Answer:
     answer, body = _read(connection, environ)
     if answer is not TAKEN:
         if answer is TOO_LARGE:
-            connection.server.refused["large_body"] += 1
+            connection.runtime.refused["large_body"] += 1
         return answer
     try:
         packets = connection.packets(body, environ.get("CONTENT_TYPE") == OCTETS)
@@ -99,16 +98,16 @@ def _take_body(connection: Connection, environ: WSGIEnvironment) -> Answer:
     if not connection.charge(units_of(len(body), len(packets))):
         return TOO_MANY
     for packet in packets:
-        connection.server.scheduler.wait_turn()
+        connection.runtime.scheduler.wait_turn()
         connection.received(packet)
-    if connection.closed and connection.reason == connection.server.reason.TRANSPORT_ERROR:
+    if connection.closed and connection.reason == Reason.TRANSPORT_ERROR:
         return BROKEN
     return TAKEN
 
 
 def _read(connection: Connection, environ: WSGIEnvironment) -> tuple[Answer, bytes]:
     """The body, if it comes in the time that it has, whole and in bounds."""
-    bound = connection.server.max_http_buffer_size
+    bound = connection.runtime.limits.max_message_bytes
     length = environ.get("CONTENT_LENGTH") or "0"
     if not length.isdecimal():
         return BROKEN, b""
@@ -116,7 +115,7 @@ def _read(connection: Connection, environ: WSGIEnvironment) -> tuple[Answer, byt
         return TOO_LARGE, b""
     chunked = is_chunked(environ)
     most = bound + 1 if chunked else int(length)
-    deadline = Deadline(connection.server, environ)
+    deadline = Deadline(connection.runtime, environ)
     try:
         body: bytes | None = environ["wsgi.input"].read(most)
     except Exception:  # each server has its own; gunicorn's are no OSErrors
@@ -132,10 +131,10 @@ def _read(connection: Connection, environ: WSGIEnvironment) -> tuple[Answer, byt
 class Deadline:
     """When what has come of a request's body is all that comes."""
 
-    def __init__(self, server: EngineServer, environ: WSGIEnvironment) -> None:
+    def __init__(self, runtime: Runtime, environ: WSGIEnvironment) -> None:
         self.passed = False
         self._environ = environ
-        self.timer = server.clock.call_later(server.request_timeout, self._pass)
+        self.timer = runtime.clock.call_later(runtime.limits.request_timeout, self._pass)
 
     def _pass(self) -> None:
         self.passed = True

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
-from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl
@@ -32,18 +29,20 @@ from chatapp.transport.eio.http_errors import (
 )
 from chatapp.transport.eio.packet import JSON
 from chatapp.transport.eio.polling import Answer, poll, post
-from chatapp.transport.eio.probe import Probe
-from chatapp.transport.eio.session import Connection, encoded_frame
+from chatapp.transport.eio.session import Connection, Reason, encoded_frame
+from chatapp.transport.eio.upgrade import Probe
 from chatapp.transport.http.guard import RequestGuard
 from chatapp.transport.http.servers import leaving, server_socket
-from chatapp.transport.loop.batching import Hearer, Turn, at_the_loops_end, in_the_loops_next_turn
-from chatapp.transport.loop.clock import Clock
+from chatapp.transport.loop.limits import Limits
 from chatapp.transport.loop.meter import MeterRate
-from chatapp.transport.loop.outbox import Outbox
-from chatapp.transport.loop.reading import ReadScheduler
-from chatapp.transport.loop.workers import Workers
+from chatapp.transport.loop.runtime import Runtime
 from chatapp.transport.websocket.channel import Channel
-from chatapp.transport.websocket.handshake import accept, connection_options, is_upgrade
+from chatapp.transport.websocket.handshake import (
+    HandshakeError,
+    accept,
+    connection_options,
+    is_upgrade,
+)
 from chatapp.transport.websocket.protocol import WebSocket
 
 if TYPE_CHECKING:
@@ -83,24 +82,23 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
     ) -> None:
         super().__init__(**{"logger": logger, "monitor_clients": False, **options})
         self.origin_allowed = origin_allowed
-        self.outbox_bytes = outbox_bytes
-        self.stall = stall
-        self.request_timeout = request_timeout
-        self.packet_limit = packet_limit
-        self.refused: Counter[str] = Counter()
         kinds = [Connection, eio3.Session] if allow_eio3 else [Connection]
         self.sessions = {kind.protocol: kind for kind in kinds}
-        self.gevent = self.async_mode == "gevent"
-        self.spawn = self.start_background_task
-        self.workers = Workers() if self.gevent else None
-        self.event = self.create_event
-        # Greenlets change places only where they wait, and nobody waits while holding these.
-        unlocked = nullcontext()
-        self.lock: Callable[[], Any] = (lambda: unlocked) if self.gevent else Lock
-        self.turn = Turn(at_the_loops_end) if self.gevent else None
-        self.scheduler = ReadScheduler(at_the_loops_end, in_the_loops_next_turn, self.gevent)
-        self.clock = Clock(self.spawn, self.event, lock=self.lock)
-        self.guard = RequestGuard(self.scheduler, self.clock, request_timeout, self.refused)
+        limits = Limits(
+            outbox_bytes,
+            stall,
+            request_timeout,
+            self.max_http_buffer_size,
+            packet_limit,
+            self.ping_interval,
+            self.ping_timeout,
+        )
+        gevent = self.async_mode == "gevent"
+        self.runtime = Runtime(limits, self.start_background_task, self.create_event, gevent)
+        self.refused = self.runtime.refused
+        self.guard = RequestGuard(
+            self.runtime.scheduler, self.runtime.clock, request_timeout, self.refused
+        )
         self.admission = Admission(
             max_connections, max_connections_per_address, self.refused, limit_loopback
         )
@@ -166,7 +164,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             return self._handshake(environ, query, upgrade)
         connection = self.sockets.get(sid)
         if connection and connection.is_overdue:
-            connection.close(reason=self.reason.PING_TIMEOUT)
+            connection.close(reason=Reason.PING_TIMEOUT)
             connection = None
         if connection is None:
             polls = method == "GET" and not (websocket_asked or upgrade)
@@ -188,18 +186,18 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         address = environ.get("REMOTE_ADDR", "")
         response = self._accept(environ) if upgrade else b""
         self.admission.enter(address)
-        connection = self.sessions[query["EIO"]](self, self.generate_id(), address)
+        kind = self.sessions[query["EIO"]]
+        connection = kind(self.runtime, self, self.generate_id(), address)
+        connection.configure(query)
         self.sockets[connection.sid] = connection
         opening = self._opening(connection.sid, upgrade)
         if not upgrade:
             connection.send(opening)
         verdict = self._trigger_event("connect", connection.sid, environ, run_async=False)
         if verdict is not None and verdict is not True:
-            connection.dismiss()
+            connection.discard()
             self._drop(connection)
             raise Refused((FORBIDDEN[0], str(verdict or "Unauthorized")), "401 Unauthorized")
-        connection.connected = True
-        connection.opened(query)
         if not upgrade:
             return poll(connection, environ)
         channel = self._channel(environ)
@@ -238,31 +236,32 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         if server_socket(environ) is None:
             error = (3, "This server gives no access to its sockets; use gunicorn or flask run")
             raise Refused(error, "501 Not Implemented")
-        return b"" if "wsgi.websocket" in environ else accept(environ)
+        if "wsgi.websocket" in environ:
+            return b""
+        try:
+            return accept(environ)
+        except HandshakeError as refusal:
+            raise Refused(BAD_REQUEST, refusal.status, *refusal.headers) from None
 
     def _channel(self, environ: WSGIEnvironment) -> Channel:
         sock = server_socket(environ)
         assert sock
-        return Channel(sock, WebSocket(self.max_http_buffer_size), self)
+        return Channel(sock, WebSocket(self.max_http_buffer_size), self.runtime)
 
-    def outbox(self, sock: Any, on_cut: Callable[[], Any]) -> Outbox:
-        """What writes to a WebSocket's socket (channel.Tasks)."""
-        return Hearer(sock, self, on_cut, self.turn) if self.turn else Outbox(sock, self, on_cut)
-
-    def handle_message(self, sid: str, message: Any) -> None:
-        """Hand a message to the application; what it raises is the caller's."""
+    def on_message(self, session: Connection, message: Any) -> None:
+        """Hand a message to the application; what it raises is the caller's (session.Owner)."""
         handler = self.handlers.get("message")
         if handler:
-            handler(sid, message)
+            handler(session.sid, message)
 
-    def forget(self, connection: Connection, last_words: bool) -> None:
-        """A connection has closed; with `last_words`, polls still get what waits."""
-        self._drop(connection)
-        if last_words:
-            self._last_words[connection.sid] = connection
-            patience = self.ping_interval + self.ping_timeout
-            self.clock.call_later(patience, lambda: self._last_words.pop(connection.sid, None))
-        self._trigger_event("disconnect", connection.sid, connection.reason, run_async=False)
+    def on_closed(self, session: Connection, keep_for_final_poll: bool) -> None:
+        """Remove a session that has closed (session.Owner)."""
+        self._drop(session)
+        if keep_for_final_poll:
+            self._last_words[session.sid] = session
+            patience = self.runtime.limits.session_timeout
+            self.runtime.clock.call_later(patience, lambda: self._last_words.pop(session.sid, None))
+        self._trigger_event("disconnect", session.sid, session.reason, run_async=False)
 
     def _drop(self, connection: Connection) -> None:
         self.sockets.pop(connection.sid, None)
@@ -280,7 +279,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         to be sent; None is the session of one who has gone."""
         for sid in sids or list(self.sockets):
             if connection := self.sockets.get(sid):
-                connection.close(reason=self.reason.SERVER_DISCONNECT)
+                connection.close(reason=Reason.SERVER_DISCONNECT)
 
     def drain(self, seconds: float) -> None:
         """Take no more sessions, and close those that there are at the transport, spread over that
@@ -295,9 +294,9 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
 
     def _close_when_done(self, session: Connection) -> None:
         until = monotonic() + STOP_SECONDS
-        while session.busy and monotonic() < until:
+        while session.inbox.busy and monotonic() < until:
             self.sleep(0.01)
-        session.close(reason=self.reason.SERVER_DISCONNECT)
+        session.close(reason=Reason.SERVER_DISCONNECT)
 
     def stop(self) -> None:
         """Take no more sessions, finish what is being handled, for at most STOP_SECONDS, and close
@@ -307,6 +306,6 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         for session in sessions:
             session.pause()
         until = monotonic() + STOP_SECONDS
-        while any(session.busy for session in sessions) and monotonic() < until:
+        while any(session.inbox.busy for session in sessions) and monotonic() < until:
             self.sleep(0.01)
         self.disconnect()

@@ -1,4 +1,4 @@
-"""One Engine.IO session: what it is owed, what it sent, and whether it lives.
+"""One Engine.IO session: what waits for its client, what the client sends, and how it ends.
 
 polling ── upgrade, one at a time ──▶ probing ── "5" ──▶ websocket ──▶ closed
    │  ◀── fails, or 10 s ───────────────┘                               ▲
@@ -8,111 +8,140 @@ polling ── upgrade, one at a time ──▶ probing ── "5" ──▶ web
 from __future__ import annotations
 
 import logging
-from collections import deque
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
+import engineio
 from engineio import packet as engineio_packet
 from engineio.packet import Packet
 from engineio.payload import Payload
 
 from chatapp.transport.eio.heartbeat import Heartbeat
+from chatapp.transport.eio.inbox import Inbox
 from chatapp.transport.eio.packet import decode_engineio
 from chatapp.transport.errors import MalformedPacket
 from chatapp.transport.loop.batching import Hearer
+from chatapp.transport.loop.runtime import Runtime
 from chatapp.transport.websocket.channel import Channel
 from chatapp.transport.websocket.protocol import NORMAL, frame
-
-if TYPE_CHECKING:
-    from chatapp.transport.eio.probe import Probe
-    from chatapp.transport.eio.server import EngineServer
-    from chatapp.transport.loop.clock import Timer
 
 logger = logging.getLogger(__name__)
 
 SEPARATOR = "\x1e"
 PACKETS_PER_POLL = 16
-"""How many packets an answer carries: more, and Python clients drop them all."""
-WAITING_EVENTS = 64
-"""How many messages of one connection may wait to be handled before it isn't read."""
-
+"""Packets in one answer. Python's clients drop an answer with more."""
 END = object()
+"""A message that ends its session once the messages before it are handled."""
+Reason = engineio.Server.reason
+
+
+class Owner(Protocol):
+    """The server of a session."""
+
+    def on_message(self, session: Connection, message: Any) -> None:
+        """Take a message of the client. A MalformedPacket ends the session."""
+
+    def on_closed(self, session: Connection, keep_for_final_poll: bool) -> None:
+        """Take notice that a session has ended; polls still get its packets if they are kept."""
+
+
+class Upgrade(Protocol):
+    """An upgrade that has begun."""
+
+    answered: bool
+
+    def give_up(self) -> None: ...
 
 
 class Connection:
     """A session as python-engineio's server knows it (engineio.Socket), with a transport of ours.
 
-    It speaks protocol 4; what another does differently, its class overrides (eio3.Session).
+    It speaks protocol 4. A subclass overrides what differs in another protocol (eio3.Session).
 
-    Messages are handled one at a time, in the order they came. `close` may be called from anywhere.
+    Messages are handled one at a time, in the order in which they came. `close` may be called from
+    any task.
     """
 
     __slots__ = (
-        *("_at_work", "_handed_over", "_heartbeat", "_inbox", "_metered", "_shift"),
-        *("address", "channel", "closed", "connected", "connects", "idle", "last_poll", "lock"),
-        *("news", "outgoing", "outgoing_bytes", "posting", "probe", "reason", "server"),
-        *("session", "sid"),
+        "_heartbeat",
+        "_metered",
+        "_owner",
+        "address",
+        "attachment",
+        "channel",
+        "closed",
+        "inbox",
+        "last_poll",
+        "lock",
+        "news",
+        "outgoing",
+        "outgoing_bytes",
+        "posting",
+        "reason",
+        "runtime",
+        "session",
+        "sid",
+        "upgrade",
     )
     protocol: ClassVar[str] = "4"
-    heartbeat: ClassVar[type[Heartbeat]] = Heartbeat
 
-    def __init__(self, server: EngineServer, sid: str, address: str) -> None:
-        self.server = server
+    def __init__(self, runtime: Runtime, owner: Owner, sid: str, address: str) -> None:
+        self.runtime = runtime
+        self._owner = owner
         self.sid = sid
         self.address = address
         self.session: dict[str, Any] = {}
-        self.connected = False
-        self.connects = 0  # Socket.IO's, so far
-        self.idle: Timer | None = None  # ends it where it's in no namespace of Socket.IO's
+        self.attachment: Any = None  # the state of the layer above; has a method `close`
         self.closed = False
         self.reason: str | None = None
         self.channel: Channel | None = None
-        self.probe: Probe | None = None  # what may become its channel: one at a time
+        self.upgrade: Upgrade | None = None
         self.outgoing: list[Packet] = []
         self.outgoing_bytes = 0
         self.news: Any = None  # the event that a waiting poll waits for
         self.posting = False
-        self.last_poll = server.clock.now()
-        self.lock = server.lock()
-        self._inbox: deque[Any] | None = None
-        self._at_work = False
-        self._handed_over = 0
-        self._shift = 0
+        self.last_poll = runtime.clock.now()
+        self.lock = runtime.lock()
+        self.inbox = Inbox(self)
         self._metered = 0.0  # loop.meter
-        self._heartbeat = self.heartbeat(self)
+        self._heartbeat: Heartbeat = self._start_heartbeat()
 
-    def opened(self, query: dict[str, str]) -> None:
-        """Its handshake had this query, and the server's `connect` handler has taken it."""
+    def _start_heartbeat(self) -> Heartbeat:
+        return Heartbeat(self)
 
-    def sid_in(self, namespace: str) -> str:  # noqa: ARG002
-        """What its client is to be called in a namespace of Socket.IO's that it enters."""
-        sid: str = self.server.generate_id()
-        return sid
+    def configure(self, query: dict[str, str]) -> None:
+        """Take the options in the query of the handshake; protocol 4 has none."""
 
     @property
-    def upgraded(self) -> bool:
-        """Whether it's over WebSocket (as python-engineio names it)."""
+    def over_websocket(self) -> bool:
         return self.channel is not None
+
+    upgraded = over_websocket
+    """python-engineio's name."""
 
     @property
     def upgrading(self) -> bool:
         """Whether a probe has been answered, so that polls are answered at once."""
-        probe = self.probe
-        return probe is not None and probe.answered
+        upgrade = self.upgrade
+        return upgrade is not None and upgrade.answered
+
+    @property
+    def awaits_poll(self) -> bool:
+        return not self.channel and not self.news
 
     @property
     def is_overdue(self) -> bool:
-        """Whether over polling it hasn't polled for the ping interval and timeout together.
+        """Whether its client hasn't polled within the session timeout.
 
         The heartbeat finds that out by its timer, up to a tenth of a second later.
         """
-        if self.channel or self.news:
+        if not self.awaits_poll:
             return False
-        patience: float = self.server.ping_interval + self.server.ping_timeout
-        return self.server.clock.now() - self.last_poll >= patience
+        silence = self.runtime.clock.now() - self.last_poll
+        return silence >= self.runtime.limits.session_timeout
 
     @property
     def hearer(self) -> Hearer | None:
-        """What its frames leave by at the end of a turn, where it has such a thing."""
+        """The outbox of its WebSocket, if it writes in batches."""
         outbox = self.channel.outbox if self.channel else None
         return outbox if isinstance(outbox, Hearer) else None
 
@@ -132,13 +161,13 @@ class Connection:
     def _keep(self, packet: Packet) -> None:
         self.outgoing.append(packet)
         self.outgoing_bytes += len(packet.encode(b64=True))
-        if self.outgoing_bytes > self.server.outbox_bytes:
-            self.server.spawn(self.close, False, True, self.server.reason.TRANSPORT_ERROR)
+        if self.outgoing_bytes > self.runtime.limits.outbox_bytes:
+            self.cut()
         if self.news:
             self.news.set()
 
     def take(self) -> list[Packet]:
-        """What the next poll's answer carries."""
+        """Return the packets for the next poll's answer."""
         with self.lock:
             packets = self.outgoing[:PACKETS_PER_POLL]
             del self.outgoing[:PACKETS_PER_POLL]
@@ -146,20 +175,22 @@ class Connection:
         return packets
 
     def payload(self, packets: list[Packet]) -> tuple[str, bytes]:
-        """The content type and body that carry them ("HTTP long-polling")."""
+        """Return the content type and body that carry packets ("HTTP long-polling")."""
         return "text/plain; charset=UTF-8", Payload(packets).encode().encode()
 
-    def begin_upgrade(self, probe: Probe) -> bool:
-        """Take `probe` as what may become its channel. False: there is one of either, or it has
-        ended."""
+    def begin_upgrade(self, upgrade: Upgrade) -> bool:
+        """Take `upgrade` as the one upgrade in progress.
+
+        Return whether the session takes it: it is open, over polling, and has no other.
+        """
         with self.lock:
-            if self.closed or self.channel or self.probe:
+            if self.closed or self.channel or self.upgrade:
                 return False
-            self.probe = probe
+            self.upgrade = upgrade
         return True
 
     def attach(self, channel: Channel) -> bool:
-        """Go on over `channel`; what waits goes first. False: it has ended, or has one."""
+        """Move to `channel`, and send what waits. Return false if it has ended or has moved."""
         with self.lock:
             if self.closed or self.channel:
                 return False
@@ -167,23 +198,23 @@ class Connection:
                 channel.write(encoded_frame(packet))
             self.outgoing.clear()
             self.outgoing_bytes = 0
-            self.probe = None
+            self.upgrade = None
             self.channel = channel
             channel.receiver = self
         return True
 
-    def leave(self, probe: Probe) -> bool:
-        """Stay with polling. False: `probe` isn't what might have become its channel."""
+    def end_upgrade(self, upgrade: Upgrade) -> bool:
+        """Stay with polling. Return false if `upgrade` isn't the upgrade in progress."""
         with self.lock:
-            if self.probe is not probe:
+            if self.upgrade is not upgrade:
                 return False
-            self.probe = None
+            self.upgrade = None
         return True
 
     # What comes in
 
     def packets(self, body: bytes, binary: bool) -> list[str] | list[str | bytes]:
-        """The packets that a POST's body carries; `binary`: it says that it isn't text.
+        """Return the packets in a POST's body; `binary`: its content type isn't text.
 
         Raises:
             MalformedPacket: it carries none.
@@ -196,148 +227,102 @@ class Connection:
             raise MalformedPacket("no UTF-8") from None
 
     def received(self, message: str | bytes) -> None:
-        """A packet has come, over either transport. Messages wait for their turn."""
+        """Take a packet, over either transport. Messages wait in the inbox."""
         try:
             kind, data = decode_engineio(message)
         except MalformedPacket:
-            self._let_wait(END)
+            self.inbox.put(END)
             return
         if kind == engineio_packet.MESSAGE:
-            self._let_wait(data)
+            self.inbox.put(data)
         elif kind == engineio_packet.PONG:
-            self._heartbeat.answered()
+            self._heartbeat.pong()
         elif kind == engineio_packet.CLOSE:
-            self.reason = self.reason or self.server.reason.TRANSPORT_CLOSE
-            self._let_wait(END)
+            self.ended()
         elif kind == engineio_packet.PING:  # only the server pings ("Heartbeat")
-            self._let_wait(END)
+            self.inbox.put(END)
 
     def charge(self, units: int) -> bool:
-        """Count what has come over either transport (meter.units_of); false if it's too much, so
-        that the session is to be closed."""
-        rate = self.server.packet_limit
+        """Count what has come over either transport (meter.units_of).
+
+        Return whether the client may send more; if not, the session is to be closed.
+        """
+        rate = self.runtime.limits.packet_limit
         if rate is None:
             return True
-        now = self.server.clock.now()
+        now = self.runtime.clock.now()
         self._metered = rate.spend(self._metered, units, now)
         if not rate.is_over(self._metered, now):
             return True
-        self.server.refused["packet_limit"] += 1
+        self.runtime.refused["packet_limit"] += 1
         return False
 
     def ended(self) -> None:
-        """Its channel has ended."""
-        self.reason = self.reason or self.server.reason.TRANSPORT_CLOSE
-        self._let_wait(END)
+        """Take notice that the client has closed the session or its WebSocket."""
+        self.reason = self.reason or Reason.TRANSPORT_CLOSE
+        self.inbox.put(END)
 
     def pause(self) -> None:
-        """Read no more of it."""
+        """Stop reading its WebSocket."""
         if self.channel:
             self.channel.pause()
 
-    def hand_over(self) -> None:
-        """Have what comes next handled beside what is being handled, which from now on only waits.
-
-        Under gevent and over WebSocket; else nothing comes before that has an end.
-        """
-        if self.channel and self.server.workers:
-            self._handed_over += 1
-            self._shift += 1
-            self._at_work = bool(self._inbox)
-            if self._inbox:
-                self.server.workers.run(self._work)
-
-    @property
-    def busy(self) -> bool:
-        """Whether something of it is being handled."""
-        return self._at_work or self._handed_over > 0
-
-    def _let_wait(self, message: Any) -> None:
-        with self.lock:
-            if self._inbox is None:
-                self._inbox = deque()
-            self._inbox.append(message)
-            start, self._at_work = not self._at_work, True
-        if self.channel and self._is_full():
-            self.channel.pause()
-        if start and self.channel and self.server.workers:
-            self.server.workers.run(self._work)
-        elif start:
-            self._work()
-
-    def _is_full(self) -> bool:
-        return len(self._inbox or ()) + self._handed_over >= WAITING_EVENTS
-
-    def _work(self) -> None:
-        """Handle what has come, one at a time, until there's no more or it is handed over."""
-        shift = self._shift
-        while True:
-            with self.lock:
-                if not self._inbox or self.closed:
-                    self._inbox = None
-                    self._at_work = False
-                    return
-                was_full = self._is_full()
-                message = self._inbox.popleft()
-            self._handle(message)
-            if self._shift != shift:
-                was_full = self._is_full()
-                self._handed_over -= 1
-            if was_full and self.channel and not self._is_full():
-                self.channel.resume()
-            if self._shift != shift:
-                return
-            if self._inbox:
-                self.server.scheduler.wait_turn()
-
-    def _handle(self, message: Any) -> None:
+    def handle(self, message: Any) -> None:
+        """Handle a message from the inbox (inbox.Owner)."""
         if message is END:
-            self.close(False, True, self.reason or self.server.reason.TRANSPORT_ERROR)
+            self.close(False, True, self.reason or Reason.TRANSPORT_ERROR)
             return
         try:
-            self.server.handle_message(self.sid, message)
+            self._owner.on_message(self, message)
         except MalformedPacket:
-            self.close(False, True, self.server.reason.TRANSPORT_ERROR)
+            self.close(False, True, Reason.TRANSPORT_ERROR)
         except Exception:
             logger.exception("a message's handler failed")
 
-    # Whether it lives
+    # Its end
 
     def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:  # noqa: ARG002
         """End the session, once; its `disconnect` handler has run when this returns.
 
-        `abort`: what waits to be sent is dropped. `wait` is python-engineio's, and of no use here.
+        `abort`: what waits to be sent is dropped. `wait` is python-engineio's, and has no effect.
         """
         with self.lock:
             if self.closed:
                 return
             self.closed = True
-        self.reason = reason or self.server.reason.SERVER_DISCONNECT
+        self.reason = reason or Reason.SERVER_DISCONNECT
         self._heartbeat.stop()
-        if self.idle:
-            self.idle.cancel()
+        if self.attachment:
+            self.attachment.close()
         told = not abort and not self.channel
         if told:
             self.outgoing.append(Packet(engineio_packet.CLOSE))
-        # A client that timed out gets the close packet only by a poll that waits for it now.
-        last_words = told and self.reason != self.server.reason.PING_TIMEOUT
-        # First of all, so that who sees the end of it finds its name free.
-        self.server.forget(self, last_words)
+        # After a ping timeout only a poll that waits at this moment gets the close packet.
+        timed_out = self.reason == Reason.PING_TIMEOUT
+        # Before the client is told, so that a name is free when its holder's end is seen.
+        self._owner.on_closed(self, told and not timed_out)
         if self.channel:
             self.channel.close(NORMAL)
-        if self.probe:
-            self.probe.give_up()
+        if self.upgrade:
+            self.upgrade.give_up()
         if self.news:
             self.news.set()
 
-    def dismiss(self) -> None:
-        """It is refused and never was: nothing is due for it, and nobody is told."""
+    def cut(self) -> None:
+        """End the session, in a task of its own: too much waits for a client that doesn't read."""
+        self.runtime.spawn(self.close, False, True, Reason.TRANSPORT_ERROR)
+
+    def time_out(self) -> None:
+        self.runtime.spawn(self.close, False, False, Reason.PING_TIMEOUT)
+
+    def discard(self) -> None:
+        """Drop a session that the `connect` handler has refused; `disconnect` doesn't run."""
         self.closed = True
         self._heartbeat.stop()
 
 
 def encoded_frame(packet: Packet) -> bytes:
-    """The packet as a finished WebSocket frame, made once for however many hear it."""
+    """Return the packet as a WebSocket frame, which is made once for all recipients."""
     finished: bytes | None = getattr(packet, "frame", None)
     if finished is None:
         finished = packet.frame = frame(packet.data if packet.binary else packet.encode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable
 from typing import Any, Protocol
 
-from chatapp.transport.loop.outbox import Limits, Outbox
+from chatapp.transport.loop.outbox import Outbox, Tasks
 
 
 class Crowd(Container["Hearer"], Iterable["Hearer"], Protocol):
@@ -19,8 +19,8 @@ class Hearer(Outbox):
 
     __slots__ = ("_turn", "seen", "waiting")
 
-    def __init__(self, sock: Any, limits: Limits, on_cut: Callable[[], Any], turn: Turn) -> None:
-        super().__init__(sock, limits, on_cut)
+    def __init__(self, sock: Any, tasks: Tasks, on_cut: Callable[[], Any], turn: Turn) -> None:
+        super().__init__(sock, tasks, on_cut)
         self._turn = turn
         self.waiting: list[bytes] | None = None
         """Frames of this turn, where they aren't those of the crowds that it's in."""

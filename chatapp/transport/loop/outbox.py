@@ -10,21 +10,17 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from typing import Any, Protocol
 
+from chatapp.transport.loop.limits import Limits
+
 WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class Limits(Protocol):
-    """What a slow reader is allowed, and how things run side by side.
+class Tasks(Protocol):
+    """How an outbox runs beside others (runtime.Runtime)."""
 
-    `outbox_bytes` may wait for it; in `stall` seconds something must move. Both are security
-    limits. `lock()` makes a lock where there are threads.
-    """
-
-    outbox_bytes: int
-    stall: float
-
-    def spawn(self, call: Callable[..., Any], *arguments: Any) -> Any: ...
-    def lock(self) -> AbstractContextManager[Any]: ...
+    limits: Limits
+    spawn: Callable[..., Any]
+    lock: Callable[[], AbstractContextManager[Any]]
 
 
 class Outbox:
@@ -35,15 +31,15 @@ class Outbox:
     """
 
     __slots__ = (
-        *("_backlog", "_finishing", "_limits", "_lock", "_on_cut", "_released", "_size", "_sock"),
-        *("_stopped", "send"),
+        *("_backlog", "_finishing", "_lock", "_on_cut", "_released", "_size", "_sock"),
+        *("_stopped", "_tasks", "send"),
     )
 
-    def __init__(self, sock: Any, limits: Limits, on_cut: Callable[[], Any]) -> None:
+    def __init__(self, sock: Any, tasks: Tasks, on_cut: Callable[[], Any]) -> None:
         self._sock = sock
-        self._limits = limits
+        self._tasks = tasks
         self._on_cut = on_cut
-        self._lock = limits.lock()
+        self._lock = tasks.lock()
         self._backlog: deque[memoryview] | None = None
         self._size = 0
         self._finishing = False
@@ -73,7 +69,7 @@ class Outbox:
         self._backlog = deque()
         self.send = self._queue
         self._queue(memoryview(data)[sent:])
-        self._limits.spawn(self._drain)
+        self._tasks.spawn(self._drain)
 
     def finish(self, last: bytes) -> None:
         """Write `last` and nothing after it, whoever else is writing; end this direction of the
@@ -103,16 +99,16 @@ class Outbox:
         assert self._backlog is not None
         self._backlog.append(memoryview(data))
         self._size += len(data)
-        if self._size > self._limits.outbox_bytes:
+        if self._size > self._tasks.limits.outbox_bytes:
             self._backlog.clear()
             self._stop()
-            self._limits.spawn(self._on_cut)
+            self._tasks.spawn(self._on_cut)
         return len(data)
 
     def _drain(self) -> None:
         writable = select.poll()
         writable.register(self._sock.fileno(), select.POLLOUT)
-        while self._write_what_waits(bool(writable.poll(self._limits.stall * 1000))):
+        while self._write_what_waits(bool(writable.poll(self._tasks.limits.stall * 1000))):
             pass
 
     def _write_what_waits(self, moving: bool) -> bool:

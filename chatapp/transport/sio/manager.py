@@ -11,8 +11,10 @@ from engineio.packet import Packet
 from socketio import packet as socketio_packet
 from socketio.manager import Manager
 
+from chatapp.transport.eio.server import EngineServer
 from chatapp.transport.eio.session import encoded_frame
 from chatapp.transport.loop.batching import Hearer
+from chatapp.transport.sio import protocol4
 
 Name = str | None
 """A room's name. None is the room of all who are in the namespace, as python-socketio has it."""
@@ -82,6 +84,11 @@ class Fanout(Manager):  # type: ignore[misc]
         self.rooms = self._namespaces  # whose keys python-socketio looks at
         self._lock = Lock()  # held while somebody comes or goes
 
+    def set_server(self, server: Any) -> None:
+        super().set_server(server)
+        self._eio: EngineServer = server.eio
+        self._turn = self._eio.runtime.batch
+
     # Who is there
 
     def get_namespaces(self) -> list[str]:
@@ -141,9 +148,22 @@ class Fanout(Manager):  # type: ignore[misc]
         return member.sid
 
     def _new_sid(self, eio_sid: str, namespace: str) -> str:
-        connection = self.server.eio.sockets.get(eio_sid)  # None: a test client's
-        sid: str = connection.sid_in(namespace) if connection else self.server.eio.generate_id()
-        return sid
+        """Return the id of a new member; clients of protocol 4 compute theirs themselves.
+
+        A client that comes back to a namespace gets another id, as an event may still be handled
+        under the old one.
+        """
+        session = self._eio.sockets.get(eio_sid)  # None: a test client's
+        if session and session.protocol == protocol4.ENGINE_PROTOCOL:
+            ids = session.attachment.ids
+            if ids is None:
+                ids = session.attachment.ids = set()
+            sid = protocol4.socket_id(session.sid, namespace)
+            if sid not in ids:
+                ids.add(sid)
+                return sid
+        new_id: str = self._eio.generate_id()
+        return new_id
 
     def is_pre_connected(self, sid: str, namespace: str) -> bool:
         member = self._member(sid, namespace)
@@ -248,16 +268,12 @@ class Fanout(Manager):  # type: ignore[misc]
 
     def _find_hearer(self, room: Room, member: Member) -> None:
         """Take `member` out of the others if its connection is a WebSocket, perhaps by now."""
-        connection = self.server.eio.sockets.get(member.eio_sid)
+        connection = self._eio.sockets.get(member.eio_sid)
         member.hearer = connection.hearer if connection else None
         if member.hearer:
             self._turn.catch_up(member.hearer)
             room.hearers[member.hearer] = member
             room.others.pop(member.sid, None)
-
-    @property
-    def _turn(self) -> Any:
-        return self.server.eio.turn
 
     # What they hear
 
@@ -342,12 +358,11 @@ class Fanout(Manager):  # type: ignore[misc]
 
     def _keep(self, member: Member, pending: list[Packet], packets: list[Packet]) -> None:
         """Keep `packets` for later. Over the bound of what may wait, the connection is cut."""
-        eio = self.server.eio
         member.pending_bytes += sum(len(packet.encode(b64=True)) for packet in packets)
-        if member.pending_bytes <= eio.outbox_bytes:
+        if member.pending_bytes <= self._eio.runtime.limits.outbox_bytes:
             pending += packets
-        elif connection := eio.sockets.get(member.eio_sid):
-            eio.spawn(connection.close, False, True, eio.reason.TRANSPORT_ERROR)
+        elif session := self._eio.sockets.get(member.eio_sid):
+            session.cut()
 
     def _encode(
         self, event: str, data: Any, namespace: str, number: int | None = None

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import flask_socketio
 import socketio
+from engineio import packet as engineio_packet
 from flask import Flask
 from socketio import packet as socketio_packet
 
 from chatapp.transport.eio.server import EngineServer, logger
+from chatapp.transport.eio.session import Connection
 from chatapp.transport.errors import MalformedPacket
 from chatapp.transport.http.guard import RequestGuard
+from chatapp.transport.sio import protocol4
+from chatapp.transport.sio.client import ClientState
 from chatapp.transport.sio.manager import Fanout
 from chatapp.transport.sio.packet import HEAD, RESERVED_EVENTS, Packet
 
@@ -32,6 +36,7 @@ LONGEST_SHARED = 512
 """Characters of such a value, a byte each (PEP 3333): most browsers' User-Agent has fewer than
 300. A longer value is its session's own. So no more than 0.7 MB is kept of what clients sent."""
 ACK = str(socketio_packet.ACK)
+CONNECT_ANSWERS = (socketio_packet.CONNECT, socketio_packet.CONNECT_ERROR)
 MOST_CONNECTS = 100
 """CONNECT packets of one session: far more than a client has namespaces to enter, and no rate of
 the application's bounds them."""
@@ -56,21 +61,24 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
     def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
         kept = {name: shared(environ[name]) for name in KEPT if name in environ}
         super()._handle_eio_connect(eio_sid, kept)
-        self._expect_connect(eio_sid)
-
-    def _expect_connect(self, eio_sid: str) -> None:
-        """End the session where it's in no namespace when its time is up, which begins now."""
         session = self.eio.sockets.get(eio_sid)
         if session:  # else it's a test client's
-            if session.idle:
-                session.idle.cancel()
-            end = partial(self._end_idle, eio_sid)
-            session.idle = self.eio.clock.call_later(self._connect_timeout, end)
+            session.attachment = ClientState()
+            self._expect_connect(session)
+            if session.protocol == protocol4.ENGINE_PROTOCOL:
+                session.inbox.put(protocol4.CONNECT)
+
+    def _expect_connect(self, session: Connection) -> None:
+        """End the session if it's in no namespace when its time is up, which begins now."""
+        state = session.attachment  # a ClientState
+        state.stop_timer()
+        end = partial(self._end_idle, session.sid)
+        state.idle_timer = self.eio.runtime.clock.call_later(self._connect_timeout, end)
 
     def _end_idle(self, eio_sid: str) -> None:
         session = self.eio.sockets.get(eio_sid)
         if session and not self._is_in_a_namespace(eio_sid):
-            self.eio.spawn(self.eio.disconnect, eio_sid)
+            self.eio.runtime.spawn(self.eio.disconnect, eio_sid)
 
     def _is_in_a_namespace(self, eio_sid: str) -> bool:
         namespaces = list(self.manager.get_namespaces())
@@ -84,11 +92,7 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
         """
         packet = self._binary_packet.pop(eio_sid, None)
         if packet is not None:
-            if not isinstance(data, bytes):
-                raise MalformedPacket("text where an attachment was promised")
-            if sum(map(len, [*packet.attachments, data])) > self.eio.max_http_buffer_size:
-                raise MalformedPacket("attachments over the bound")
-            complete = packet.add_attachment(data)
+            complete = self._add_attachment(packet, data)
         elif not data:
             raise MalformedPacket("an empty message")
         elif self._is_unawaited(eio_sid, data):
@@ -96,6 +100,8 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
         else:
             packet = self.packet_class(encoded_packet=data)
             complete = not packet.attachment_count
+            if packet.namespace and "?" in packet.namespace and self._speaks_4(eio_sid):
+                protocol4.take_query(packet)
         if packet.packet_type == socketio_packet.CONNECT:
             self._handle_connect(eio_sid, packet.namespace, packet.data)
         elif not self.manager.sid_from_eio_sid(eio_sid, packet.namespace or "/"):
@@ -104,19 +110,44 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
             self._binary_packet[eio_sid] = packet
         elif packet.packet_type == socketio_packet.DISCONNECT:
             self._handle_disconnect(eio_sid, packet.namespace, self.reason.CLIENT_DISCONNECT)
-            self._expect_connect(eio_sid)
+            if session := self.eio.sockets.get(eio_sid):
+                self._expect_connect(session)
         elif packet.packet_type in (socketio_packet.EVENT, socketio_packet.BINARY_EVENT):
             self._handle_event(eio_sid, packet.namespace, packet.id, packet.data)
         else:
             self._handle_ack(eio_sid, packet.namespace, packet.id, packet.data)
+
+    def _add_attachment(self, packet: Packet, data: Any) -> bool:
+        """Add an attachment to a packet, and return whether the packet is complete."""
+        if not isinstance(data, bytes):
+            raise MalformedPacket("text where an attachment was promised")
+        if sum(map(len, [*packet.attachments, data])) > self.eio.max_http_buffer_size:
+            raise MalformedPacket("attachments over the bound")
+        return packet.add_attachment(data)
 
     def _is_unawaited(self, eio_sid: str, data: Any) -> bool:
         """Whether it is an ACK that nothing waits for: its data isn't parsed."""
         head = HEAD.match(data) if isinstance(data, str) and data[0] == ACK else None
         if head is None or data[head.end() : head.end() + 1] != "[":
             return False
-        sid = self.manager.sid_from_eio_sid(eio_sid, head[3] or "/")
+        namespace = head[3] or "/"
+        if "?" in namespace and self._speaks_4(eio_sid):
+            namespace = protocol4.without_query(namespace)
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
         return sid is not None and int(head[4] or -1) not in self.manager.callbacks.get(sid, ())
+
+    def _speaks_4(self, eio_sid: str) -> bool:
+        """Whether a client speaks Socket.IO 4."""
+        session = self.eio.sockets.get(eio_sid)
+        return session is not None and session.protocol == protocol4.ENGINE_PROTOCOL
+
+    def _send_packet(self, eio_sid: str, packet: Packet) -> None:
+        """Send a packet to one client (python-socketio's name)."""
+        if packet.packet_type in CONNECT_ANSWERS and self._speaks_4(eio_sid):
+            packet = protocol4.connect_answer(packet)
+        encoded = packet.encode()
+        for part in encoded if isinstance(encoded, list) else (encoded,):
+            self.eio.send_packet(eio_sid, engineio_packet.Packet(engineio_packet.MESSAGE, part))
 
     def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         name = namespace or "/"
@@ -124,14 +155,13 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
             raise MalformedPacket("connected to this namespace already")
         session = self.eio.sockets.get(eio_sid)
         if session:
-            session.connects += 1
-            if session.connects > MOST_CONNECTS:
+            session.attachment.connects += 1
+            if session.attachment.connects > MOST_CONNECTS:
                 raise MalformedPacket("too many CONNECTs")
         if name in self.namespace_handlers or name in self.handlers:
             self._enter(eio_sid, name, data)
-            if session and session.idle and self.manager.sid_from_eio_sid(eio_sid, name):
-                session.idle.cancel()
-                session.idle = None
+            if session and self.manager.sid_from_eio_sid(eio_sid, name):
+                session.attachment.stop_timer()
             return
         refusal = {"message": "Invalid namespace"}
         packet = self.packet_class(socketio_packet.CONNECT_ERROR, refusal, namespace=name)

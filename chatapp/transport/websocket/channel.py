@@ -6,15 +6,15 @@ import itertools
 import select
 import socket
 import ssl
-from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from chatapp.transport.http.servers import duplicate
-from chatapp.transport.loop.clock import Clock, Timer
+from chatapp.transport.loop.clock import Timer
 from chatapp.transport.loop.meter import units_of
-from chatapp.transport.loop.outbox import WOULD_BLOCK, Limits, Outbox
-from chatapp.transport.loop.reading import FRAMES_PER_SLICE, ReadScheduler
+from chatapp.transport.loop.outbox import WOULD_BLOCK
+from chatapp.transport.loop.reading import FRAMES_PER_SLICE
+from chatapp.transport.loop.runtime import Runtime
 from chatapp.transport.websocket.protocol import NORMAL, POLICY_VIOLATION, WebSocket
 
 if TYPE_CHECKING:
@@ -38,17 +38,6 @@ class Receiver(Protocol):
         """Nothing more will come."""
 
 
-class Tasks(Limits, Protocol):
-    """How things run side by side: greenlets where `gevent`, else threads."""
-
-    gevent: bool
-    clock: Clock
-    scheduler: ReadScheduler
-
-    def event(self) -> Any: ...
-    def outbox(self, sock: Any, on_cut: Callable[[], Any]) -> Outbox: ...
-
-
 class Channel:
     """Reads a WebSocket for its `receiver`, and writes to it without ever waiting.
 
@@ -63,8 +52,8 @@ class Channel:
         "_lock",
         "_over",
         "_paused",
+        "_runtime",
         "_sock",
-        "_tasks",
         "_tls",
         "_waiting",
         "_watcher",
@@ -73,14 +62,14 @@ class Channel:
         "receiver",
     )
 
-    def __init__(self, sock: socket.socket, websocket: WebSocket, tasks: Tasks) -> None:
+    def __init__(self, sock: socket.socket, websocket: WebSocket, runtime: Runtime) -> None:
         self.receiver: Receiver | None = None
-        self._tasks = tasks
+        self._runtime = runtime
         self._websocket = websocket
         self._tls = isinstance(sock, ssl.SSLSocket)
         self._sock: Any = sock if self._tls else duplicate(sock)
         self._sock.settimeout(0)
-        self.outbox = tasks.outbox(self._sock, self._cut)
+        self.outbox = runtime.outbox(self._sock, self._cut)
         self._watcher: Any = None
         self._closing = False
         self._ended = False
@@ -88,18 +77,18 @@ class Channel:
         self._waiting = False  # for its turn to be read
         self._linger: Timer | None = None  # ends it where the peer doesn't
         self._over: Any = None  # the event that `run` waits for
-        self._lock = tasks.lock()
+        self._lock = runtime.lock()
 
     def lives_on(self, environ: WSGIEnvironment) -> bool:
         """Whether the handler of the request that made it may return: the server then lets go of
         the socket without shutting it down, and TLS isn't the server's."""
-        return self._tasks.gevent and not self._tls and "gunicorn.socket" in environ
+        return self._runtime.gevent and not self._tls and "gunicorn.socket" in environ
 
     def open(self, receiver: Receiver, first: bytes) -> None:
         """Write `first`, and give what comes in to `receiver`."""
         self.receiver = receiver
         self.outbox.write(first)
-        if self._tasks.gevent:
+        if self._runtime.gevent:
             from gevent import get_hub  # noqa: PLC0415 (threads need none)
 
             self._watcher = get_hub().loop.io(self._sock.fileno(), 1)
@@ -107,8 +96,8 @@ class Channel:
 
     def run(self) -> None:
         """Stay until the channel has ended; in threads, read it meanwhile."""
-        if self._tasks.gevent:
-            self._over = self._tasks.event()
+        if self._runtime.gevent:
+            self._over = self._runtime.event()
             if not self._ended:
                 self._over.wait()
             return
@@ -129,12 +118,12 @@ class Channel:
         self._paused = False
         if self._watcher and not self._ended and not self._waiting:
             if self._websocket.more:
-                self._tasks.scheduler.used_up(self)
+                self._runtime.scheduler.used_up(self)
             else:
                 self._watch()
 
     def _watch(self) -> None:
-        self._watcher.start(self._tasks.scheduler.ready, self)
+        self._watcher.start(self._runtime.scheduler.ready, self)
 
     def unwatch(self) -> None:
         """Wait for its turn (reading.Readable)."""
@@ -164,7 +153,7 @@ class Channel:
     def abort(self) -> None:
         """End it without a word."""
         self._closing = True
-        if self._tasks.gevent:
+        if self._runtime.gevent:
             self._end()
         else:
             self._shutdown()
@@ -185,7 +174,7 @@ class Channel:
                 return
             if self._websocket.more:
                 if self._watcher:
-                    self._tasks.scheduler.used_up(self)
+                    self._runtime.scheduler.used_up(self)
                     return
             elif not (self._tls and self._sock.pending()):
                 return
@@ -232,12 +221,12 @@ class Channel:
     def _may_go_on(self, step: int) -> bool:
         if not self._watcher:
             return True
-        return step < FRAMES_PER_SLICE and self._tasks.scheduler.has_time_left()
+        return step < FRAMES_PER_SLICE and self._runtime.scheduler.has_time_left()
 
     def _finish(self, answer: bytes) -> None:
         self._closing = True
         self.outbox.finish(answer)
-        self._linger = self._tasks.clock.call_later(LINGER_SECONDS, self.abort)
+        self._linger = self._runtime.clock.call_later(LINGER_SECONDS, self.abort)
         self.resume()
 
     def _cut(self) -> None:

@@ -7,7 +7,6 @@ from base64 import b64encode
 from hashlib import sha1
 from typing import TYPE_CHECKING
 
-from chatapp.transport.eio.http_errors import BAD_REQUEST, Refused
 from chatapp.transport.http.guard import has_body
 
 if TYPE_CHECKING:
@@ -21,6 +20,15 @@ ACCEPTED = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: %b\r\n\r\n"
 )
+
+
+class HandshakeError(Exception):
+    """A request that opens no WebSocket, with the status and headers of its answer."""
+
+    def __init__(self, status: str, *headers: tuple[str, str]) -> None:
+        super().__init__(status)
+        self.status = status
+        self.headers = headers
 
 
 def is_upgrade(environ: WSGIEnvironment) -> bool:
@@ -39,17 +47,17 @@ def accept(environ: WSGIEnvironment) -> bytes:
     """The 101 that opens the WebSocket which a request asks for (section 4.2.2).
 
     Raises:
-        Refused: with 426, it asks for another version; with 400, it isn't as section 4.2.1 has it,
-            or announces a body, which a proxy and we might tell apart from frames differently.
+        HandshakeError: 426 for another version of the protocol, 400 for what section 4.2.1 forbids
+            and for a body. A proxy might not agree with us where a body ends and frames begin.
     """
     version = environ.get("HTTP_SEC_WEBSOCKET_VERSION")
     if version != "13":
-        raise Refused(BAD_REQUEST, "426 Upgrade Required", *UNDERSTOOD)
+        raise HandshakeError("426 Upgrade Required", *UNDERSTOOD)
     key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "").encode("latin-1")
     http_1_0 = environ.get("SERVER_PROTOCOL") == "HTTP/1.0"
     odd = environ["REQUEST_METHOD"] != "GET" or http_1_0 or has_body(environ)
     if odd or not is_key(key):
-        raise Refused(BAD_REQUEST)
+        raise HandshakeError("400 Bad Request")
     return ACCEPTED % b64encode(sha1(key + GUID, usedforsecurity=False).digest())
 
 

@@ -13,7 +13,7 @@ from chatapp.transport.websocket.handshake import accept
 BOUND = 32 * 2**20
 
 app = Flask(__name__)
-tasks = SocketIO(app, outbox_bytes=BOUND, stall=10).server.eio
+runtime = SocketIO(app, outbox_bytes=BOUND, stall=10).server.eio.runtime
 
 
 class Echo:
@@ -34,7 +34,7 @@ def answer(environ, start_response):
     if environ["PATH_INFO"] == "/healthz":
         start_response("200 OK", [])
         return []
-    channel = Channel(server_socket(environ), websocket.WebSocket(BOUND), tasks)
+    channel = Channel(server_socket(environ), websocket.WebSocket(BOUND), runtime)
     first = b"" if "wsgi.websocket" in environ else accept(environ)
     channel.open(Echo(channel), first)
     if not channel.lives_on(environ):

@@ -34,7 +34,7 @@ def alive() -> dict[str, int]:
     ctypes.CDLL(None).malloc_trim(0)
     found = Counter(type(thing) for thing in gc.get_objects())
     greenlets = [thing for thing in gc.get_objects() if isinstance(thing, greenlet) and thing]
-    workers = app.extensions["socketio"].server.eio.workers
+    workers = app.extensions["socketio"].server.eio.runtime.workers
     counts = {kind.__name__: found[kind] for kind in WATCHED}
     counts["greenlet"] = len(greenlets) - len(workers.idle if workers else [])
     counts["thread"] = len(os.listdir("/proc/self/task")) - pooled_threads()

@@ -1,0 +1,57 @@
+"""An upgrade that has begun (Engine.IO protocol 4, "Upgrade")."""
+
+from __future__ import annotations
+
+from chatapp.transport.eio.session import Connection
+from chatapp.transport.loop.clock import Timer
+from chatapp.transport.websocket.channel import Channel
+from chatapp.transport.websocket.protocol import INVALID_DATA, NORMAL, frame
+
+
+class Probe:
+    """A WebSocket to which a polling session moves if its client asks for that in time."""
+
+    def __init__(self, session: Connection, channel: Channel) -> None:
+        self._session = session
+        self._channel = channel
+        self.answered = False
+        self._timer: Timer | None = None
+
+    def begin(self) -> None:
+        """Become the session's upgrade, or close the WebSocket if the session takes none."""
+        if not self._session.begin_upgrade(self):
+            self._channel.close()
+            return
+        runtime = self._session.runtime
+        self._timer = runtime.clock.call_later(runtime.limits.request_timeout, self.give_up)
+
+    def received(self, message: str | bytes) -> None:
+        session = self._session
+        if session.upgrade is not self:  # given up: the message came in the same read
+            return
+        if not self.answered and message == "2probe":
+            self.answered = True
+            self._channel.write(frame("3probe"))
+            if session.news:
+                session.news.set()
+        elif self.answered and message == "5" and session.attach(self._channel):
+            self._stop_timer()
+        else:
+            self.give_up(INVALID_DATA)
+
+    def charge(self, units: int) -> bool:
+        return self._session.charge(units)
+
+    def ended(self) -> None:
+        self._stop_timer()
+        self._session.end_upgrade(self)
+
+    def give_up(self, code: int = NORMAL) -> None:
+        """Leave the session to polling and close the WebSocket, unless the session has moved."""
+        self._stop_timer()
+        if self._session.end_upgrade(self):
+            self._channel.close(code)
+
+    def _stop_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
