@@ -120,6 +120,24 @@ def test_its_engineio_server_alone():
     assert heard == ["connect", "hello", {"a": 1}, b"\x00\x01", "transport close"]
 
 
+def test_engine_server_alone_speaks_protocol_3():
+    """Nothing of Socket.IO: no CONNECT is sent or expected."""
+    server = EngineServer(allow_eio3=True)
+    heard: list = []
+    server.on("message", lambda sid, data: heard.append(data))
+    client = Flask(__name__)
+    client.wsgi_app = engineio.WSGIApp(server)
+    web = client.test_client()
+    path = "/engine.io/?EIO=3&transport=polling"
+    length, _, opening = web.get(path).text.partition(":")
+    assert int(length) == len(opening)
+    (sid,) = re.findall(r'"sid":"([^"]+)"', opening)
+    assert web.post(f"{path}&sid={sid}", data="3:40?6:4hello").text == "ok"
+    assert heard == ["0?", "hello"]
+    server.send(sid, '0{"sid":"x"}')
+    assert web.get(f"{path}&sid={sid}").text == '13:40{"sid":"x"}'
+
+
 def test_threads_are_the_way_where_gevent_has_not_patched_the_process():
     assert EngineServer().async_mode == "threading"
 

@@ -1,6 +1,7 @@
 """What socket.io's own suites for Engine.IO and Socket.IO expect of the server that they test.
 
-Engine.IO alone is at /engine.io/: it says back each message. Socket.IO is at /socket.io/.
+Engine.IO alone is at /engine.io/, in versions 3 and 4: it echoes each message. Socket.IO is at
+/socket.io/.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ CONNECT_TIMEOUT = 1.0
 
 app = Flask(__name__)
 socketio = SocketIO(app, connect_timeout=CONNECT_TIMEOUT, **OPTIONS)
-engine = EngineServer(**OPTIONS)
+engine = EngineServer(allow_eio3=True, **OPTIONS)
 
 
 @app.get("/healthz")
