@@ -10,7 +10,7 @@ from socketio import Server
 
 from chatapp.chat import wire
 from chatapp.errors import ChatError
-from chatapp.transport.eio.session import Connection
+from chatapp.transport.eio.session import Session
 
 
 class SocketAudience:
@@ -70,12 +70,12 @@ class SocketAudience:
     def close_all(self) -> None:
         self._server.eio.disconnect()
 
-    def _connection(self, client: str) -> Connection | None:
+    def _connection(self, client: str) -> Session | None:
         return connection_of(self._server, client, self._namespace)
 
 
-def connection_of(server: Server, client: str, namespace: str) -> Connection | None:
+def connection_of(server: Server, client: str, namespace: str) -> Session | None:
     """Return the client's connection, or None if it has ended or is a test client's."""
     eio_sid = server.manager.eio_sid_from_sid(client, namespace)
-    connection: Connection | None = server.eio.sockets.get(eio_sid)
+    connection: Session | None = server.eio.sockets.get(eio_sid)
     return connection

@@ -1,4 +1,4 @@
-"""What a connection does that clients can't easily see."""
+"""What a session does that clients can't easily see."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import threading
 
 from chatapp.transport.eio.inbox import MAX_WAITING
 from chatapp.transport.eio.server import EngineServer
-from chatapp.transport.eio.session import Connection
+from chatapp.transport.eio.session import Session
 
 
 class Channel:
-    """Where a connection's frames come from, watched."""
+    """Where a session's frames come from, watched."""
 
     reading = True
 
@@ -43,13 +43,13 @@ def test_a_connection_with_64_events_waiting_is_not_read():
         done.release()
 
     server.on("message", handle)
-    connection = Connection(server.runtime, server, "sid", "127.0.0.1")
+    session = Session(server.runtime, server, "sid", "127.0.0.1")
     channel = Channel()
-    connection.attach(channel)
+    session.attach(channel)
     messages = [f"event {n}" for n in range(MAX_WAITING + 1)]
     for message in messages:
         assert channel.reading
-        connection.received("4" + message)
+        session.received("4" + message)
         assert begun.wait(10)
     assert not channel.reading
     for _ in range(2):
@@ -61,4 +61,4 @@ def test_a_connection_with_64_events_waiting_is_not_read():
         assert done.acquire(timeout=10)
     assert handled == messages
     assert channel.reading
-    connection.close()
+    session.close()

@@ -249,11 +249,11 @@ class Client:
         self.time = Time()
         self.ended: list[float] = []
         runtime = self.time.runtime(ping_interval=INTERVAL, ping_timeout=TIMEOUT)
-        self.session = eio3.Session(runtime, self, "sid", "127.0.0.1")
+        self.session = eio3.EIO3Session(runtime, self, "sid", "127.0.0.1")
         if not polls:
             self.session.attach(Channel())
 
-    def on_closed(self, session: eio3.Session, keep_for_final_poll: bool) -> None:
+    def on_closed(self, session: eio3.EIO3Session, keep_for_final_poll: bool) -> None:
         self.ended.append(self.time.now)
 
     def at(self, seconds: float, call) -> None:

@@ -8,7 +8,7 @@ import threading
 import pytest
 from socketio.manager import Manager
 
-from chatapp.transport.eio.session import Connection
+from chatapp.transport.eio.session import Session
 from chatapp.transport.sio.manager import Fanout
 from chatapp.transport.sio.server import SocketIOServer
 
@@ -139,7 +139,7 @@ def test_connecting_client_is_in_its_rooms(server):
 def test_client_that_is_never_answered_is_cut_when_too_much_waits_for_it():
     server = recording_server(outbox_bytes=1000)
     server.eio.runtime.spawn = lambda call, *arguments: call(*arguments)
-    session = server.eio.sockets["1"] = Connection(server.eio.runtime, server.eio, "1", "127.0.0.1")
+    session = server.eio.sockets["1"] = Session(server.eio.runtime, server.eio, "1", "127.0.0.1")
     server.eio.admission.enter("127.0.0.1")
     closed = []
 
@@ -153,7 +153,7 @@ def test_client_that_is_never_answered_is_cut_when_too_much_waits_for_it():
 
 
 def test_client_whose_session_ends_meanwhile_is_disconnected(server):
-    server.eio.sockets["1"] = Connection(server.eio.runtime, server.eio, "1", "127.0.0.1")
+    server.eio.sockets["1"] = Session(server.eio.runtime, server.eio, "1", "127.0.0.1")
     server.eio.admission.enter("127.0.0.1")
     told = []
 

@@ -9,7 +9,7 @@ from support.clock import Time
 
 from chatapp.transport.eio.http_errors import UNKNOWN_SID
 from chatapp.transport.eio.server import EngineServer
-from chatapp.transport.eio.session import Connection
+from chatapp.transport.eio.session import Session
 
 INTERVAL, TIMEOUT = 20, 10
 
@@ -21,9 +21,9 @@ class Client:
         self.time = Time()
         self.ended: list[float] = []
         runtime = self.time.runtime(ping_interval=INTERVAL, ping_timeout=TIMEOUT)
-        self.session = Connection(runtime, self, "sid", "127.0.0.1")
+        self.session = Session(runtime, self, "sid", "127.0.0.1")
 
-    def on_closed(self, session: Connection, keep_for_final_poll: bool) -> None:
+    def on_closed(self, session: Session, keep_for_final_poll: bool) -> None:
         self.ended.append(self.time.now)
 
     def polls(self, at: float) -> None:

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from chatapp.transport.eio.server import EngineServer
-from chatapp.transport.eio.session import Connection
+from chatapp.transport.eio.session import Session
 from chatapp.transport.eio.upgrade import Probe
 
 
@@ -27,12 +27,12 @@ class Channel:
 @pytest.fixture
 def session():
     server = EngineServer(request_timeout=0.1)
-    session = Connection(server.runtime, server, "sid", "127.0.0.1")
+    session = Session(server.runtime, server, "sid", "127.0.0.1")
     yield session
     session.close()
 
 
-def probed(session: Connection) -> tuple[Probe, Channel]:
+def probed(session: Session) -> tuple[Probe, Channel]:
     channel = Channel()
     probe = channel.receiver = Probe(session, channel)
     probe.begin()

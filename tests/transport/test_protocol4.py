@@ -77,7 +77,7 @@ class Visit:
         eio = self.server.eio
         eio.runtime.clock = Time().clock
         eio.admission.enter("127.0.0.1")
-        self.session = eio.sockets["sid"] = eio3.Session(eio.runtime, eio, "sid", "127.0.0.1")
+        self.session = eio.sockets["sid"] = eio3.EIO3Session(eio.runtime, eio, "sid", "127.0.0.1")
         self.server._handle_eio_connect("sid", {})
 
     def id_in(self, namespace: str) -> str:

@@ -9,7 +9,7 @@ from flask_socketio import Namespace
 from support.clock import Time
 
 from chatapp.transport.eio.server import EngineServer
-from chatapp.transport.eio.session import Connection
+from chatapp.transport.eio.session import Session
 from chatapp.transport.sio.server import SocketIO
 
 
@@ -25,7 +25,7 @@ class Visit:
         eio.runtime.clock = self.time.clock
         eio.runtime.spawn = lambda call, *arguments: call(*arguments)
         eio.on_closed = lambda *_: self.ended.append(self.time.now)
-        self.session = eio.sockets["sid"] = Connection(eio.runtime, eio, "sid", "127.0.0.1")
+        self.session = eio.sockets["sid"] = Session(eio.runtime, eio, "sid", "127.0.0.1")
         socketio.server._handle_eio_connect("sid", {})
 
     def says(self, at: float, packet: str) -> None:

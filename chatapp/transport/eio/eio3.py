@@ -17,7 +17,7 @@ from engineio import packet as engineio_packet
 from engineio.packet import Packet
 
 from chatapp.transport.eio.heartbeat import Heartbeat, Monitored, whole_tenths
-from chatapp.transport.eio.session import END, Connection, Owner
+from chatapp.transport.eio.session import END, Owner, Session
 from chatapp.transport.errors import MalformedPacket
 from chatapp.transport.loop.runtime import Runtime
 from chatapp.transport.websocket.protocol import frame
@@ -59,7 +59,7 @@ PONG = Packet(engineio_packet.PONG)
 """One object for all answers: a client that pings and never polls costs no more than references."""
 
 
-class Session(Connection):
+class EIO3Session(Session):
     """A session of protocol 3."""
 
     __slots__ = ("_base64",)

@@ -10,7 +10,7 @@ from engineio import packet as engineio_packet
 from engineio.packet import Packet
 from gevent.monkey import get_original
 
-from chatapp.transport.eio.session import Connection, Reason
+from chatapp.transport.eio.session import Reason, Session
 from chatapp.transport.errors import MalformedPacket
 from chatapp.transport.http.guard import MAX_DIGITS, is_chunked
 from chatapp.transport.http.servers import server_socket, shut
@@ -35,79 +35,79 @@ TAKEN: Answer = ("200 OK", "text/html", b"ok")
 native_poll = get_original("select", "poll")
 
 
-def poll(connection: Connection, environ: WSGIEnvironment) -> Answer:
+def poll(session: Session, environ: WSGIEnvironment) -> Answer:
     """Wait for packets and answer with them, 16 at most; a second poll at once ends the session."""
-    if not connection.charge(1):
-        connection.close(False, True, Reason.TRANSPORT_ERROR)
+    if not session.charge(1):
+        session.close(False, True, Reason.TRANSPORT_ERROR)
         return TOO_MANY
-    with connection.lock:
-        overlaps = connection.news is not None
-        connection.news = connection.news or connection.runtime.event()
+    with session.lock:
+        overlaps = session.news is not None
+        session.news = session.news or session.runtime.event()
         if overlaps:
-            connection.outgoing.append(Packet(engineio_packet.CLOSE))  # the first one's answer
+            session.outgoing.append(Packet(engineio_packet.CLOSE))  # the first one's answer
     if overlaps:
-        connection.close(False, True, Reason.TRANSPORT_ERROR)
+        session.close(False, True, Reason.TRANSPORT_ERROR)
         return BROKEN
     try:
-        packets = _wait(connection, environ)
+        packets = _wait(session, environ)
     finally:
-        connection.news = None
-        connection.last_poll = connection.runtime.clock.now()
-    return "200 OK", *connection.payload(packets)
+        session.news = None
+        session.last_poll = session.runtime.clock.now()
+    return "200 OK", *session.payload(packets)
 
 
-def _wait(connection: Connection, environ: WSGIEnvironment) -> list[Packet]:
+def _wait(session: Session, environ: WSGIEnvironment) -> list[Packet]:
     while True:
-        connection.news.clear()
-        if connection.upgraded or connection.upgrading:
+        session.news.clear()
+        if session.upgraded or session.upgrading:
             return [Packet(engineio_packet.NOOP)]
         if _has_hung_up(environ):  # first, as else what it's told would be taken for heard
-            connection.close(False, True, Reason.TRANSPORT_CLOSE)
-        elif connection.outgoing:
-            return connection.take()
-        if connection.closed:
+            session.close(False, True, Reason.TRANSPORT_CLOSE)
+        elif session.outgoing:
+            return session.take()
+        if session.closed:
             return [Packet(engineio_packet.NOOP)]
-        connection.news.wait(LOOK_SECONDS)
+        session.news.wait(LOOK_SECONDS)
 
 
-def post(connection: Connection, environ: WSGIEnvironment) -> Answer:
+def post(session: Session, environ: WSGIEnvironment) -> Answer:
     """Take the packets of a body; what breaks the rules ends the session with this answer."""
     answer = BROKEN
-    with connection.lock:
-        overlaps, connection.posting = connection.posting, True
+    with session.lock:
+        overlaps, session.posting = session.posting, True
     if not overlaps:
         try:
-            answer = _take_body(connection, environ)
+            answer = _take_body(session, environ)
         finally:
-            connection.posting = False
+            session.posting = False
     if answer is not TAKEN:
-        connection.close(False, True, Reason.TRANSPORT_ERROR)
+        session.close(False, True, Reason.TRANSPORT_ERROR)
     return answer
 
 
-def _take_body(connection: Connection, environ: WSGIEnvironment) -> Answer:
-    answer, body = _read(connection, environ)
+def _take_body(session: Session, environ: WSGIEnvironment) -> Answer:
+    answer, body = _read(session, environ)
     if answer is not TAKEN:
         if answer is TOO_LARGE:
-            connection.runtime.refused["large_body"] += 1
+            session.runtime.refused["large_body"] += 1
         return answer
     try:
-        packets = connection.packets(body, environ.get("CONTENT_TYPE") == OCTETS)
+        packets = session.packets(body, environ.get("CONTENT_TYPE") == OCTETS)
     except MalformedPacket:
         return BROKEN
-    if not connection.charge(units_of(len(body), len(packets))):
+    if not session.charge(units_of(len(body), len(packets))):
         return TOO_MANY
     for packet in packets:
-        connection.runtime.scheduler.wait_turn()
-        connection.received(packet)
-    if connection.closed and connection.reason == Reason.TRANSPORT_ERROR:
+        session.runtime.scheduler.wait_turn()
+        session.received(packet)
+    if session.closed and session.reason == Reason.TRANSPORT_ERROR:
         return BROKEN
     return TAKEN
 
 
-def _read(connection: Connection, environ: WSGIEnvironment) -> tuple[Answer, bytes]:
+def _read(session: Session, environ: WSGIEnvironment) -> tuple[Answer, bytes]:
     """The body, if it comes in the time that it has, whole and in bounds."""
-    bound = connection.runtime.limits.max_message_bytes
+    bound = session.runtime.limits.max_message_bytes
     length = environ.get("CONTENT_LENGTH") or "0"
     if not length.isdecimal():
         return BROKEN, b""
@@ -115,7 +115,7 @@ def _read(connection: Connection, environ: WSGIEnvironment) -> tuple[Answer, byt
         return TOO_LARGE, b""
     chunked = is_chunked(environ)
     most = bound + 1 if chunked else int(length)
-    deadline = Deadline(connection.runtime, environ)
+    deadline = Deadline(session.runtime, environ)
     try:
         body: bytes | None = environ["wsgi.input"].read(most)
     except Exception:  # each server has its own; gunicorn's are no OSErrors

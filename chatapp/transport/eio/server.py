@@ -29,7 +29,7 @@ from chatapp.transport.eio.http_errors import (
 )
 from chatapp.transport.eio.packet import JSON
 from chatapp.transport.eio.polling import Answer, poll, post
-from chatapp.transport.eio.session import Connection, Reason, encoded_frame
+from chatapp.transport.eio.session import Reason, Session, encoded_frame
 from chatapp.transport.eio.upgrade import Probe
 from chatapp.transport.http.guard import RequestGuard
 from chatapp.transport.http.servers import leaving, server_socket
@@ -82,7 +82,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
     ) -> None:
         super().__init__(**{"logger": logger, "monitor_clients": False, **options})
         self.origin_allowed = origin_allowed
-        kinds = [Connection, eio3.Session] if allow_eio3 else [Connection]
+        kinds = [Session, eio3.EIO3Session] if allow_eio3 else [Session]
         self.sessions = {kind.protocol: kind for kind in kinds}
         limits = Limits(
             outbox_bytes,
@@ -102,7 +102,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         self.admission = Admission(
             max_connections, max_connections_per_address, self.refused, limit_loopback
         )
-        self._last_words: dict[str, Connection] = {}
+        self._last_words: dict[str, Session] = {}
 
     def async_modes(self) -> list[str]:
         """Gevent only where it has patched the process; else threads, each its own stack."""
@@ -162,22 +162,22 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             if query.get("EIO") not in self.sessions:
                 raise Refused(UNSUPPORTED_PROTOCOL_VERSION)
             return self._handshake(environ, query, upgrade)
-        connection = self.sockets.get(sid)
-        if connection and connection.is_overdue:
-            connection.close(reason=Reason.PING_TIMEOUT)
-            connection = None
-        if connection is None:
+        session = self.sockets.get(sid)
+        if session and session.is_overdue:
+            session.close(reason=Reason.PING_TIMEOUT)
+            session = None
+        if session is None:
             polls = method == "GET" and not (websocket_asked or upgrade)
             return self._answer_last_words(sid, polls)
-        fits = query.get("EIO") == connection.protocol and websocket_asked == upgrade
-        if not fits or (connection.channel and not upgrade):
+        fits = query.get("EIO") == session.protocol and websocket_asked == upgrade
+        if not fits or (session.channel and not upgrade):
             raise Refused(BAD_REQUEST)
         if upgrade:
-            return self._upgrade(environ, connection)
+            return self._upgrade(environ, session)
         if method == "GET":
-            return poll(connection, environ)
+            return poll(session, environ)
         if method == "POST":
-            return post(connection, environ)
+            return post(session, environ)
         raise Refused(BAD_REQUEST)
 
     def _handshake(self, environ: WSGIEnvironment, query: dict[str, str], upgrade: bool) -> Answer:
@@ -187,22 +187,22 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         response = self._accept(environ) if upgrade else b""
         self.admission.enter(address)
         kind = self.sessions[query["EIO"]]
-        connection = kind(self.runtime, self, self.generate_id(), address)
-        connection.configure(query)
-        self.sockets[connection.sid] = connection
-        opening = self._opening(connection.sid, upgrade)
+        session = kind(self.runtime, self, self.generate_id(), address)
+        session.configure(query)
+        self.sockets[session.sid] = session
+        opening = self._opening(session.sid, upgrade)
         if not upgrade:
-            connection.send(opening)
-        verdict = self._trigger_event("connect", connection.sid, environ, run_async=False)
+            session.send(opening)
+        verdict = self._trigger_event("connect", session.sid, environ, run_async=False)
         if verdict is not None and verdict is not True:
-            connection.discard()
-            self._drop(connection)
+            session.discard()
+            self._drop(session)
             raise Refused((FORBIDDEN[0], str(verdict or "Unauthorized")), "401 Unauthorized")
         if not upgrade:
-            return poll(connection, environ)
+            return poll(session, environ)
         channel = self._channel(environ)
-        channel.open(connection, response + encoded_frame(opening))
-        if not connection.attach(channel):
+        channel.open(session, response + encoded_frame(opening))
+        if not session.attach(channel):
             channel.close()
         if not channel.lives_on(environ):
             channel.run()
@@ -219,12 +219,12 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         }
         return Packet(engineio_packet.OPEN, JSON.dumps(fields))
 
-    def _upgrade(self, environ: WSGIEnvironment, connection: Connection) -> NoReturn:
+    def _upgrade(self, environ: WSGIEnvironment, session: Session) -> NoReturn:
         if not self.allow_upgrades:
             raise Refused(BAD_REQUEST)
         response = self._accept(environ)
         channel = self._channel(environ)
-        probe = Probe(connection, channel)
+        probe = Probe(session, channel)
         channel.open(probe, response)
         probe.begin()
         if not channel.lives_on(environ):
@@ -248,13 +248,13 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         assert sock
         return Channel(sock, WebSocket(self.max_http_buffer_size), self.runtime)
 
-    def on_message(self, session: Connection, message: Any) -> None:
+    def on_message(self, session: Session, message: Any) -> None:
         """Hand a message to the application; what it raises is the caller's (session.Owner)."""
         handler = self.handlers.get("message")
         if handler:
             handler(session.sid, message)
 
-    def on_closed(self, session: Connection, keep_for_final_poll: bool) -> None:
+    def on_closed(self, session: Session, keep_for_final_poll: bool) -> None:
         """Remove a session that has closed (session.Owner)."""
         self._drop(session)
         if keep_for_final_poll:
@@ -263,23 +263,23 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             self.runtime.clock.call_later(patience, lambda: self._last_words.pop(session.sid, None))
         self._trigger_event("disconnect", session.sid, session.reason, run_async=False)
 
-    def _drop(self, connection: Connection) -> None:
-        self.sockets.pop(connection.sid, None)
-        self.admission.leave(connection.address)
+    def _drop(self, session: Session) -> None:
+        self.sockets.pop(session.sid, None)
+        self.admission.leave(session.address)
 
     def _answer_last_words(self, sid: str, polls: bool) -> Answer:
-        connection = self._last_words.get(sid) if polls else None
-        packets = connection.take() if connection else []
-        if not connection or not packets:
+        session = self._last_words.get(sid) if polls else None
+        packets = session.take() if session else []
+        if not session or not packets:
             raise Refused(UNKNOWN_SID)
-        return "200 OK", *connection.payload(packets)
+        return "200 OK", *session.payload(packets)
 
     def disconnect(self, *sids: str | None) -> None:
         """End these clients' sessions, or all if none is given, without waiting for what is still
         to be sent; None is the session of one who has gone."""
         for sid in sids or list(self.sockets):
-            if connection := self.sockets.get(sid):
-                connection.close(reason=Reason.SERVER_DISCONNECT)
+            if session := self.sockets.get(sid):
+                session.close(reason=Reason.SERVER_DISCONNECT)
 
     def drain(self, seconds: float) -> None:
         """Take no more sessions, and close those that there are at the transport, spread over that
@@ -292,7 +292,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             session.pause()
             self.start_background_task(self._close_when_done, session)
 
-    def _close_when_done(self, session: Connection) -> None:
+    def _close_when_done(self, session: Session) -> None:
         until = monotonic() + STOP_SECONDS
         while session.inbox.busy and monotonic() < until:
             self.sleep(0.01)

@@ -37,10 +37,10 @@ Reason = engineio.Server.reason
 class Owner(Protocol):
     """The server of a session."""
 
-    def on_message(self, session: Connection, message: Any) -> None:
+    def on_message(self, session: Session, message: Any) -> None:
         """Take a message of the client. A MalformedPacket ends the session."""
 
-    def on_closed(self, session: Connection, keep_for_final_poll: bool) -> None:
+    def on_closed(self, session: Session, keep_for_final_poll: bool) -> None:
         """Take notice that a session has ended; polls still get its packets if they are kept."""
 
 
@@ -52,10 +52,10 @@ class Upgrade(Protocol):
     def give_up(self) -> None: ...
 
 
-class Connection:
+class Session:
     """A session as python-engineio's server knows it (engineio.Socket), with a transport of ours.
 
-    It speaks protocol 4. A subclass overrides what differs in another protocol (eio3.Session).
+    It speaks protocol 4. A subclass overrides what differs in another protocol (eio3.EIO3Session).
 
     Messages are handled one at a time, in the order in which they came. `close` may be called from
     any task.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatapp.transport.eio.session import Connection
+from chatapp.transport.eio.session import Session
 from chatapp.transport.loop.clock import Timer
 from chatapp.transport.websocket.channel import Channel
 from chatapp.transport.websocket.protocol import INVALID_DATA, NORMAL, frame
@@ -11,7 +11,7 @@ from chatapp.transport.websocket.protocol import INVALID_DATA, NORMAL, frame
 class Probe:
     """A WebSocket to which a polling session moves if its client asks for that in time."""
 
-    def __init__(self, session: Connection, channel: Channel) -> None:
+    def __init__(self, session: Session, channel: Channel) -> None:
         self._session = session
         self._channel = channel
         self.answered = False

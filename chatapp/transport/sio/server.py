@@ -13,7 +13,7 @@ from flask import Flask
 from socketio import packet as socketio_packet
 
 from chatapp.transport.eio.server import EngineServer, logger
-from chatapp.transport.eio.session import Connection
+from chatapp.transport.eio.session import Session
 from chatapp.transport.errors import MalformedPacket
 from chatapp.transport.http.guard import RequestGuard
 from chatapp.transport.sio import protocol4
@@ -68,7 +68,7 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
             if session.protocol == protocol4.ENGINE_PROTOCOL:
                 session.inbox.put(protocol4.CONNECT)
 
-    def _expect_connect(self, session: Connection) -> None:
+    def _expect_connect(self, session: Session) -> None:
         """End the session if it's in no namespace when its time is up, which begins now."""
         state = session.attachment  # a ClientState
         state.stop_timer()

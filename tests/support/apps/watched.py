@@ -13,13 +13,13 @@ from gevent.monkey import is_module_patched
 from greenlet import greenlet
 
 from chatapp import create_app
-from chatapp.transport.eio.session import Connection
+from chatapp.transport.eio.session import Session
 from chatapp.transport.loop.clock import Timer
 from chatapp.transport.loop.outbox import Outbox
 from chatapp.transport.websocket.channel import Channel
 from chatapp.transport.websocket.protocol import WebSocket
 
-WATCHED = (Channel, Connection, Outbox, Timer, WebSocket)
+WATCHED = (Channel, Session, Outbox, Timer, WebSocket)
 
 app = create_app()
 
