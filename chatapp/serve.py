@@ -96,7 +96,7 @@ def post_worker_init(worker: Any) -> None:
     gc.set_threshold(*GC_THRESHOLD)
     worker.closing = gevent.spawn(close_clients, worker)
     engine = worker.wsgi.extensions["socketio"].server.eio
-    connections = Uncounted() if settings.trusted_proxies else engine.admission
+    connections = Uncounted() if settings.trusted_proxies else engine.limiter
     patience = engine.runtime.limits.session_timeout
     guard_worker(worker, connections, engine.runtime.scheduler, patience)
     if "geventwebsocket" in type(worker).__module__:

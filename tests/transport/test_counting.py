@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from chatapp.transport.eio.admission import BESIDE_SESSIONS, Admission
-from chatapp.transport.eio.http_errors import Refused
+from chatapp.transport.eio.http_errors import EngineHTTPError
+from chatapp.transport.eio.limiter import BESIDE_SESSIONS, ConnectionLimiter
 from chatapp.transport.eio.server import EngineServer
 from chatapp.transport.loop.meter import MeterRate
 
@@ -19,20 +19,20 @@ def refused():
 
 
 def test_a_session_over_the_bound_is_counted(refused):
-    admission = Admission(1, 0, refused)
-    admission.enter("192.0.2.1")
-    with pytest.raises(Refused):
-        admission.enter("192.0.2.2")
+    limiter = ConnectionLimiter(1, 0, refused)
+    limiter.enter("192.0.2.1")
+    with pytest.raises(EngineHTTPError):
+        limiter.enter("192.0.2.2")
     assert refused == {"sessions": 1}
 
 
 def test_a_connection_over_the_bound_of_its_address_is_counted(refused):
-    admission = Admission(0, 1, refused)
+    limiter = ConnectionLimiter(0, 1, refused)
     bound = 2 + BESIDE_SESSIONS
-    assert [admission.connect("192.0.2.1") for _ in range(bound + 1)] == [True] * bound + [False]
-    assert admission.connect("192.0.2.2")
-    admission.disconnect("192.0.2.1")
-    assert admission.connect("192.0.2.1")
+    assert [limiter.connect("192.0.2.1") for _ in range(bound + 1)] == [True] * bound + [False]
+    assert limiter.connect("192.0.2.2")
+    limiter.disconnect("192.0.2.1")
+    assert limiter.connect("192.0.2.1")
     assert refused == {"connections": 1}
 
 

@@ -140,7 +140,7 @@ def test_client_that_is_never_answered_is_cut_when_too_much_waits_for_it():
     server = recording_server(outbox_bytes=1000)
     server.eio.runtime.spawn = lambda call, *arguments: call(*arguments)
     session = server.eio.sockets["1"] = Session(server.eio.runtime, server.eio, "1", "127.0.0.1")
-    server.eio.admission.enter("127.0.0.1")
+    server.eio.limiter.enter("127.0.0.1")
     closed = []
 
     def handler(sid):
@@ -154,7 +154,7 @@ def test_client_that_is_never_answered_is_cut_when_too_much_waits_for_it():
 
 def test_client_whose_session_ends_meanwhile_is_disconnected(server):
     server.eio.sockets["1"] = Session(server.eio.runtime, server.eio, "1", "127.0.0.1")
-    server.eio.admission.enter("127.0.0.1")
+    server.eio.limiter.enter("127.0.0.1")
     told = []
 
     @server.on("disconnect")

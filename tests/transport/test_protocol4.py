@@ -76,7 +76,7 @@ class Visit:
         self.server = socketio.server
         eio = self.server.eio
         eio.runtime.clock = Time().clock
-        eio.admission.enter("127.0.0.1")
+        eio.limiter.enter("127.0.0.1")
         self.session = eio.sockets["sid"] = eio3.EIO3Session(eio.runtime, eio, "sid", "127.0.0.1")
         self.server._handle_eio_connect("sid", {})
 

@@ -11,7 +11,7 @@ from support.raw import RawWebSocket, handshake, request
 from werkzeug.serving import make_server
 
 from chatapp import create_app
-from chatapp.transport.eio import admission
+from chatapp.transport.eio import limiter
 from chatapp.transport.sio import server as sio
 
 MARK = "mallory"
@@ -133,7 +133,7 @@ def test_what_sessions_share_is_bounded_in_count_and_length():
     ],
 )
 def test_long_address_is_judged_and_not_remembered(address, is_loopback):
-    before = admission._remembered.cache_info()
-    assert admission.is_loopback(address) is is_loopback
-    after = admission._remembered.cache_info()
-    assert (before == after) is (len(address) > admission.LONGEST_REMEMBERED)
+    before = limiter._remembered.cache_info()
+    assert limiter.is_loopback(address) is is_loopback
+    after = limiter._remembered.cache_info()
+    assert (before == after) is (len(address) > limiter.LONGEST_REMEMBERED)

@@ -19,7 +19,7 @@ UNSUPPORTED_PROTOCOL_VERSION = (5, "Unsupported protocol version")
 """Errors as the reference server words them (engine.io, Server.errorMessages), but for JSONP's."""
 
 
-class Refused(Exception):
+class EngineHTTPError(Exception):
     """A request that is answered with an error."""
 
     def __init__(

@@ -41,8 +41,8 @@ def poll(session: Session, environ: WSGIEnvironment) -> Answer:
         session.close(False, True, Reason.TRANSPORT_ERROR)
         return TOO_MANY
     with session.lock:
-        overlaps = session.news is not None
-        session.news = session.news or session.runtime.event()
+        overlaps = session.poll_event is not None
+        session.poll_event = session.poll_event or session.runtime.event()
         if overlaps:
             session.outgoing.append(Packet(engineio_packet.CLOSE))  # the first one's answer
     if overlaps:
@@ -51,14 +51,14 @@ def poll(session: Session, environ: WSGIEnvironment) -> Answer:
     try:
         packets = _wait(session, environ)
     finally:
-        session.news = None
+        session.poll_event = None
         session.last_poll = session.runtime.clock.now()
     return "200 OK", *session.payload(packets)
 
 
 def _wait(session: Session, environ: WSGIEnvironment) -> list[Packet]:
     while True:
-        session.news.clear()
+        session.poll_event.clear()
         if session.upgraded or session.upgrading:
             return [Packet(engineio_packet.NOOP)]
         if _has_hung_up(environ):  # first, as else what it's told would be taken for heard
@@ -67,7 +67,7 @@ def _wait(session: Session, environ: WSGIEnvironment) -> list[Packet]:
             return session.take()
         if session.closed:
             return [Packet(engineio_packet.NOOP)]
-        session.news.wait(LOOK_SECONDS)
+        session.poll_event.wait(LOOK_SECONDS)
 
 
 def post(session: Session, environ: WSGIEnvironment) -> Answer:

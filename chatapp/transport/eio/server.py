@@ -15,7 +15,6 @@ from engineio.packet import Packet
 from gevent.monkey import is_module_patched
 
 from chatapp.transport.eio import eio3
-from chatapp.transport.eio.admission import Admission
 from chatapp.transport.eio.http_errors import (
     BAD_HANDSHAKE_METHOD,
     BAD_REQUEST,
@@ -24,9 +23,10 @@ from chatapp.transport.eio.http_errors import (
     UNKNOWN_SID,
     UNKNOWN_TRANSPORT,
     UNSUPPORTED_PROTOCOL_VERSION,
-    Refused,
+    EngineHTTPError,
     cors_headers,
 )
+from chatapp.transport.eio.limiter import ConnectionLimiter
 from chatapp.transport.eio.packet import JSON
 from chatapp.transport.eio.polling import Answer, poll, post
 from chatapp.transport.eio.session import Reason, Session, encoded_frame
@@ -99,10 +99,10 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         self.guard = RequestGuard(
             self.runtime.scheduler, self.runtime.clock, request_timeout, self.refused
         )
-        self.admission = Admission(
+        self.limiter = ConnectionLimiter(
             max_connections, max_connections_per_address, self.refused, limit_loopback
         )
-        self._last_words: dict[str, Session] = {}
+        self._closing_sessions: dict[str, Session] = {}
 
     def async_modes(self) -> list[str]:
         """Gevent only where it has patched the process; else threads, each its own stack."""
@@ -121,9 +121,9 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         upgrade = is_upgrade(environ)
         try:
             if not allowed:
-                raise Refused(FORBIDDEN, "403 Forbidden")
+                raise EngineHTTPError(FORBIDDEN, "403 Forbidden")
             status, kind, body = self._answer(environ, upgrade)
-        except Refused as refused:
+        except EngineHTTPError as refused:
             status = refused.status
             kind, words = refused.content(upgrade)
             body = words.encode()
@@ -143,7 +143,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         """The status, content type and body of the answer.
 
         Raises:
-            Refused: it's an error.
+            EngineHTTPError: it's an error.
         """
         method = environ["REQUEST_METHOD"]
         if method == "OPTIONS":
@@ -151,16 +151,16 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
         transport = query.get("transport")
         if transport not in ("polling", "websocket") or transport not in self.transports:
-            raise Refused(UNKNOWN_TRANSPORT)
+            raise EngineHTTPError(UNKNOWN_TRANSPORT)
         websocket_asked = transport == "websocket"
         sid = query.get("sid")
         if not sid:
             if method != "GET":
-                raise Refused(BAD_HANDSHAKE_METHOD)
+                raise EngineHTTPError(BAD_HANDSHAKE_METHOD)
             if websocket_asked != upgrade:
-                raise Refused(BAD_REQUEST)
+                raise EngineHTTPError(BAD_REQUEST)
             if query.get("EIO") not in self.sessions:
-                raise Refused(UNSUPPORTED_PROTOCOL_VERSION)
+                raise EngineHTTPError(UNSUPPORTED_PROTOCOL_VERSION)
             return self._handshake(environ, query, upgrade)
         session = self.sockets.get(sid)
         if session and session.is_overdue:
@@ -168,24 +168,24 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             session = None
         if session is None:
             polls = method == "GET" and not (websocket_asked or upgrade)
-            return self._answer_last_words(sid, polls)
+            return self._answer_final_poll(sid, polls)
         fits = query.get("EIO") == session.protocol and websocket_asked == upgrade
         if not fits or (session.channel and not upgrade):
-            raise Refused(BAD_REQUEST)
+            raise EngineHTTPError(BAD_REQUEST)
         if upgrade:
             return self._upgrade(environ, session)
         if method == "GET":
             return poll(session, environ)
         if method == "POST":
             return post(session, environ)
-        raise Refused(BAD_REQUEST)
+        raise EngineHTTPError(BAD_REQUEST)
 
     def _handshake(self, environ: WSGIEnvironment, query: dict[str, str], upgrade: bool) -> Answer:
         if "j" in query:
-            raise Refused(JSONP)
+            raise EngineHTTPError(JSONP)
         address = environ.get("REMOTE_ADDR", "")
         response = self._accept(environ) if upgrade else b""
-        self.admission.enter(address)
+        self.limiter.enter(address)
         kind = self.sessions[query["EIO"]]
         session = kind(self.runtime, self, self.generate_id(), address)
         session.configure(query)
@@ -197,7 +197,9 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         if verdict is not None and verdict is not True:
             session.discard()
             self._drop(session)
-            raise Refused((FORBIDDEN[0], str(verdict or "Unauthorized")), "401 Unauthorized")
+            raise EngineHTTPError(
+                (FORBIDDEN[0], str(verdict or "Unauthorized")), "401 Unauthorized"
+            )
         if not upgrade:
             return poll(session, environ)
         channel = self._channel(environ)
@@ -221,7 +223,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
 
     def _upgrade(self, environ: WSGIEnvironment, session: Session) -> NoReturn:
         if not self.allow_upgrades:
-            raise Refused(BAD_REQUEST)
+            raise EngineHTTPError(BAD_REQUEST)
         response = self._accept(environ)
         channel = self._channel(environ)
         probe = Probe(session, channel)
@@ -235,13 +237,13 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         """The 101 that is to be written first, where the server hasn't done so."""
         if server_socket(environ) is None:
             error = (3, "This server gives no access to its sockets; use gunicorn or flask run")
-            raise Refused(error, "501 Not Implemented")
+            raise EngineHTTPError(error, "501 Not Implemented")
         if "wsgi.websocket" in environ:
             return b""
         try:
             return accept(environ)
         except HandshakeError as refusal:
-            raise Refused(BAD_REQUEST, refusal.status, *refusal.headers) from None
+            raise EngineHTTPError(BAD_REQUEST, refusal.status, *refusal.headers) from None
 
     def _channel(self, environ: WSGIEnvironment) -> Channel:
         sock = server_socket(environ)
@@ -258,20 +260,22 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         """Remove a session that has closed (session.Owner)."""
         self._drop(session)
         if keep_for_final_poll:
-            self._last_words[session.sid] = session
+            self._closing_sessions[session.sid] = session
             patience = self.runtime.limits.session_timeout
-            self.runtime.clock.call_later(patience, lambda: self._last_words.pop(session.sid, None))
+            self.runtime.clock.call_later(
+                patience, lambda: self._closing_sessions.pop(session.sid, None)
+            )
         self._trigger_event("disconnect", session.sid, session.reason, run_async=False)
 
     def _drop(self, session: Session) -> None:
         self.sockets.pop(session.sid, None)
-        self.admission.leave(session.address)
+        self.limiter.leave(session.address)
 
-    def _answer_last_words(self, sid: str, polls: bool) -> Answer:
-        session = self._last_words.get(sid) if polls else None
+    def _answer_final_poll(self, sid: str, polls: bool) -> Answer:
+        session = self._closing_sessions.get(sid) if polls else None
         packets = session.take() if session else []
         if not session or not packets:
-            raise Refused(UNKNOWN_SID)
+            raise EngineHTTPError(UNKNOWN_SID)
         return "200 OK", *session.payload(packets)
 
     def disconnect(self, *sids: str | None) -> None:
@@ -284,7 +288,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
     def drain(self, seconds: float) -> None:
         """Take no more sessions, and close those that there are at the transport, spread over that
         time, in any order; what is being handled is finished."""
-        self.admission.stopping = True
+        self.limiter.stopping = True
         begun, sessions = monotonic(), list(self.sockets.values())
         random.shuffle(sessions)
         for number, session in enumerate(sessions):
@@ -301,7 +305,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
     def stop(self) -> None:
         """Take no more sessions, finish what is being handled, for at most STOP_SECONDS, and close
         all at the transport, so that clients come back."""
-        self.admission.stopping = True
+        self.limiter.stopping = True
         sessions = list(self.sockets.values())
         for session in sessions:
             session.pause()

@@ -72,9 +72,9 @@ class Session:
         "inbox",
         "last_poll",
         "lock",
-        "news",
         "outgoing",
         "outgoing_bytes",
+        "poll_event",
         "posting",
         "reason",
         "runtime",
@@ -97,7 +97,7 @@ class Session:
         self.upgrade: Upgrade | None = None
         self.outgoing: list[Packet] = []
         self.outgoing_bytes = 0
-        self.news: Any = None  # the event that a waiting poll waits for
+        self.poll_event: Any = None  # the event that a waiting poll waits for
         self.posting = False
         self.last_poll = runtime.clock.now()
         self.lock = runtime.lock()
@@ -126,7 +126,7 @@ class Session:
 
     @property
     def awaits_poll(self) -> bool:
-        return not self.channel and not self.news
+        return not self.channel and not self.poll_event
 
     @property
     def is_overdue(self) -> bool:
@@ -163,8 +163,8 @@ class Session:
         self.outgoing_bytes += len(packet.encode(b64=True))
         if self.outgoing_bytes > self.runtime.limits.outbox_bytes:
             self.cut()
-        if self.news:
-            self.news.set()
+        if self.poll_event:
+            self.poll_event.set()
 
     def take(self) -> list[Packet]:
         """Return the packets for the next poll's answer."""
@@ -305,8 +305,8 @@ class Session:
             self.channel.close(NORMAL)
         if self.upgrade:
             self.upgrade.give_up()
-        if self.news:
-            self.news.set()
+        if self.poll_event:
+            self.poll_event.set()
 
     def cut(self) -> None:
         """End the session, in a task of its own: too much waits for a client that doesn't read."""

@@ -32,8 +32,8 @@ class Probe:
         if not self.answered and message == "2probe":
             self.answered = True
             self._channel.write(frame("3probe"))
-            if session.news:
-                session.news.set()
+            if session.poll_event:
+                session.poll_event.set()
         elif self.answered and message == "5" and session.attach(self._channel):
             self._stop_timer()
         else:

@@ -19,7 +19,7 @@ MAX_THREADS = 1000
 
 
 class Connections(Protocol):
-    """Counts connections by address (eio.admission.Admission)."""
+    """Counts connections by address (eio.limiter.ConnectionLimiter)."""
 
     def connect(self, address: str) -> bool: ...
     def disconnect(self, address: str) -> None: ...

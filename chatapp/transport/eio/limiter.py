@@ -6,14 +6,14 @@ import ipaddress
 from collections import Counter
 from functools import lru_cache
 
-from chatapp.transport.eio.http_errors import Refused
+from chatapp.transport.eio.http_errors import EngineHTTPError
 
 RETRY = ("Retry-After", "5")
 BESIDE_SESSIONS = 32
 """Connections of an address besides two for each session: pages load files over some."""
 
 
-class Admission:
+class ConnectionLimiter:
     """Counts sessions, and the connections that requests come over, and refuses what is over the
     bounds; a bound of 0 is none.
 
@@ -43,16 +43,16 @@ class Admission:
         """Count a session from `address`.
 
         Raises:
-            Refused: with 429, there are too many; with 503, the server is stopping.
+            EngineHTTPError: with 429, there are too many; with 503, the server is stopping.
         """
         if self.stopping:
-            raise Refused((3, "The server is stopping"), "503 Service Unavailable", RETRY)
+            raise EngineHTTPError((3, "The server is stopping"), "503 Service Unavailable", RETRY)
         over = self._most and self.inside >= self._most
         if self._is_bounded(address):
             over = over or self._addresses[address] >= self._most_per_address
         if over:
             self._refused["sessions"] += 1
-            raise Refused((3, "Too many connections"), "429 Too Many Requests", RETRY)
+            raise EngineHTTPError((3, "Too many connections"), "429 Too Many Requests", RETRY)
         self.inside += 1
         self._addresses[address] += 1
 
