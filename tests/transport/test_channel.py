@@ -1,4 +1,4 @@
-"""A channel by itself: its close in threads, and its turns under gevent."""
+"""A transport by itself: its close in threads, and its turns under gevent."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from support.raw import CLOSE
 from chatapp.transport.eio.server import EngineServer
 from chatapp.transport.loop.outbox import Outbox
 from chatapp.transport.loop.reading import FRAMES_PER_SLICE
-from chatapp.transport.websocket.channel import Channel
 from chatapp.transport.websocket.protocol import WebSocket, encoded, frame
+from chatapp.transport.websocket.transport import WebSocketTransport
 
 ROUNDS, WRITERS = 100, 3
 
@@ -41,58 +41,60 @@ def test_nothing_follows_a_close_frame(hasty):
     runtime = EngineServer().runtime
     for _ in range(ROUNDS):
         near, far = socket.socketpair()
-        channel = Channel(near, WebSocket(1000), runtime)
+        transport = WebSocketTransport(near, WebSocket(1000), runtime)
         near.close()
-        channel.open(Receiver(), b"")
+        transport.open(Receiver(), b"")
         together = threading.Barrier(WRITERS + 1)
 
-        def write(channel: Channel = channel, together: threading.Barrier = together) -> None:
+        def write(
+            transport: WebSocketTransport = transport, together: threading.Barrier = together
+        ) -> None:
             together.wait()
             for _ in range(20):
-                channel.write(frame("x"))
+                transport.write(frame("x"))
 
         writing = [threading.Thread(target=write) for _ in range(WRITERS)]
         for thread in writing:
             thread.start()
         together.wait()
-        channel.close()
+        transport.close()
         for thread in writing:
             thread.join()
         received = b""
         while got := far.recv(65536):
             received += got
         assert received.endswith(encoded(CLOSE, b"\x03\xe8"))
-        channel.abort()
-        channel.outbox.release()
+        transport.abort()
+        transport.outbox.release()
         far.close()
 
 
 class Scheduler:
-    """Counts how often a channel is queued for its next turn."""
+    """Counts how often a transport is queued for its next turn."""
 
     def __init__(self) -> None:
         self.queued = 0
 
-    def ready(self, channel: Channel) -> None:
-        channel.read()
+    def ready(self, transport: WebSocketTransport) -> None:
+        transport.read()
 
-    def used_up(self, channel: Channel) -> None:
+    def used_up(self, transport: WebSocketTransport) -> None:
         self.queued += 1
-        channel.unwatch()
+        transport.pause()
 
     def has_time_left(self) -> bool:
         return True
 
 
 class Pausing:
-    """Pauses its channel and goes on with it while a message is handed to it."""
+    """Pauses its transport and goes on with it while a message is handed to it."""
 
-    def __init__(self, channel: Channel) -> None:
-        self.channel = channel
+    def __init__(self, transport: WebSocketTransport) -> None:
+        self.transport = transport
 
     def received(self, message: str | bytes) -> None:
-        self.channel.pause()
-        self.channel.resume()
+        self.transport.pause_reading()
+        self.transport.resume_reading()
 
     def charge(self, units: int) -> bool:
         return True
@@ -110,9 +112,9 @@ def test_a_channel_that_is_paused_and_resumed_in_its_turn_is_queued_once():
     )
     near, far = socket.socketpair()
     with near, far:
-        channel = Channel(near, WebSocket(1000), runtime)
-        channel.open(Pausing(channel), b"")
+        transport = WebSocketTransport(near, WebSocket(1000), runtime)
+        transport.open(Pausing(transport), b"")
         far.sendall(raw.frame(b"x") * 2 * FRAMES_PER_SLICE)
-        channel.read()
+        transport.read()
         assert scheduler.queued == 1
-        channel.abort()
+        transport.abort()

@@ -9,15 +9,15 @@ from chatapp.transport.eio.server import EngineServer
 from chatapp.transport.eio.session import Session
 
 
-class Channel:
+class WebSocketTransport:
     """Where a session's frames come from, watched."""
 
     reading = True
 
-    def pause(self) -> None:
+    def pause_reading(self) -> None:
         self.reading = False
 
-    def resume(self) -> None:
+    def resume_reading(self) -> None:
         self.reading = True
 
     def write(self, data: bytes) -> None: ...
@@ -44,14 +44,14 @@ def test_a_connection_with_64_events_waiting_is_not_read():
 
     server.on("message", handle)
     session = Session(server.runtime, server, "sid", "127.0.0.1")
-    channel = Channel()
-    session.attach(channel)
+    websocket = WebSocketTransport()
+    session.attach(websocket)
     messages = [f"event {n}" for n in range(MAX_WAITING + 1)]
     for message in messages:
-        assert channel.reading
+        assert websocket.reading
         session.received("4" + message)
         assert begun.wait(10)
-    assert not channel.reading
+    assert not websocket.reading
     for _ in range(2):
         turns.release()
         assert done.acquire(timeout=10)
@@ -60,5 +60,5 @@ def test_a_connection_with_64_events_waiting_is_not_read():
     for _ in messages[2:]:
         assert done.acquire(timeout=10)
     assert handled == messages
-    assert channel.reading
+    assert websocket.reading
     session.close()

@@ -251,7 +251,7 @@ class Client:
         runtime = self.time.runtime(ping_interval=INTERVAL, ping_timeout=TIMEOUT)
         self.session = eio3.EIO3Session(runtime, self, "sid", "127.0.0.1")
         if not polls:
-            self.session.attach(Channel())
+            self.session.attach(WebSocketTransport())
 
     def on_closed(self, session: eio3.EIO3Session, keep_for_final_poll: bool) -> None:
         self.ended.append(self.time.now)
@@ -275,7 +275,7 @@ class Client:
         return end
 
 
-class Channel:
+class WebSocketTransport:
     outbox = receiver = None
 
     def write(self, data: bytes) -> None: ...
@@ -297,7 +297,7 @@ def test_an_upgrade_does_not_stop_the_clock():
     """As the reference server does, until the next ping."""
     client = Client(polls=True)
     client.polls(1)
-    client.at(2, lambda: client.session.attach(Channel()))
+    client.at(2, lambda: client.session.attach(WebSocketTransport()))
     assert client.ends() == pytest.approx(INTERVAL + TIMEOUT, abs=0.11)
 
 

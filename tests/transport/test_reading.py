@@ -51,10 +51,10 @@ class Reader:
         self.watched = True
         loop.ready.append(self)
 
-    def unwatch(self) -> None:
+    def pause(self) -> None:
         self.watched = False
 
-    def read_on(self) -> None:
+    def resume_and_read(self) -> None:
         self.watched = True
         self.read()
 
@@ -182,7 +182,7 @@ def test_a_turn_is_short_however_many_are_starved(loop):
 def test_a_reader_that_fails_keeps_nobody_else_waiting(loop):
     failing = Reader(loop, left=10**6, at_once=2)
     loop.turn()
-    failing.read_on = lambda: 1 / 0
+    failing.resume_and_read = lambda: 1 / 0
     other = Reader(loop, left=4, at_once=2)
     with pytest.raises(ZeroDivisionError):
         turn_for_ever(loop)

@@ -6,7 +6,7 @@ from collections import deque
 from typing import Any, Protocol
 
 from chatapp.transport.loop.runtime import Runtime
-from chatapp.transport.websocket.channel import Channel
+from chatapp.transport.websocket.transport import WebSocketTransport
 
 MAX_WAITING = 64
 """Messages of one session that may wait to be handled before its WebSocket isn't read."""
@@ -17,7 +17,7 @@ class Owner(Protocol):
 
     runtime: Runtime
     closed: bool
-    channel: Channel | None
+    websocket: WebSocketTransport | None
     lock: Any
 
     def handle(self, message: Any) -> None:
@@ -58,10 +58,10 @@ class Inbox:
                 self._messages = deque()
             self._messages.append(message)
             start, self.running = not self.running, True
-        channel = self._owner.channel
-        if channel and self._is_full():
-            channel.pause()
-        if start and channel and self._runtime.workers:
+        websocket = self._owner.websocket
+        if websocket and self._is_full():
+            websocket.pause_reading()
+        if start and websocket and self._runtime.workers:
             self._runtime.workers.run(self.drain)
         elif start:
             self.drain()
@@ -71,7 +71,7 @@ class Inbox:
 
         This holds for WebSockets under gevent; elsewhere each message is handled to its end.
         """
-        if self._owner.channel and self._runtime.workers:
+        if self._owner.websocket and self._runtime.workers:
             self.overlapping += 1
             self.generation += 1
             self.running = bool(self._messages)
@@ -94,8 +94,8 @@ class Inbox:
             if self.generation != generation:
                 was_full = self._is_full()
                 self.overlapping -= 1
-            if was_full and owner.channel and not self._is_full():
-                owner.channel.resume()
+            if was_full and owner.websocket and not self._is_full():
+                owner.websocket.resume_reading()
             if self.generation != generation:
                 return
             if self._messages:

@@ -32,11 +32,10 @@ from chatapp.transport.eio.polling import Answer, poll, post
 from chatapp.transport.eio.session import Reason, Session, encoded_frame
 from chatapp.transport.eio.upgrade import Probe
 from chatapp.transport.http.guard import RequestGuard
-from chatapp.transport.http.servers import leaving, server_socket
+from chatapp.transport.http.servers import finish_request_error, server_socket
 from chatapp.transport.loop.limits import Limits
 from chatapp.transport.loop.meter import MeterRate
 from chatapp.transport.loop.runtime import Runtime
-from chatapp.transport.websocket.channel import Channel
 from chatapp.transport.websocket.handshake import (
     HandshakeError,
     accept,
@@ -44,6 +43,7 @@ from chatapp.transport.websocket.handshake import (
     is_upgrade,
 )
 from chatapp.transport.websocket.protocol import WebSocket
+from chatapp.transport.websocket.transport import WebSocketTransport
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -130,7 +130,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             headers += refused.headers
         if "wsgi.websocket" in environ:  # its 101 has gone before anybody asked us
             environ["wsgi.websocket"].close(1008)
-            raise leaving(environ)
+            raise finish_request_error(environ)
         content = [("Content-Type", kind)] if kind else []
         if not status.startswith("204"):
             content.append(("Content-Length", str(len(body))))
@@ -170,7 +170,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             polls = method == "GET" and not (websocket_asked or upgrade)
             return self._answer_final_poll(sid, polls)
         fits = query.get("EIO") == session.protocol and websocket_asked == upgrade
-        if not fits or (session.channel and not upgrade):
+        if not fits or (session.websocket and not upgrade):
             raise EngineHTTPError(BAD_REQUEST)
         if upgrade:
             return self._upgrade(environ, session)
@@ -202,13 +202,13 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
             )
         if not upgrade:
             return poll(session, environ)
-        channel = self._channel(environ)
-        channel.open(session, response + encoded_frame(opening))
-        if not session.attach(channel):
-            channel.close()
-        if not channel.lives_on(environ):
-            channel.run()
-        raise leaving(environ)
+        websocket = self._websocket(environ)
+        websocket.open(session, response + encoded_frame(opening))
+        if not session.attach(websocket):
+            websocket.close()
+        if not websocket.survives_request(environ):
+            websocket.run()
+        raise finish_request_error(environ)
 
     def _opening(self, sid: str, upgraded: bool) -> Packet:
         """The open packet ("Handshake"). Times are in ms."""
@@ -225,13 +225,13 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         if not self.allow_upgrades:
             raise EngineHTTPError(BAD_REQUEST)
         response = self._accept(environ)
-        channel = self._channel(environ)
-        probe = Probe(session, channel)
-        channel.open(probe, response)
+        websocket = self._websocket(environ)
+        probe = Probe(session, websocket)
+        websocket.open(probe, response)
         probe.begin()
-        if not channel.lives_on(environ):
-            channel.run()
-        raise leaving(environ)
+        if not websocket.survives_request(environ):
+            websocket.run()
+        raise finish_request_error(environ)
 
     def _accept(self, environ: WSGIEnvironment) -> bytes:
         """The 101 that is to be written first, where the server hasn't done so."""
@@ -245,10 +245,10 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         except HandshakeError as refusal:
             raise EngineHTTPError(BAD_REQUEST, refusal.status, *refusal.headers) from None
 
-    def _channel(self, environ: WSGIEnvironment) -> Channel:
+    def _websocket(self, environ: WSGIEnvironment) -> WebSocketTransport:
         sock = server_socket(environ)
         assert sock
-        return Channel(sock, WebSocket(self.max_http_buffer_size), self.runtime)
+        return WebSocketTransport(sock, WebSocket(self.max_http_buffer_size), self.runtime)
 
     def on_message(self, session: Session, message: Any) -> None:
         """Hand a message to the application; what it raises is the caller's (session.Owner)."""
@@ -293,7 +293,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         random.shuffle(sessions)
         for number, session in enumerate(sessions):
             self.sleep(max(0, begun + seconds * number / len(sessions) - monotonic()))
-            session.pause()
+            session.pause_reading()
             self.start_background_task(self._close_when_done, session)
 
     def _close_when_done(self, session: Session) -> None:
@@ -308,7 +308,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]
         self.limiter.stopping = True
         sessions = list(self.sockets.values())
         for session in sessions:
-            session.pause()
+            session.pause_reading()
         until = monotonic() + STOP_SECONDS
         while any(session.inbox.busy for session in sessions) and monotonic() < until:
             self.sleep(0.01)

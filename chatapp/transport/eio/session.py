@@ -21,8 +21,8 @@ from chatapp.transport.eio.packet import decode_engineio
 from chatapp.transport.errors import MalformedPacket
 from chatapp.transport.loop.batching import Hearer
 from chatapp.transport.loop.runtime import Runtime
-from chatapp.transport.websocket.channel import Channel
 from chatapp.transport.websocket.protocol import NORMAL, frame
+from chatapp.transport.websocket.transport import WebSocketTransport
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,6 @@ class Session:
         "_owner",
         "address",
         "attachment",
-        "channel",
         "closed",
         "inbox",
         "last_poll",
@@ -81,6 +80,7 @@ class Session:
         "session",
         "sid",
         "upgrade",
+        "websocket",
     )
     protocol: ClassVar[str] = "4"
 
@@ -93,7 +93,7 @@ class Session:
         self.attachment: Any = None  # the state of the layer above; has a method `close`
         self.closed = False
         self.reason: str | None = None
-        self.channel: Channel | None = None
+        self.websocket: WebSocketTransport | None = None
         self.upgrade: Upgrade | None = None
         self.outgoing: list[Packet] = []
         self.outgoing_bytes = 0
@@ -113,7 +113,7 @@ class Session:
 
     @property
     def over_websocket(self) -> bool:
-        return self.channel is not None
+        return self.websocket is not None
 
     upgraded = over_websocket
     """python-engineio's name."""
@@ -126,7 +126,7 @@ class Session:
 
     @property
     def awaits_poll(self) -> bool:
-        return not self.channel and not self.poll_event
+        return not self.websocket and not self.poll_event
 
     @property
     def is_overdue(self) -> bool:
@@ -142,7 +142,7 @@ class Session:
     @property
     def hearer(self) -> Hearer | None:
         """The outbox of its WebSocket, if it writes in batches."""
-        outbox = self.channel.outbox if self.channel else None
+        outbox = self.websocket.outbox if self.websocket else None
         return outbox if isinstance(outbox, Hearer) else None
 
     # What goes out
@@ -151,12 +151,12 @@ class Session:
         """Send a packet, or keep it for the next poll. Over the bound, the connection is cut."""
         if self.closed:
             return
-        if self.channel is None:
+        if self.websocket is None:
             with self.lock:
-                if self.channel is None:
+                if self.websocket is None:
                     self._keep(packet)
                     return
-        self.channel.write(encoded_frame(packet))
+        self.websocket.write(encoded_frame(packet))
 
     def _keep(self, packet: Packet) -> None:
         self.outgoing.append(packet)
@@ -184,23 +184,23 @@ class Session:
         Return whether the session takes it: it is open, over polling, and has no other.
         """
         with self.lock:
-            if self.closed or self.channel or self.upgrade:
+            if self.closed or self.websocket or self.upgrade:
                 return False
             self.upgrade = upgrade
         return True
 
-    def attach(self, channel: Channel) -> bool:
-        """Move to `channel`, and send what waits. Return false if it has ended or has moved."""
+    def attach(self, websocket: WebSocketTransport) -> bool:
+        """Move to `websocket`, and send what waits. Return false if it has ended or has moved."""
         with self.lock:
-            if self.closed or self.channel:
+            if self.closed or self.websocket:
                 return False
             for packet in self.outgoing:
-                channel.write(encoded_frame(packet))
+                websocket.write(encoded_frame(packet))
             self.outgoing.clear()
             self.outgoing_bytes = 0
             self.upgrade = None
-            self.channel = channel
-            channel.receiver = self
+            self.websocket = websocket
+            websocket.receiver = self
         return True
 
     def end_upgrade(self, upgrade: Upgrade) -> bool:
@@ -262,10 +262,10 @@ class Session:
         self.reason = self.reason or Reason.TRANSPORT_CLOSE
         self.inbox.put(END)
 
-    def pause(self) -> None:
+    def pause_reading(self) -> None:
         """Stop reading its WebSocket."""
-        if self.channel:
-            self.channel.pause()
+        if self.websocket:
+            self.websocket.pause_reading()
 
     def handle(self, message: Any) -> None:
         """Handle a message from the inbox (inbox.Owner)."""
@@ -294,15 +294,15 @@ class Session:
         self._heartbeat.stop()
         if self.attachment:
             self.attachment.close()
-        told = not abort and not self.channel
+        told = not abort and not self.websocket
         if told:
             self.outgoing.append(Packet(engineio_packet.CLOSE))
         # After a ping timeout only a poll that waits at this moment gets the close packet.
         timed_out = self.reason == Reason.PING_TIMEOUT
         # Before the client is told, so that a name is free when its holder's end is seen.
         self._owner.on_closed(self, told and not timed_out)
-        if self.channel:
-            self.channel.close(NORMAL)
+        if self.websocket:
+            self.websocket.close(NORMAL)
         if self.upgrade:
             self.upgrade.give_up()
         if self.poll_event:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from chatapp.transport.eio.session import Session
 from chatapp.transport.loop.clock import Timer
-from chatapp.transport.websocket.channel import Channel
 from chatapp.transport.websocket.protocol import INVALID_DATA, NORMAL, frame
+from chatapp.transport.websocket.transport import WebSocketTransport
 
 
 class Probe:
     """A WebSocket to which a polling session moves if its client asks for that in time."""
 
-    def __init__(self, session: Session, channel: Channel) -> None:
+    def __init__(self, session: Session, websocket: WebSocketTransport) -> None:
         self._session = session
-        self._channel = channel
+        self._websocket = websocket
         self.answered = False
         self._timer: Timer | None = None
 
     def begin(self) -> None:
         """Become the session's upgrade, or close the WebSocket if the session takes none."""
         if not self._session.begin_upgrade(self):
-            self._channel.close()
+            self._websocket.close()
             return
         runtime = self._session.runtime
         self._timer = runtime.clock.call_later(runtime.limits.request_timeout, self.give_up)
@@ -31,10 +31,10 @@ class Probe:
             return
         if not self.answered and message == "2probe":
             self.answered = True
-            self._channel.write(frame("3probe"))
+            self._websocket.write(frame("3probe"))
             if session.poll_event:
                 session.poll_event.set()
-        elif self.answered and message == "5" and session.attach(self._channel):
+        elif self.answered and message == "5" and session.attach(self._websocket):
             self._stop_timer()
         else:
             self.give_up(INVALID_DATA)
@@ -50,7 +50,7 @@ class Probe:
         """Leave the session to polling and close the WebSocket, unless the session has moved."""
         self._stop_timer()
         if self._session.end_upgrade(self):
-            self._channel.close(code)
+            self._websocket.close(code)
 
     def _stop_timer(self) -> None:
         if self._timer:

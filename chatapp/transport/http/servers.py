@@ -24,7 +24,7 @@ def server_socket(environ: WSGIEnvironment) -> socket.socket | None:
     return sock
 
 
-def leaving(environ: WSGIEnvironment) -> Exception:
+def finish_request_error(environ: WSGIEnvironment) -> Exception:
     """What to raise so that the server at hand quietly leaves a request that we have answered."""
     if "wsgi.websocket" in environ:
         environ["wsgi.websocket"].closed = True  # else it sends a close frame of its own

@@ -31,10 +31,10 @@ class Readable(Protocol):
     def read(self) -> None:
         """Read what is there, if anything, for a slice at most."""
 
-    def unwatch(self) -> None:
-        """Stop the loop from reporting that there is something to read, until `read_on`."""
+    def pause(self) -> None:
+        """Stop the loop from reporting that there is something to read, until `resume_and_read`."""
 
-    def read_on(self) -> None:
+    def resume_and_read(self) -> None:
         """Have the loop report it again, and read what is there, for a slice at most."""
 
 
@@ -120,7 +120,7 @@ class ReadScheduler:
         self._steps = first
 
     def _let_wait(self, connection: Readable, backlogged: bool) -> None:
-        connection.unwatch()
+        connection.pause()
         if backlogged:
             self._backlogged.append((self._clock(), connection))
         else:
@@ -136,7 +136,7 @@ class ReadScheduler:
     def _serve(self) -> None:
         try:
             while self._ready and self.has_time_left():
-                self._ready.popleft().read_on()
+                self._ready.popleft().resume_and_read()
         finally:
             self._after_events(self._serve_backlog)
 
@@ -146,17 +146,17 @@ class ReadScheduler:
         self._end()
         try:
             for _ in range(self._due):
-                if not self._may_go_on():
+                if not self._may_serve_backlog():
                     break
                 _, connection = self._backlogged.popleft()
-                connection.read_on()
+                connection.resume_and_read()
         finally:
             self._due = len(self._backlogged)
             self._serving = bool(self._ready or self._backlogged)
             if self._serving:
                 self._next_turn(self._serve)
 
-    def _may_go_on(self) -> bool:
+    def _may_serve_backlog(self) -> bool:
         """Whether there is time for a connection with a backlog: none while others wait that have
         none, but none is kept waiting for too long. Those that have waited for too long share one
         slice, as there may be any number of them."""
@@ -173,8 +173,8 @@ class WaitingGreenlet(Waiter):  # type: ignore[misc]
     def read(self) -> None:
         self.switch(None)
 
-    def read_on(self) -> None:
+    def resume_and_read(self) -> None:
         self.switch(None)
 
-    def unwatch(self) -> None:
+    def pause(self) -> None:
         """The loop doesn't watch it."""

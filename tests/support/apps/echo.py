@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import Flask
 
-from chatapp.transport.http.servers import leaving, server_socket
+from chatapp.transport.http.servers import finish_request_error, server_socket
 from chatapp.transport.sio.server import SocketIO
-from chatapp.transport.websocket import protocol as websocket
-from chatapp.transport.websocket.channel import Channel
+from chatapp.transport.websocket import protocol
 from chatapp.transport.websocket.handshake import accept
+from chatapp.transport.websocket.transport import WebSocketTransport
 
 BOUND = 32 * 2**20
 
@@ -17,11 +17,11 @@ runtime = SocketIO(app, outbox_bytes=BOUND, stall=10).server.eio.runtime
 
 
 class Echo:
-    def __init__(self, channel: Channel) -> None:
-        self.channel = channel
+    def __init__(self, websocket: WebSocketTransport) -> None:
+        self.websocket = websocket
 
     def received(self, message: str | bytes) -> None:
-        self.channel.write(websocket.frame(message))
+        self.websocket.write(protocol.frame(message))
 
     def charge(self, units: int) -> bool:
         return True
@@ -34,12 +34,12 @@ def answer(environ, start_response):
     if environ["PATH_INFO"] == "/healthz":
         start_response("200 OK", [])
         return []
-    channel = Channel(server_socket(environ), websocket.WebSocket(BOUND), runtime)
+    websocket = WebSocketTransport(server_socket(environ), protocol.WebSocket(BOUND), runtime)
     first = b"" if "wsgi.websocket" in environ else accept(environ)
-    channel.open(Echo(channel), first)
-    if not channel.lives_on(environ):
-        channel.run()
-    raise leaving(environ)
+    websocket.open(Echo(websocket), first)
+    if not websocket.survives_request(environ):
+        websocket.run()
+    raise finish_request_error(environ)
 
 
 app.wsgi_app = answer

@@ -16,10 +16,10 @@ from chatapp import create_app
 from chatapp.transport.eio.session import Session
 from chatapp.transport.loop.clock import Timer
 from chatapp.transport.loop.outbox import Outbox
-from chatapp.transport.websocket.channel import Channel
 from chatapp.transport.websocket.protocol import WebSocket
+from chatapp.transport.websocket.transport import WebSocketTransport
 
-WATCHED = (Channel, Session, Outbox, Timer, WebSocket)
+WATCHED = (WebSocketTransport, Session, Outbox, Timer, WebSocket)
 
 app = create_app()
 

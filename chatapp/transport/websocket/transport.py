@@ -26,7 +26,7 @@ LINGER_SECONDS = 2.0
 
 
 class Receiver(Protocol):
-    """What lives on a channel. It is called on gevent's loop, or in the reading thread."""
+    """What receives from a WebSocket. It is called on gevent's loop, or in the reading thread."""
 
     def received(self, message: str | bytes) -> None:
         """A message has come; must not block under gevent."""
@@ -38,7 +38,7 @@ class Receiver(Protocol):
         """Nothing more will come."""
 
 
-class Channel:
+class WebSocketTransport:
     """Reads a WebSocket for its `receiver`, and writes to it without ever waiting.
 
     Under gevent a watcher on the loop reads, and no greenlet is needed; the server's own hold on
@@ -52,20 +52,20 @@ class Channel:
         "_lock",
         "_over",
         "_paused",
+        "_protocol",
         "_runtime",
         "_sock",
         "_tls",
         "_waiting",
         "_watcher",
-        "_websocket",
         "outbox",
         "receiver",
     )
 
-    def __init__(self, sock: socket.socket, websocket: WebSocket, runtime: Runtime) -> None:
+    def __init__(self, sock: socket.socket, protocol: WebSocket, runtime: Runtime) -> None:
         self.receiver: Receiver | None = None
         self._runtime = runtime
-        self._websocket = websocket
+        self._protocol = protocol
         self._tls = isinstance(sock, ssl.SSLSocket)
         self._sock: Any = sock if self._tls else duplicate(sock)
         self._sock.settimeout(0)
@@ -79,7 +79,7 @@ class Channel:
         self._over: Any = None  # the event that `run` waits for
         self._lock = runtime.lock()
 
-    def lives_on(self, environ: WSGIEnvironment) -> bool:
+    def survives_request(self, environ: WSGIEnvironment) -> bool:
         """Whether the handler of the request that made it may return: the server then lets go of
         the socket without shutting it down, and TLS isn't the server's."""
         return self._runtime.gevent and not self._tls and "gunicorn.socket" in environ
@@ -92,10 +92,10 @@ class Channel:
             from gevent import get_hub  # noqa: PLC0415 (threads need none)
 
             self._watcher = get_hub().loop.io(self._sock.fileno(), 1)
-            self.resume()
+            self.resume_reading()
 
     def run(self) -> None:
-        """Stay until the channel has ended; in threads, read it meanwhile."""
+        """Stay until the WebSocket has ended; in threads, read it meanwhile."""
         if self._runtime.gevent:
             self._over = self._runtime.event()
             if not self._ended:
@@ -107,17 +107,17 @@ class Channel:
             readable.poll()
             self.read()
 
-    def pause(self) -> None:
+    def pause_reading(self) -> None:
         """Read no more for now."""
         self._paused = True
         if self._watcher:
             self._watcher.stop()
 
-    def resume(self) -> None:
+    def resume_reading(self) -> None:
         """Read on."""
         self._paused = False
         if self._watcher and not self._ended and not self._waiting:
-            if self._websocket.more:
+            if self._protocol.more:
                 self._runtime.scheduler.used_up(self)
             else:
                 self._watch()
@@ -125,12 +125,12 @@ class Channel:
     def _watch(self) -> None:
         self._watcher.start(self._runtime.scheduler.ready, self)
 
-    def unwatch(self) -> None:
+    def pause(self) -> None:
         """Wait for its turn (reading.Readable)."""
         self._waiting = True
         self._watcher.stop()
 
-    def read_on(self) -> None:
+    def resume_and_read(self) -> None:
         """Its turn has come (reading.Readable)."""
         self._waiting = False
         if not self._paused and not self._ended:
@@ -146,8 +146,8 @@ class Channel:
         if self._closing:
             return
         with self._lock:
-            self._websocket.close(code)
-            answer = self._websocket.to_send()
+            self._protocol.close(code)
+            answer = self._protocol.to_send()
         self._finish(answer)
 
     def abort(self) -> None:
@@ -162,7 +162,7 @@ class Channel:
         """Take what has come, unless reading is paused; under gevent, for a slice at most."""
         while not self._watcher or self._watcher.active:
             received = None
-            if not self._websocket.more:
+            if not self._protocol.more:
                 received = self._receive()
                 if received is None:
                     return
@@ -172,7 +172,7 @@ class Channel:
                 self._end()
             if self._ended or self._paused or self._waiting:
                 return
-            if self._websocket.more:
+            if self._protocol.more:
                 if self._watcher:
                     self._runtime.scheduler.used_up(self)
                     return
@@ -192,33 +192,33 @@ class Channel:
     def _take(self, received: bytes | None) -> None:
         """Hand on the messages among `received` and what came before it."""
         assert self.receiver
-        websocket = self._websocket
-        before = websocket.frames
+        protocol = self._protocol
+        before = protocol.frames
         if received is not None:
             with self._lock:
-                websocket.receive(received)
+                protocol.receive(received)
         for step in itertools.count(1):
             with self._lock:
-                message = websocket.next_message() if websocket.more else None
-                answer = websocket.to_send()
-            if answer and not websocket.ended:
+                message = protocol.next_message() if protocol.more else None
+                answer = protocol.to_send()
+            if answer and not protocol.ended:
                 self.outbox.write(answer)
             if message is not None:
                 self.receiver.received(message)
-            if not websocket.more or self._paused or not self._may_go_on(step):
+            if not protocol.more or self._paused or not self._has_time_left(step):
                 break
-        units = units_of(len(received or b""), websocket.frames - before)
-        if not self.receiver.charge(units) and not websocket.ended:
+        units = units_of(len(received or b""), protocol.frames - before)
+        if not self.receiver.charge(units) and not protocol.ended:
             with self._lock:
-                websocket.close(POLICY_VIOLATION)
-                answer = websocket.to_send()
-        if websocket.ended and not self._closing:
+                protocol.close(POLICY_VIOLATION)
+                answer = protocol.to_send()
+        if protocol.ended and not self._closing:
             self._closing = True
             self.receiver.ended()  # first, so that who sees the close frame finds it gone
             if received != b"":  # else there's nobody to answer
                 self._finish(answer)
 
-    def _may_go_on(self, step: int) -> bool:
+    def _has_time_left(self, step: int) -> bool:
         if not self._watcher:
             return True
         return step < FRAMES_PER_SLICE and self._runtime.scheduler.has_time_left()
@@ -227,7 +227,7 @@ class Channel:
         self._closing = True
         self.outbox.finish(answer)
         self._linger = self._runtime.clock.call_later(LINGER_SECONDS, self.abort)
-        self.resume()
+        self.resume_reading()
 
     def _cut(self) -> None:
         if self.receiver and not self._closing:
