@@ -9,11 +9,11 @@ import pytest
 from socketio.manager import Manager
 
 from chatapp.transport.eio.session import Session
-from chatapp.transport.sio.manager import Fanout
+from chatapp.transport.sio.manager import RoomManager
 from chatapp.transport.sio.server import SocketIOServer
 
 
-@pytest.fixture(params=[Manager, Fanout], ids=["the library's", "ours"])
+@pytest.fixture(params=[Manager, RoomManager], ids=["the library's", "ours"])
 def manager(request):
     """Both, so that ours is shown to do what is expected of the library's."""
     server = SocketIOServer(client_manager=request.param())

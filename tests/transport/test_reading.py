@@ -7,7 +7,7 @@ from functools import partial
 import gevent
 import pytest
 
-from chatapp.transport.loop.batching import at_the_loops_end, in_the_loops_next_turn
+from chatapp.transport.loop.hub import call_after_events, call_in_next_iteration
 from chatapp.transport.loop.reading import SLICE, STARVED, STEPS_PER_SLICE, ReadScheduler
 
 
@@ -203,7 +203,7 @@ def join(*greenlets: gevent.Greenlet) -> None:
 
 
 def test_greenlets_take_turns_after_so_many_steps():
-    scheduler = ReadScheduler(at_the_loops_end, in_the_loops_next_turn, seconds=3600)
+    scheduler = ReadScheduler(call_after_events, call_in_next_iteration, seconds=3600)
     took: list[str] = []
     both = [gevent.spawn(stepping, scheduler, name, 80, took) for name in "ab"]
     join(*both)
@@ -213,7 +213,7 @@ def test_greenlets_take_turns_after_so_many_steps():
 
 
 def test_a_greenlet_lets_the_loop_turn_when_its_time_is_over():
-    scheduler = ReadScheduler(at_the_loops_end, in_the_loops_next_turn, seconds=0)
+    scheduler = ReadScheduler(call_after_events, call_in_next_iteration, seconds=0)
     took: list[str] = []
     other: list[int] = []
     alone = gevent.spawn(stepping, scheduler, "a", 5, took)
@@ -226,7 +226,7 @@ def test_a_greenlet_lets_the_loop_turn_when_its_time_is_over():
 
 
 def test_a_greenlet_that_is_killed_while_it_waits_leaves_the_turn_to_others():
-    scheduler = ReadScheduler(at_the_loops_end, in_the_loops_next_turn, seconds=0)
+    scheduler = ReadScheduler(call_after_events, call_in_next_iteration, seconds=0)
     took: list[str] = []
     killed, other = (gevent.spawn(stepping, scheduler, name, 3, took) for name in "ab")
     gevent.sleep(0)

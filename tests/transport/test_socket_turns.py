@@ -8,7 +8,7 @@ from gevent import socket
 from gevent.event import AsyncResult
 
 from chatapp.transport.http.gunicorn import socket_class
-from chatapp.transport.loop.batching import at_the_loops_end, in_the_loops_next_turn
+from chatapp.transport.loop.hub import call_after_events, call_in_next_iteration
 from chatapp.transport.loop.reading import ReadScheduler
 
 READS = {
@@ -19,7 +19,7 @@ READS = {
 
 @pytest.fixture
 def scheduler():
-    return ReadScheduler(at_the_loops_end, in_the_loops_next_turn, seconds=0)
+    return ReadScheduler(call_after_events, call_in_next_iteration, seconds=0)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from chatapp.transport.eio.heartbeat import Heartbeat
 from chatapp.transport.eio.inbox import Inbox
 from chatapp.transport.eio.packet import decode_engineio
 from chatapp.transport.errors import MalformedPacket
-from chatapp.transport.loop.batching import Hearer
+from chatapp.transport.loop.batching import BatchedOutbox
 from chatapp.transport.loop.runtime import Runtime
 from chatapp.transport.websocket.protocol import NORMAL, frame
 from chatapp.transport.websocket.transport import WebSocketTransport
@@ -140,10 +140,10 @@ class Session:
         return silence >= self.runtime.limits.session_timeout
 
     @property
-    def hearer(self) -> Hearer | None:
+    def outbox(self) -> BatchedOutbox | None:
         """The outbox of its WebSocket, if it writes in batches."""
         outbox = self.websocket.outbox if self.websocket else None
-        return outbox if isinstance(outbox, Hearer) else None
+        return outbox if isinstance(outbox, BatchedOutbox) else None
 
     # What goes out
 

@@ -1,4 +1,4 @@
-"""A turn of the loop: what is said within it leaves together at its end."""
+"""Writes of one iteration of the event loop, which are made together at its end."""
 
 from __future__ import annotations
 
@@ -8,150 +8,141 @@ from typing import Any, Protocol
 from chatapp.transport.loop.outbox import Outbox, Tasks
 
 
-class Crowd(Container["Hearer"], Iterable["Hearer"], Protocol):
-    """Those who hear what is said in a room."""
+class Members(Container["BatchedOutbox"], Iterable["BatchedOutbox"], Protocol):
+    """The recipients of a broadcast. Equal sets are not the same: they are told apart by `id`."""
 
     def __len__(self) -> int: ...
 
 
-class Hearer(Outbox):
-    """An outbox whose frames leave in one write at the end of the turn."""
+class BatchedOutbox(Outbox):
+    """An outbox whose frames are written at once, at the end of the loop's iteration."""
 
-    __slots__ = ("_turn", "seen", "waiting")
+    __slots__ = ("_batch", "own_frames", "seen")
 
-    def __init__(self, sock: Any, tasks: Tasks, on_cut: Callable[[], Any], turn: Turn) -> None:
+    def __init__(
+        self, sock: Any, tasks: Tasks, on_cut: Callable[[], Any], batch: WriteBatch
+    ) -> None:
         super().__init__(sock, tasks, on_cut)
-        self._turn = turn
-        self.waiting: list[bytes] | None = None
-        """Frames of this turn, where they aren't those of the crowds that it's in."""
+        self._batch = batch
+        self.own_frames: list[bytes] | None = None
+        """All its frames of this batch if they aren't just those of one broadcast's members."""
         self.seen = 0
-        """How many of the turn's sayings have been taken over into `waiting`."""
+        """The number of broadcasts of this batch that `own_frames` takes into account."""
 
     def write(self, data: bytes) -> None:
-        """Write a frame at the end of the turn, after all that was said before it."""
-        self._turn.write(self, data)
+        """Write a frame at the end of the batch, after all that was written before it."""
+        self._batch.write(self, data)
 
     def finish(self, last: bytes) -> None:
-        self._turn.catch_up(self)
+        self._batch.catch_up(self)
         self.flush()
         super().finish(last)
 
     def flush(self) -> None:
-        """Write what is in `waiting`, now."""
-        if self.waiting:
-            data = b"".join(self.waiting)
-            self.waiting.clear()
+        """Write `own_frames` now."""
+        if self.own_frames:
+            data = b"".join(self.own_frames)
+            self.own_frames.clear()
             super().write(data)
 
 
-class Turn:
-    """What is said in this turn of the loop, once, and by whom it's heard.
+class WriteBatch:
+    """The frames of one iteration of the loop, with their recipients.
 
-    A crowd's frames are joined once for all who hear nothing else. Whoever is written to by itself,
-    or comes or goes, is first brought up to date: it has frames of its own from then on, in the
-    order in which everything was said. `at_its_end(call)` has `call()` called when the turn ends.
+    The frames of broadcasts to the same members are joined once. An outbox has frames of its own if
+    it is written to by itself, or enters or leaves a set of members. It first gets the earlier
+    broadcasts, so all recipients see the same order. `defer(call)` has `call()` called
+    at the end of the iteration.
     """
 
-    def __init__(self, at_its_end: Callable[[Callable[[], None]], Any]) -> None:
-        self._at_its_end = at_its_end
-        self._said: list[tuple[Crowd, bytes]] = []
-        self._apart: list[Hearer] = []
+    def __init__(self, defer: Callable[[Callable[[], None]], Any]) -> None:
+        self._defer = defer
+        self._broadcasts: list[tuple[Members, bytes]] = []
+        self._separate: list[BatchedOutbox] = []
         self._ending = False
 
-    def say(self, crowd: Crowd, frame: bytes) -> None:
-        """Let everyone in `crowd` hear `frame`."""
-        self._said.append((crowd, frame))
+    def broadcast(self, members: Members, frame: bytes) -> None:
+        """Write `frame` to all `members`."""
+        self._broadcasts.append((members, frame))
         self._end_later()
 
-    def say_to_others(self, crowd: Crowd, frame: bytes, skipped: Iterable[Hearer]) -> None:
-        """Let everyone in `crowd` but for `skipped` hear `frame`."""
-        for hearer in skipped:
-            self._set_apart(hearer)
-        self.say(crowd, frame)
-        for hearer in skipped:
-            hearer.seen += 1
+    def broadcast_except(
+        self, members: Members, frame: bytes, skipped: Iterable[BatchedOutbox]
+    ) -> None:
+        """Write `frame` to all `members` except `skipped`."""
+        for outbox in skipped:
+            self._own_frames(outbox)
+        self.broadcast(members, frame)
+        for outbox in skipped:
+            outbox.seen += 1
 
-    def write(self, hearer: Hearer, frame: bytes) -> None:
-        """Let `hearer` alone hear `frame`."""
-        self._set_apart(hearer).append(frame)
+    def write(self, outbox: BatchedOutbox, frame: bytes) -> None:
+        """Write `frame` to `outbox` alone."""
+        self._own_frames(outbox).append(frame)
         self._end_later()
 
-    def catch_up(self, hearer: Hearer) -> None:
-        """Give `hearer` what has been said so far to the crowds that it's in."""
-        if self._said:
-            self._set_apart(hearer)
+    def catch_up(self, outbox: BatchedOutbox) -> None:
+        """Add the broadcasts so far to the frames of `outbox`.
 
-    def _set_apart(self, hearer: Hearer) -> list[bytes]:
-        waiting = hearer.waiting
-        if waiting is None:
-            waiting = hearer.waiting = []
-            self._apart.append(hearer)
-        said = self._said
-        if hearer.seen < len(said):
-            waiting += [frame for crowd, frame in said[hearer.seen :] if hearer in crowd]
-            hearer.seen = len(said)
-        return waiting
+        Call this before `outbox` enters or leaves a set of members.
+        """
+        if self._broadcasts:
+            self._own_frames(outbox)
+
+    def _own_frames(self, outbox: BatchedOutbox) -> list[bytes]:
+        """Return the outbox's own frames, which begin with the broadcasts so far."""
+        frames = outbox.own_frames
+        if frames is None:
+            frames = outbox.own_frames = []
+            self._separate.append(outbox)
+        broadcasts = self._broadcasts
+        if outbox.seen < len(broadcasts):
+            frames += [frame for members, frame in broadcasts[outbox.seen :] if outbox in members]
+            outbox.seen = len(broadcasts)
+        return frames
 
     def _end_later(self) -> None:
         if not self._ending:
             self._ending = True
-            self._at_its_end(self.end)
+            self._defer(self.end)
 
     def end(self) -> None:
         """Write everything."""
-        crowds = list({id(crowd): crowd for crowd, _ in self._said}.values())
-        if len(crowds) > 1:
-            self._set_apart_who_is_in_several(crowds)
-        for hearer in self._apart:
-            self._set_apart(hearer)
-        said, self._said = self._said, []
-        apart, self._apart = self._apart, []
+        groups = list({id(members): members for members, _ in self._broadcasts}.values())
+        if len(groups) > 1:
+            self._separate_common_members(groups)
+        for outbox in self._separate:
+            self._own_frames(outbox)
+        broadcasts, self._broadcasts = self._broadcasts, []
+        separate, self._separate = self._separate, []
         self._ending = False
-        for crowd in crowds:
-            write_to_all(crowd, b"".join([frame for whose, frame in said if whose is crowd]))
-        for hearer in apart:
-            hearer.flush()
-            hearer.waiting = None
-            hearer.seen = 0
+        for group in groups:
+            write_to_all(group, b"".join([f for members, f in broadcasts if members is group]))
+        for outbox in separate:
+            outbox.flush()
+            outbox.own_frames = None
+            outbox.seen = 0
 
-    def _set_apart_who_is_in_several(self, crowds: list[Crowd]) -> None:
-        met: set[Hearer] = set()
-        for crowd in crowds:
-            for hearer in met.intersection(crowd):
-                self._set_apart(hearer)
-            met.update(crowd)
+    def _separate_common_members(self, groups: list[Members]) -> None:
+        """Give own frames to the outboxes that are in several groups."""
+        met: set[BatchedOutbox] = set()
+        for group in groups:
+            for outbox in met.intersection(group):
+                self._own_frames(outbox)
+            met.update(group)
 
 
-def write_to_all(crowd: Iterable[Hearer], data: bytes) -> None:
-    """Write `data` to all who aren't set apart: the one place where each look-up counts."""
+def write_to_all(members: Iterable[BatchedOutbox], data: bytes) -> None:
+    """Write `data` to all members without own frames.
+
+    It runs once for each recipient, so each attribute look-up in it costs.
+    """
     size = len(data)
-    for hearer in crowd:
-        if hearer.waiting is None:
+    for outbox in members:
+        if outbox.own_frames is None:
             try:
-                sent = hearer.send(data)
+                sent = outbox.send(data)
             except OSError:
                 sent = 0
             if sent < size:
-                hearer.keep(data, sent)
-
-
-def at_the_loops_end(call: Callable[[], None]) -> None:
-    """Have `call()` called once all that gevent's loop has read by now has been dealt with."""
-    from gevent import get_hub  # noqa: PLC0415 (threads need none)
-
-    get_hub().loop.run_callback(call)
-
-
-def in_the_loops_next_turn(call: Callable[[], None]) -> None:
-    """Have `call()` called once gevent's loop has looked for new events, as the last of them: the
-    timer's priority is the lowest."""
-    from gevent import get_hub  # noqa: PLC0415 (threads need none)
-
-    loop = get_hub().loop
-    timer = loop.timer(0, priority=loop.MINPRI)
-
-    def due() -> None:
-        timer.close()
-        call()
-
-    timer.start(due)
+                outbox.keep(data, sent)

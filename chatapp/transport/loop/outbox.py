@@ -1,4 +1,4 @@
-"""What waits to be written to one socket: bounded in bytes and in time."""
+"""Data that waits to be written to one socket, bounded in bytes and in time."""
 
 from __future__ import annotations
 
@@ -26,13 +26,22 @@ class Tasks(Protocol):
 class Outbox:
     """Writes to a non-blocking socket at once, and keeps what the kernel doesn't take.
 
-    Over either limit `on_cut()` is called, once, by a task of its own. While something waits, a
-    task writes it; otherwise there is none.
+    While data waits, a task writes it; otherwise there is no task. If more than
+    `limits.outbox_bytes` wait, or nothing moves for `limits.stall` seconds, `on_cut()` is called
+    once, by a task of its own.
     """
 
     __slots__ = (
-        *("_backlog", "_finishing", "_lock", "_on_cut", "_released", "_size", "_sock"),
-        *("_stopped", "_tasks", "send"),
+        "_backlog",
+        "_finishing",
+        "_lock",
+        "_on_cut",
+        "_released",
+        "_size",
+        "_sock",
+        "_stopped",
+        "_tasks",
+        "send",
     )
 
     def __init__(self, sock: Any, tasks: Tasks, on_cut: Callable[[], Any]) -> None:
@@ -46,10 +55,13 @@ class Outbox:
         self._released = False
         self._stopped = False
         self.send: Callable[[Any], int] = sock.send
-        """Takes bytes and says how many it took: the socket's own, or a stand-in that takes all."""
+        """Takes bytes and returns how many it took.
+
+        It is the socket's `send`, `_queue` while data waits, or `_discard` at the end.
+        """
 
     def write(self, data: bytes) -> None:
-        """Write `data`, now or as soon as the kernel takes it; nothing once finished or cut."""
+        """Write `data`, now or when the kernel takes it. Once finished or cut, drop it."""
         with self._lock:
             self._write(data)
 
@@ -62,9 +74,9 @@ class Outbox:
             self.keep(data, sent)
 
     def keep(self, data: bytes, sent: int) -> None:
-        """Have the rest of `data` written later, and all that follows after it.
+        """Write the rest of `data` later, and everything that follows after it.
 
-        A socket that fails is found out there, or by its reader.
+        If the socket has failed, that task or the socket's reader finds out.
         """
         self._backlog = deque()
         self.send = self._queue
@@ -72,8 +84,10 @@ class Outbox:
         self._tasks.spawn(self._drain)
 
     def finish(self, last: bytes) -> None:
-        """Write `last` and nothing after it, whoever else is writing; end this direction of the
-        connection once everything is written."""
+        """Write `last` and nothing after it, then end this direction of the connection.
+
+        Later writes are dropped, also those of other tasks.
+        """
         with self._lock:
             self._write(last)
             self._stop()
@@ -82,7 +96,7 @@ class Outbox:
                 self._shut()
 
     def release(self) -> None:
-        """Drop what waits and close the socket, now or when its task has let go of it."""
+        """Drop what waits and close the socket, now or when the task that writes has ended."""
         with self._lock:
             self._stop()
             self._released = True
@@ -93,7 +107,7 @@ class Outbox:
 
     def _stop(self) -> None:
         self._stopped = True
-        self.send = len
+        self.send = _discard
 
     def _queue(self, data: bytes | memoryview) -> int:
         assert self._backlog is not None
@@ -108,11 +122,14 @@ class Outbox:
     def _drain(self) -> None:
         writable = select.poll()
         writable.register(self._sock.fileno(), select.POLLOUT)
-        while self._write_what_waits(bool(writable.poll(self._tasks.limits.stall * 1000))):
+        while self._write_backlog(bool(writable.poll(self._tasks.limits.stall * 1000))):
             pass
 
-    def _write_what_waits(self, moving: bool) -> bool:
-        """Write what the kernel takes by now; false once there's nothing more to do."""
+    def _write_backlog(self, moving: bool) -> bool:
+        """Write what the kernel takes now, and return whether more waits.
+
+        `moving`: the kernel takes something.
+        """
         with self._lock:
             if self._backlog and moving:
                 self._write_first(self._backlog)
@@ -138,7 +155,7 @@ class Outbox:
             sent = self._sock.send(backlog[0])
         except WOULD_BLOCK:
             return
-        except OSError:  # the reader will see that it's gone
+        except OSError:  # the reader finds out
             backlog.clear()
             return
         self._size -= sent
@@ -150,3 +167,8 @@ class Outbox:
     def _shut(self) -> None:
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_WR)
+
+
+def _discard(data: bytes) -> int:
+    """Drop `data`: the connection has ended."""
+    return len(data)

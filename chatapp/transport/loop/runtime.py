@@ -8,8 +8,9 @@ from contextlib import nullcontext
 from threading import Lock
 from typing import Any
 
-from chatapp.transport.loop.batching import Hearer, Turn, at_the_loops_end, in_the_loops_next_turn
+from chatapp.transport.loop.batching import BatchedOutbox, WriteBatch
 from chatapp.transport.loop.clock import Clock
+from chatapp.transport.loop.hub import call_after_events, call_in_next_iteration
 from chatapp.transport.loop.limits import Limits
 from chatapp.transport.loop.outbox import Outbox
 from chatapp.transport.loop.reading import ReadScheduler
@@ -52,13 +53,13 @@ class Runtime:
         unlocked = nullcontext()
         self.lock: Callable[[], Any] = (lambda: unlocked) if gevent else Lock
         self.clock = clock or Clock(spawn, event, lock=self.lock)
-        self.scheduler = ReadScheduler(at_the_loops_end, in_the_loops_next_turn, gevent)
+        self.scheduler = ReadScheduler(call_after_events, call_in_next_iteration, gevent)
         self.workers = Workers() if gevent else None
-        self.batch = Turn(at_the_loops_end) if gevent else None
+        self.batch = WriteBatch(call_after_events) if gevent else None
         self.refused: Counter[str] = Counter()
 
     def outbox(self, sock: Any, on_cut: Callable[[], Any]) -> Outbox:
         """Return an outbox that writes to `sock`, at the end of each batch if there are batches."""
         if self.batch is None:
             return Outbox(sock, self, on_cut)
-        return Hearer(sock, self, on_cut, self.batch)
+        return BatchedOutbox(sock, self, on_cut, self.batch)

@@ -18,7 +18,7 @@ from chatapp.transport.errors import MalformedPacket
 from chatapp.transport.http.guard import RequestGuard
 from chatapp.transport.sio import protocol4
 from chatapp.transport.sio.client import ClientState
-from chatapp.transport.sio.manager import Fanout
+from chatapp.transport.sio.manager import RoomManager
 from chatapp.transport.sio.packet import HEAD, RESERVED_EVENTS, Packet
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
     def __init__(self, connect_timeout: float = 10.0, **options: Any) -> None:
         self._connect_timeout = connect_timeout
         defaults = {"logger": logger, "serializer": Packet, "async_handlers": False}
-        super().__init__(**{"client_manager": Fanout(), **defaults, **options})
+        super().__init__(**{"client_manager": RoomManager(), **defaults, **options})
 
     def _engineio_server_class(self) -> type[EngineServer]:
         return EngineServer
@@ -168,7 +168,7 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
         self._send_packet(eio_sid, packet)
 
     def _enter(self, eio_sid: str, namespace: str, data: Any) -> None:
-        """Run the `connect` handler and answer the CONNECT packet (see Fanout).
+        """Run the `connect` handler and answer the CONNECT packet (see RoomManager).
 
         A client whose handler fails is not connected. One whose session has ended meanwhile is
         disconnected again, so that its `disconnect` handler runs, too.
