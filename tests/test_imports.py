@@ -29,11 +29,6 @@ TOO_LARGE = [
     "chatapp.store.redis.roster",
     "chatapp.store.sqlite.log",
     "chatapp.store.sqlite.writer",
-    "chatapp.transport.eio.server",
-    "chatapp.transport.eio.session",
-    "chatapp.transport.sio.manager",
-    "chatapp.transport.sio.manager:emit",
-    "chatapp.transport.websocket.channel",
     "chatapp.web.pages:blueprint",
     "chatapp:create_app",
 ]

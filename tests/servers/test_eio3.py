@@ -32,7 +32,7 @@ from support.raw import (
 from support.servers import ROOT, UNLIMITED, Server
 
 from chatapp.transport.eio import eio3
-from chatapp.transport.eio.session import PACKETS_PER_POLL
+from chatapp.transport.eio.sender import PACKETS_PER_POLL
 
 EMOJI = "\U0001f600"
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from support.clock import Time
 
 from chatapp.transport.eio import eio3
-from chatapp.transport.eio.session import encoded_frame
+from chatapp.transport.eio.sender import encoded_frame
 from chatapp.transport.errors import MalformedPacket
 from chatapp.transport.websocket.protocol import frame
 
@@ -267,7 +267,7 @@ class Client:
 
     def _poll(self) -> None:
         self.session.take()
-        self.session.last_poll = self.time.now
+        self.session.polls.last_poll = self.time.now
 
     def ends(self) -> float:
         self.time.passes()
@@ -328,4 +328,4 @@ def test_a_ping_that_is_never_polled_for_costs_no_more_than_its_place():
     client = Client(polls=True)
     for _ in range(1000):
         client.session.received("2")
-    assert set(map(id, client.session.outgoing)) == {id(eio3.PONG)}
+    assert set(map(id, client.session.polls.packets)) == {id(eio3.PONG)}

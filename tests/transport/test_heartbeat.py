@@ -31,7 +31,7 @@ class Client:
 
     def _poll(self) -> None:
         self.session.take()
-        self.session.last_poll = self.time.now
+        self.session.polls.last_poll = self.time.now
 
     def pongs(self, at: float) -> None:
         self.time.clock.call_later(at, lambda: self.session.received("3"))

@@ -12,7 +12,7 @@ from werkzeug.serving import make_server
 
 from chatapp import create_app
 from chatapp.transport.eio import limiter
-from chatapp.transport.sio import server as sio
+from chatapp.transport.sio import environ
 
 MARK = "mallory"
 """In each string that the client makes."""
@@ -105,19 +105,19 @@ def test_nothing_of_a_client_is_interned(served, interned):
 def test_sessions_share_what_browsers_have_in_common():
     values = [" ".join(["Mozilla/5.0", "(X11; Linux x86_64)"]) for _ in range(2)]
     assert values[0] is not values[1]
-    assert sio.shared(values[0]) is sio.shared(values[1])
+    assert environ.shared(values[0]) is environ.shared(values[1])
 
 
 def test_what_sessions_share_is_bounded_in_count_and_length():
-    for n in range(2 * sio.MOST_SHARED):
-        sio.shared(f"{MARK}-{n}")
-    assert sio._first.cache_info().currsize == sio.MOST_SHARED
-    longest, longer = ("x" * (sio.LONGEST_SHARED + n) for n in (0, 1))
-    before = sio._first.cache_info()
-    assert sio.shared(longer) is longer
-    assert sio._first.cache_info() == before
-    sio.shared(longest)
-    assert sio._first.cache_info().misses == before.misses + 1
+    for n in range(2 * environ.MAX_SHARED):
+        environ.shared(f"{MARK}-{n}")
+    assert environ._first.cache_info().currsize == environ.MAX_SHARED
+    longest, longer = ("x" * (environ.MAX_SHARED_CHARS + n) for n in (0, 1))
+    before = environ._first.cache_info()
+    assert environ.shared(longer) is longer
+    assert environ._first.cache_info() == before
+    environ.shared(longest)
+    assert environ._first.cache_info().misses == before.misses + 1
 
 
 @pytest.mark.parametrize(
@@ -136,4 +136,4 @@ def test_long_address_is_judged_and_not_remembered(address, is_loopback):
     before = limiter._remembered.cache_info()
     assert limiter.is_loopback(address) is is_loopback
     after = limiter._remembered.cache_info()
-    assert (before == after) is (len(address) > limiter.LONGEST_REMEMBERED)
+    assert (before == after) is (len(address) > limiter.MAX_REMEMBERED_CHARS)

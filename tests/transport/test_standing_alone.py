@@ -154,7 +154,7 @@ def test_a_refused_connection_leaves_nothing_behind():
     over = threading.Event()
     server.runtime.clock.call_later(0.3, over.set)
     over.wait(5)
-    assert (server.sockets, told, server.limiter.inside) == ({}, [], 0)
+    assert (server.sockets, told, server.limiter.sessions) == ({}, [], 0)
 
 
 @pytest.mark.parametrize("library", PINNED)

@@ -17,7 +17,10 @@ class Monitored(Protocol):
 
     runtime: Runtime
     closed: bool
-    last_poll: float
+
+    @property
+    def last_poll(self) -> float:
+        """When the last poll was answered."""
 
     @property
     def over_websocket(self) -> bool:

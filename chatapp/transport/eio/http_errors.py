@@ -1,4 +1,4 @@
-"""What is refused, in the reference server's words; what a request's head says of it."""
+"""Errors over HTTP, with the reference server's codes and messages, and headers for CORS."""
 
 from __future__ import annotations
 
@@ -16,11 +16,17 @@ BAD_REQUEST = (3, "Bad request")
 JSONP = (3, "JSONP polling isn't supported")
 FORBIDDEN = (4, "Forbidden")
 UNSUPPORTED_PROTOCOL_VERSION = (5, "Unsupported protocol version")
-"""Errors as the reference server words them (engine.io, Server.errorMessages), but for JSONP's."""
+NO_SOCKET = (3, "This server gives no access to its sockets; use gunicorn or flask run")
+STOPPING = (3, "The server is stopping")
+TOO_MANY = (3, "Too many connections")
+"""Codes and messages. All but four messages are the reference server's (Server.errorMessages)."""
 
 
 class EngineHTTPError(Exception):
-    """A request that is answered with an error."""
+    """A request that is answered with an error.
+
+    `error` is a code and a message; `headers` are sent besides those of each answer.
+    """
 
     def __init__(
         self, error: tuple[int, str], status: str = "400 Bad Request", *headers: tuple[str, str]
@@ -30,7 +36,7 @@ class EngineHTTPError(Exception):
         self.headers = list(headers)
 
     def content(self, upgrade: bool) -> tuple[str, str]:
-        """The content type and body of the answer, as the reference server has them."""
+        """Return the content type and body of the answer, in the reference server's form."""
         code, message = self.error
         if upgrade:
             return "text/html", message
@@ -38,7 +44,7 @@ class EngineHTTPError(Exception):
 
 
 def cors_headers(origin: str, environ: WSGIEnvironment) -> list[tuple[str, str]]:
-    """What a browser asks for that lets a page of `origin` in (Fetch, "CORS protocol")."""
+    """Return the headers that let a page of `origin` read the answer (Fetch, "CORS protocol")."""
     headers = [
         ("Access-Control-Allow-Origin", origin),
         ("Access-Control-Allow-Credentials", "true"),

@@ -1,4 +1,4 @@
-"""How many sessions and connections there may be, in all and from each address."""
+"""Bounds on the number of sessions and connections, in all and from each address."""
 
 from __future__ import annotations
 
@@ -6,35 +6,37 @@ import ipaddress
 from collections import Counter
 from functools import lru_cache
 
-from chatapp.transport.eio.http_errors import EngineHTTPError
+from chatapp.transport.eio.http_errors import STOPPING, TOO_MANY, EngineHTTPError
 
 RETRY = ("Retry-After", "5")
 BESIDE_SESSIONS = 32
-"""Connections of an address besides two for each session: pages load files over some."""
+"""Connections of an address besides two for each session, over which pages load files."""
 
 
 class ConnectionLimiter:
-    """Counts sessions, and the connections that requests come over, and refuses what is over the
-    bounds; a bound of 0 is none.
+    """Counts sessions and connections, and refuses those that are over the bounds.
 
-    A session has a connection of its own for a poll and one for a POST, and its page loads files
-    over some more: so there may be more connections than sessions. A WebSocket's connection counts
-    as its session alone. Loopback addresses have no bound of their own unless `limit_loopback`. All
-    bounds are security limits. `refused` counts what is over them.
+    `max_sessions` and `max_sessions_per_address` bound sessions; 0 is no bound. A session over
+    polling has two connections, one for a poll and one for a POST, and its page loads files over
+    more. So an address may have more connections than sessions (see `connect`). A connection that
+    is a WebSocket counts only as its session.
+
+    Loopback addresses have no bound of their own unless `limit_loopback` is true. `refused` counts
+    what is refused. All bounds are security limits.
     """
 
     def __init__(
         self,
-        most: int,
-        most_per_address: int,
+        max_sessions: int,
+        max_sessions_per_address: int,
         refused: Counter[str],
         limit_loopback: bool = False,
     ) -> None:
         self._refused = refused
-        self._most = most
-        self._most_per_address = most_per_address
+        self._max_sessions = max_sessions
+        self._max_per_address = max_sessions_per_address
         self._limit_loopback = limit_loopback
-        self.inside = 0
+        self.sessions = 0
         self._addresses: Counter[str] = Counter()
         self._connections: Counter[str] = Counter()
         self.stopping = False
@@ -43,27 +45,27 @@ class ConnectionLimiter:
         """Count a session from `address`.
 
         Raises:
-            EngineHTTPError: with 429, there are too many; with 503, the server is stopping.
+            EngineHTTPError: 429 if there are too many, 503 if the server is stopping.
         """
         if self.stopping:
-            raise EngineHTTPError((3, "The server is stopping"), "503 Service Unavailable", RETRY)
-        over = self._most and self.inside >= self._most
+            raise EngineHTTPError(STOPPING, "503 Service Unavailable", RETRY)
+        over = self._max_sessions and self.sessions >= self._max_sessions
         if self._is_bounded(address):
-            over = over or self._addresses[address] >= self._most_per_address
+            over = over or self._addresses[address] >= self._max_per_address
         if over:
             self._refused["sessions"] += 1
-            raise EngineHTTPError((3, "Too many connections"), "429 Too Many Requests", RETRY)
-        self.inside += 1
+            raise EngineHTTPError(TOO_MANY, "429 Too Many Requests", RETRY)
+        self.sessions += 1
         self._addresses[address] += 1
 
     def leave(self, address: str) -> None:
-        """Count a session from `address` no longer."""
-        self.inside -= 1
+        """Stop counting a session from `address`."""
+        self.sessions -= 1
         uncount(self._addresses, address)
 
     def connect(self, address: str) -> bool:
-        """Count a connection from `address`; false if there are too many."""
-        bound = 2 * self._most_per_address + BESIDE_SESSIONS
+        """Count a connection from `address`. Return false if there are too many."""
+        bound = 2 * self._max_per_address + BESIDE_SESSIONS
         if self._is_bounded(address) and self._connections[address] >= bound:
             self._refused["connections"] += 1
             return False
@@ -71,11 +73,11 @@ class ConnectionLimiter:
         return True
 
     def disconnect(self, address: str) -> None:
-        """Count a connection from `address` no longer."""
+        """Stop counting a connection from `address`."""
         uncount(self._connections, address)
 
     def _is_bounded(self, address: str) -> bool:
-        return self._most_per_address > 0 and (self._limit_loopback or not is_loopback(address))
+        return self._max_per_address > 0 and (self._limit_loopback or not is_loopback(address))
 
 
 def uncount(counter: Counter[str], address: str) -> None:
@@ -84,14 +86,14 @@ def uncount(counter: Counter[str], address: str) -> None:
         del counter[address]
 
 
-LONGEST_REMEMBERED = 64
-"""Characters: an IPv6 address has 45 at most, and then its interface. What a proxy's header says
-may be as long as the header, and isn't remembered."""
+MAX_REMEMBERED_CHARS = 64
+"""Characters of an address that is remembered. An IPv6 address has up to 45, and may be followed by
+its interface. A proxy's header may claim to have an address of any length."""
 
 
 def is_loopback(address: str) -> bool:
-    """Whether a bound for each address makes no sense for it: loopback, or a Unix socket's."""
-    parse = _remembered if len(address) <= LONGEST_REMEMBERED else _is_loopback
+    """Return whether a bound for the address makes no sense: it is loopback or a Unix socket's."""
+    parse = _remembered if len(address) <= MAX_REMEMBERED_CHARS else _is_loopback
     return parse(address)
 
 

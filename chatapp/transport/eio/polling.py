@@ -10,6 +10,7 @@ from engineio import packet as engineio_packet
 from engineio.packet import Packet
 from gevent.monkey import get_original
 
+from chatapp.transport.eio.sender import PollQueue
 from chatapp.transport.eio.session import Reason, Session
 from chatapp.transport.errors import MalformedPacket
 from chatapp.transport.http.guard import MAX_DIGITS, is_chunked
@@ -36,50 +37,55 @@ native_poll = get_original("select", "poll")
 
 
 def poll(session: Session, environ: WSGIEnvironment) -> Answer:
-    """Wait for packets and answer with them, 16 at most; a second poll at once ends the session."""
+    """Wait for packets and answer with up to 16. A second poll at once ends the session."""
     if not session.charge(1):
         session.close(False, True, Reason.TRANSPORT_ERROR)
         return TOO_MANY
+    polls = session.polls
+    if polls is None:  # it has upgraded meanwhile
+        return "200 OK", *session.payload([Packet(engineio_packet.NOOP)])
     with session.lock:
-        overlaps = session.poll_event is not None
-        session.poll_event = session.poll_event or session.runtime.event()
+        overlaps = polls.event is not None
+        polls.event = polls.event or session.runtime.event()
         if overlaps:
-            session.outgoing.append(Packet(engineio_packet.CLOSE))  # the first one's answer
+            polls.packets.append(Packet(engineio_packet.CLOSE))  # the first poll's answer
     if overlaps:
         session.close(False, True, Reason.TRANSPORT_ERROR)
         return BROKEN
     try:
-        packets = _wait(session, environ)
+        packets = _wait(session, polls, environ)
     finally:
-        session.poll_event = None
-        session.last_poll = session.runtime.clock.now()
+        polls.event = None
+        polls.last_poll = session.runtime.clock.now()
     return "200 OK", *session.payload(packets)
 
 
-def _wait(session: Session, environ: WSGIEnvironment) -> list[Packet]:
+def _wait(session: Session, polls: PollQueue, environ: WSGIEnvironment) -> list[Packet]:
+    """Return the packets to answer with, once there are some or the session has moved or ended."""
     while True:
-        session.poll_event.clear()
-        if session.upgraded or session.upgrading:
+        polls.event.clear()
+        if session.over_websocket or session.upgrading:
             return [Packet(engineio_packet.NOOP)]
-        if _has_hung_up(environ):  # first, as else what it's told would be taken for heard
+        if _has_hung_up(environ):  # first, as packets sent to a lost client would count as received
             session.close(False, True, Reason.TRANSPORT_CLOSE)
-        elif session.outgoing:
+        elif polls.packets:
             return session.take()
         if session.closed:
             return [Packet(engineio_packet.NOOP)]
-        session.poll_event.wait(LOOK_SECONDS)
+        polls.event.wait(LOOK_SECONDS)
 
 
 def post(session: Session, environ: WSGIEnvironment) -> Answer:
-    """Take the packets of a body; what breaks the rules ends the session with this answer."""
+    """Take the packets of a body. A body that breaks the rules ends the session."""
     answer = BROKEN
+    polls = session.polls or PollQueue(0)  # none if it has upgraded meanwhile
     with session.lock:
-        overlaps, session.posting = session.posting, True
+        overlaps, polls.posting = polls.posting, True
     if not overlaps:
         try:
             answer = _take_body(session, environ)
         finally:
-            session.posting = False
+            polls.posting = False
     if answer is not TAKEN:
         session.close(False, True, Reason.TRANSPORT_ERROR)
     return answer

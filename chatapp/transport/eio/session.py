@@ -18,17 +18,15 @@ from engineio.payload import Payload
 from chatapp.transport.eio.heartbeat import Heartbeat
 from chatapp.transport.eio.inbox import Inbox
 from chatapp.transport.eio.packet import decode_engineio
+from chatapp.transport.eio.sender import Sender
 from chatapp.transport.errors import MalformedPacket
-from chatapp.transport.loop.batching import BatchedOutbox
 from chatapp.transport.loop.runtime import Runtime
-from chatapp.transport.websocket.protocol import NORMAL, frame
+from chatapp.transport.websocket.protocol import NORMAL
 from chatapp.transport.websocket.transport import WebSocketTransport
 
 logger = logging.getLogger(__name__)
 
 SEPARATOR = "\x1e"
-PACKETS_PER_POLL = 16
-"""Packets in one answer. Python's clients drop an answer with more."""
 END = object()
 """A message that ends its session once the messages before it are handled."""
 Reason = engineio.Server.reason
@@ -44,15 +42,7 @@ class Owner(Protocol):
         """Take notice that a session has ended; polls still get its packets if they are kept."""
 
 
-class Upgrade(Protocol):
-    """An upgrade that has begun."""
-
-    answered: bool
-
-    def give_up(self) -> None: ...
-
-
-class Session:
+class Session(Sender):
     """A session as python-engineio's server knows it (engineio.Socket), with a transport of ours.
 
     It speaks protocol 4. A subclass overrides what differs in another protocol (eio3.EIO3Session).
@@ -67,40 +57,21 @@ class Session:
         "_owner",
         "address",
         "attachment",
-        "closed",
         "inbox",
-        "last_poll",
-        "lock",
-        "outgoing",
-        "outgoing_bytes",
-        "poll_event",
-        "posting",
         "reason",
-        "runtime",
         "session",
         "sid",
-        "upgrade",
-        "websocket",
     )
     protocol: ClassVar[str] = "4"
 
     def __init__(self, runtime: Runtime, owner: Owner, sid: str, address: str) -> None:
-        self.runtime = runtime
+        super().__init__(runtime)
         self._owner = owner
         self.sid = sid
         self.address = address
         self.session: dict[str, Any] = {}
         self.attachment: Any = None  # the state of the layer above; has a method `close`
-        self.closed = False
         self.reason: str | None = None
-        self.websocket: WebSocketTransport | None = None
-        self.upgrade: Upgrade | None = None
-        self.outgoing: list[Packet] = []
-        self.outgoing_bytes = 0
-        self.poll_event: Any = None  # the event that a waiting poll waits for
-        self.posting = False
-        self.last_poll = runtime.clock.now()
-        self.lock = runtime.lock()
         self.inbox = Inbox(self)
         self._metered = 0.0  # loop.meter
         self._heartbeat: Heartbeat = self._start_heartbeat()
@@ -111,107 +82,18 @@ class Session:
     def configure(self, query: dict[str, str]) -> None:
         """Take the options in the query of the handshake; protocol 4 has none."""
 
-    @property
-    def over_websocket(self) -> bool:
-        return self.websocket is not None
-
-    upgraded = over_websocket
+    upgraded = Sender.over_websocket
     """python-engineio's name."""
 
-    @property
-    def upgrading(self) -> bool:
-        """Whether a probe has been answered, so that polls are answered at once."""
-        upgrade = self.upgrade
-        return upgrade is not None and upgrade.answered
+    def attach(self, websocket: WebSocketTransport) -> bool:
+        """Go on over `websocket`. Return false if the session has ended or has a WebSocket."""
+        return self.move_to(websocket, self)
 
-    @property
-    def awaits_poll(self) -> bool:
-        return not self.websocket and not self.poll_event
-
-    @property
-    def is_overdue(self) -> bool:
-        """Whether its client hasn't polled within the session timeout.
-
-        The heartbeat finds that out by its timer, up to a tenth of a second later.
-        """
-        if not self.awaits_poll:
-            return False
-        silence = self.runtime.clock.now() - self.last_poll
-        return silence >= self.runtime.limits.session_timeout
-
-    @property
-    def outbox(self) -> BatchedOutbox | None:
-        """The outbox of its WebSocket, if it writes in batches."""
-        outbox = self.websocket.outbox if self.websocket else None
-        return outbox if isinstance(outbox, BatchedOutbox) else None
-
-    # What goes out
-
-    def send(self, packet: Packet) -> None:
-        """Send a packet, or keep it for the next poll. Over the bound, the connection is cut."""
-        if self.closed:
-            return
-        if self.websocket is None:
-            with self.lock:
-                if self.websocket is None:
-                    self._keep(packet)
-                    return
-        self.websocket.write(encoded_frame(packet))
-
-    def _keep(self, packet: Packet) -> None:
-        self.outgoing.append(packet)
-        self.outgoing_bytes += len(packet.encode(b64=True))
-        if self.outgoing_bytes > self.runtime.limits.outbox_bytes:
-            self.cut()
-        if self.poll_event:
-            self.poll_event.set()
-
-    def take(self) -> list[Packet]:
-        """Return the packets for the next poll's answer."""
-        with self.lock:
-            packets = self.outgoing[:PACKETS_PER_POLL]
-            del self.outgoing[:PACKETS_PER_POLL]
-            self.outgoing_bytes -= sum(len(packet.encode(b64=True)) for packet in packets)
-        return packets
+    # Packets in the bodies of requests and answers ("HTTP long-polling")
 
     def payload(self, packets: list[Packet]) -> tuple[str, bytes]:
-        """Return the content type and body that carry packets ("HTTP long-polling")."""
+        """Return the content type and body that carry packets."""
         return "text/plain; charset=UTF-8", Payload(packets).encode().encode()
-
-    def begin_upgrade(self, upgrade: Upgrade) -> bool:
-        """Take `upgrade` as the one upgrade in progress.
-
-        Return whether the session takes it: it is open, over polling, and has no other.
-        """
-        with self.lock:
-            if self.closed or self.websocket or self.upgrade:
-                return False
-            self.upgrade = upgrade
-        return True
-
-    def attach(self, websocket: WebSocketTransport) -> bool:
-        """Move to `websocket`, and send what waits. Return false if it has ended or has moved."""
-        with self.lock:
-            if self.closed or self.websocket:
-                return False
-            for packet in self.outgoing:
-                websocket.write(encoded_frame(packet))
-            self.outgoing.clear()
-            self.outgoing_bytes = 0
-            self.upgrade = None
-            self.websocket = websocket
-            websocket.receiver = self
-        return True
-
-    def end_upgrade(self, upgrade: Upgrade) -> bool:
-        """Stay with polling. Return false if `upgrade` isn't the upgrade in progress."""
-        with self.lock:
-            if self.upgrade is not upgrade:
-                return False
-            self.upgrade = None
-        return True
-
-    # What comes in
 
     def packets(self, body: bytes, binary: bool) -> list[str] | list[str | bytes]:
         """Return the packets in a POST's body; `binary`: its content type isn't text.
@@ -225,6 +107,8 @@ class Session:
             return body.decode().split(SEPARATOR)
         except UnicodeDecodeError:
             raise MalformedPacket("no UTF-8") from None
+
+    # What the client sends
 
     def received(self, message: str | bytes) -> None:
         """Take a packet, over either transport. Messages wait in the inbox."""
@@ -262,11 +146,6 @@ class Session:
         self.reason = self.reason or Reason.TRANSPORT_CLOSE
         self.inbox.put(END)
 
-    def pause_reading(self) -> None:
-        """Stop reading its WebSocket."""
-        if self.websocket:
-            self.websocket.pause_reading()
-
     def handle(self, message: Any) -> None:
         """Handle a message from the inbox (inbox.Owner)."""
         if message is END:
@@ -295,8 +174,8 @@ class Session:
         if self.attachment:
             self.attachment.close()
         told = not abort and not self.websocket
-        if told:
-            self.outgoing.append(Packet(engineio_packet.CLOSE))
+        if told and self.polls:
+            self.polls.packets.append(Packet(engineio_packet.CLOSE))
         # After a ping timeout only a poll that waits at this moment gets the close packet.
         timed_out = self.reason == Reason.PING_TIMEOUT
         # Before the client is told, so that a name is free when its holder's end is seen.
@@ -305,11 +184,9 @@ class Session:
             self.websocket.close(NORMAL)
         if self.upgrade:
             self.upgrade.give_up()
-        if self.poll_event:
-            self.poll_event.set()
+        self.wake_poll()
 
     def cut(self) -> None:
-        """End the session, in a task of its own: too much waits for a client that doesn't read."""
         self.runtime.spawn(self.close, False, True, Reason.TRANSPORT_ERROR)
 
     def time_out(self) -> None:
@@ -319,11 +196,3 @@ class Session:
         """Drop a session that the `connect` handler has refused; `disconnect` doesn't run."""
         self.closed = True
         self._heartbeat.stop()
-
-
-def encoded_frame(packet: Packet) -> bytes:
-    """Return the packet as a WebSocket frame, which is made once for all recipients."""
-    finished: bytes | None = getattr(packet, "frame", None)
-    if finished is None:
-        finished = packet.frame = frame(packet.data if packet.binary else packet.encode())
-    return finished

@@ -32,8 +32,7 @@ class Probe:
         if not self.answered and message == "2probe":
             self.answered = True
             self._websocket.write(frame("3probe"))
-            if session.poll_event:
-                session.poll_event.set()
+            session.wake_poll()
         elif self.answered and message == "5" and session.attach(self._websocket):
             self._stop_timer()
         else:

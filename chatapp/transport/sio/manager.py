@@ -9,7 +9,7 @@ from engineio import packet as engineio_packet
 from engineio.packet import Packet
 from socketio import packet as socketio_packet
 
-from chatapp.transport.eio.session import encoded_frame
+from chatapp.transport.eio.sender import encoded_frame
 from chatapp.transport.sio.members import MemberManager
 from chatapp.transport.sio.rooms import Member, NamespaceState, Room, RoomName
 

@@ -1,7 +1,6 @@
 """Packets of Socket.IO 5, decoded strictly and within bounds.
 
-What is malformed raises MalformedPacket; whose packet it was ends (the reference server's
-"parse error").
+A malformed packet raises MalformedPacket, and its session ends (the reference's "parse error").
 """
 
 from __future__ import annotations
@@ -20,38 +19,36 @@ MAX_ATTACHMENTS = 10
 RESERVED_EVENTS = frozenset(
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]
 )
-"""What no client may send as an event (socket.io-parser, RESERVED_EVENTS)."""
+"""Names of events that no client may send (socket.io-parser, RESERVED_EVENTS)."""
 
 HEAD = re.compile(r"([0-6])(?:([0-9]{1,9})-)?(?:(/[^,]*)(?:,|\Z))?([0-9]{1,100})?", re.ASCII)
-"""A packet's type, its number of attachments, its namespace and its number; then comes its data."""
+"""A packet's type, number of attachments, namespace and number, which come before its data."""
 _BINARY = (socketio_packet.BINARY_EVENT, socketio_packet.BINARY_ACK)
 
 
-def _is_name(value: Any) -> bool:
-    """Whether it may be an event's name: a string, or as in the reference server a number."""
-    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
+def contains_bytes(value: Any) -> bool:
+    """Return whether `value` is binary or holds binary in its lists and dicts, however deep."""
+    pending = [value]
+    while pending:
+        current = pending.pop()
+        if isinstance(current, dict):
+            pending.extend(current.values())
+        elif isinstance(current, list):
+            pending.extend(current)
+        elif isinstance(current, (bytes, bytearray)):
+            return True
+    return False
 
 
 class Packet(socketio_packet.Packet):  # type: ignore[misc]
     """A Socket.IO packet (protocol 5, "Packet encoding"), decoded strictly."""
 
     json = JSON
-
-    @classmethod
-    def data_is_binary(cls, data: Any) -> bool:
-        """Whether there are bytes anywhere in `data`."""
-        left = [data]
-        for value in left:
-            if isinstance(value, dict):
-                left += value.values()
-            elif isinstance(value, list):
-                left += value
-            elif isinstance(value, (bytes, bytearray)):
-                return True
-        return False
+    data_is_binary = staticmethod(contains_bytes)
+    """python-socketio's name."""
 
     def decode(self, encoded_packet: Any) -> int:
-        """Take `encoded_packet` apart; how many binary attachments are to follow it.
+        """Decode `encoded_packet`, and return how many binary attachments follow it.
 
         Raises:
             MalformedPacket: it isn't a packet that a client may send.
@@ -69,11 +66,11 @@ class Packet(socketio_packet.Packet):  # type: ignore[misc]
             raise MalformedPacket("attachments where there are none")
         if attachments and int(attachments) > MAX_ATTACHMENTS:
             raise MalformedPacket("too many attachments")
-        if not self._has_its_data():
+        if not self._has_valid_data():
             raise MalformedPacket("not the data of its type")
         return int(attachments or 0)
 
-    def _has_its_data(self) -> bool:
+    def _has_valid_data(self) -> bool:
         if self.packet_type == socketio_packet.CONNECT:
             return self.data is None or isinstance(self.data, dict)
         if self.packet_type == socketio_packet.DISCONNECT:
@@ -85,13 +82,18 @@ class Packet(socketio_packet.Packet):  # type: ignore[misc]
         return False  # CONNECT_ERROR is the server's alone
 
     def add_attachment(self, attachment: bytes) -> bool:
-        """Take a binary attachment; true once all have come.
+        """Take a binary attachment, and return whether all have come.
 
         Raises:
-            MalformedPacket: a placeholder names none of them.
+            MalformedPacket: a placeholder names no attachment.
         """
         try:
             complete: bool = super().add_attachment(attachment)
         except (LookupError, RecursionError, TypeError, ValueError):
             raise MalformedPacket("no such attachment") from None
         return complete
+
+
+def _is_name(value: Any) -> bool:
+    """Return whether it may be an event's name: a string, or as in the reference a number."""
+    return isinstance(value, (str, int, float)) and not isinstance(value, bool)

@@ -1,9 +1,10 @@
-"""python-socketio's server and Flask-SocketIO over EngineServer: strict in what it takes."""
+"""python-socketio's server and Flask-SocketIO over EngineServer, with strict parsing."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import flask_socketio
@@ -12,55 +13,50 @@ from engineio import packet as engineio_packet
 from flask import Flask
 from socketio import packet as socketio_packet
 
-from chatapp.transport.eio.server import EngineServer, logger
+from chatapp.transport.eio.server import EngineServer
 from chatapp.transport.eio.session import Session
 from chatapp.transport.errors import MalformedPacket
 from chatapp.transport.http.guard import RequestGuard
+from chatapp.transport.logs import ErrorsOnly
 from chatapp.transport.sio import protocol4
 from chatapp.transport.sio.client import ClientState
+from chatapp.transport.sio.environ import kept_environ
 from chatapp.transport.sio.manager import RoomManager
 from chatapp.transport.sio.packet import HEAD, RESERVED_EVENTS, Packet
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-KEPT = (
-    *("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REMOTE_ADDR"),
-    *("SERVER_NAME", "SERVER_PORT", "wsgi.url_scheme", "flask.app", "HTTP_HOST", "HTTP_ORIGIN"),
-    *("HTTP_COOKIE", "HTTP_AUTHORIZATION", "HTTP_USER_AGENT", "HTTP_ACCEPT_LANGUAGE"),
-)
-"""What is kept of the request that began a session: what handlers read, and Flask needs."""
-MOST_SHARED = 1024
-"""Values of which all sessions that have one have the same string; those used last."""
-LONGEST_SHARED = 512
-"""Characters of such a value, a byte each (PEP 3333): most browsers' User-Agent has fewer than
-300. A longer value is its session's own. So no more than 0.7 MB is kept of what clients sent."""
+logger = logging.getLogger(__name__)
+
 ACK = str(socketio_packet.ACK)
 CONNECT_ANSWERS = (socketio_packet.CONNECT, socketio_packet.CONNECT_ERROR)
-MOST_CONNECTS = 100
-"""CONNECT packets of one session: far more than a client has namespaces to enter, and no rate of
-the application's bounds them."""
+MAX_CONNECTS = 100
+"""CONNECT packets of one session. No client enters that many namespaces, and the application's rate
+limits don't count these packets."""
 
 
 class SocketIOServer(socketio.Server):  # type: ignore[misc]
-    """A Socket.IO server (protocol 5). What a client may not send ends its connection.
+    """A Socket.IO server (protocol 5, and 4 for clients of Engine.IO 3).
 
-    `connect_timeout`: seconds that a session may be in no namespace. A namespace handler with a
-    method `reserved_event(event, sid, *arguments)` is told where a client sends an event of a
-    reserved name, which others never hear of. Handlers see `KEPT` of a client's WSGI environ.
+    A client that breaks the protocol loses its session. `connect_timeout`: seconds that a session
+    may be in no namespace.
+
+    A namespace handler may have a method `reserved_event(event, sid, *arguments)`. It is called
+    when a client sends an event with a reserved name; other handlers don't get such an event.
+    Handlers see a part of the client's WSGI environ (environ.KEPT_KEYS).
     """
 
     def __init__(self, connect_timeout: float = 10.0, **options: Any) -> None:
         self._connect_timeout = connect_timeout
-        defaults = {"logger": logger, "serializer": Packet, "async_handlers": False}
+        defaults = {"logger": ErrorsOnly(logger), "serializer": Packet, "async_handlers": False}
         super().__init__(**{"client_manager": RoomManager(), **defaults, **options})
 
     def _engineio_server_class(self) -> type[EngineServer]:
         return EngineServer
 
     def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
-        kept = {name: shared(environ[name]) for name in KEPT if name in environ}
-        super()._handle_eio_connect(eio_sid, kept)
+        super()._handle_eio_connect(eio_sid, kept_environ(environ))
         session = self.eio.sockets.get(eio_sid)
         if session:  # else it's a test client's
             session.attachment = ClientState()
@@ -69,7 +65,7 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
                 session.inbox.put(protocol4.CONNECT)
 
     def _expect_connect(self, session: Session) -> None:
-        """End the session if it's in no namespace when its time is up, which begins now."""
+        """Give the session its time to enter a namespace."""
         state = session.attachment  # a ClientState
         state.stop_timer()
         end = partial(self._end_idle, session.sid)
@@ -85,10 +81,10 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
         return any(self.manager.sid_from_eio_sid(eio_sid, name) for name in namespaces)
 
     def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
-        """Take a packet of a client's (protocol 5, "Exchange protocol").
+        """Take a packet from a client (protocol 5, "Exchange protocol").
 
         Raises:
-            MalformedPacket: it is none, or there should be none now.
+            MalformedPacket: it isn't a packet, or the client may not send it now.
         """
         packet = self._binary_packet.pop(eio_sid, None)
         if packet is not None:
@@ -126,7 +122,7 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
         return packet.add_attachment(data)
 
     def _is_unawaited(self, eio_sid: str, data: Any) -> bool:
-        """Whether it is an ACK that nothing waits for: its data isn't parsed."""
+        """Return whether it is an ACK that no callback awaits, so that nothing need parse it."""
         head = HEAD.match(data) if isinstance(data, str) and data[0] == ACK else None
         if head is None or data[head.end() : head.end() + 1] != "[":
             return False
@@ -137,7 +133,7 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
         return sid is not None and int(head[4] or -1) not in self.manager.callbacks.get(sid, ())
 
     def _speaks_4(self, eio_sid: str) -> bool:
-        """Whether a client speaks Socket.IO 4."""
+        """Return whether a client speaks Socket.IO 4."""
         session = self.eio.sockets.get(eio_sid)
         return session is not None and session.protocol == protocol4.ENGINE_PROTOCOL
 
@@ -156,7 +152,7 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
         session = self.eio.sockets.get(eio_sid)
         if session:
             session.attachment.connects += 1
-            if session.attachment.connects > MOST_CONNECTS:
+            if session.attachment.connects > MAX_CONNECTS:
                 raise MalformedPacket("too many CONNECTs")
         if name in self.namespace_handlers or name in self.handlers:
             self._enter(eio_sid, name, data)
@@ -170,8 +166,8 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
     def _enter(self, eio_sid: str, namespace: str, data: Any) -> None:
         """Run the `connect` handler and answer the CONNECT packet (see RoomManager).
 
-        A client whose handler fails is not connected. One whose session has ended meanwhile is
-        disconnected again, so that its `disconnect` handler runs, too.
+        If the handler fails, the client is not connected. If the session has ended meanwhile, the
+        client is disconnected again, so that its `disconnect` handler runs as well.
         """
         session, environ = self.eio.sockets.get(eio_sid), self.environ.get(eio_sid)
         try:
@@ -206,22 +202,11 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]
             self._send_packet(eio_sid, packet)
 
 
-def shared(value: Any) -> Any:
-    """`value`; if it's a short string, the same one for all sessions that have it.
-
-    No string of a client's is interned: Python 3.12 never frees one that is.
-    """
-    return _first(value) if type(value) is str and len(value) <= LONGEST_SHARED else value
-
-
-@lru_cache(MOST_SHARED)
-def _first(value: str) -> str:
-    """The first string of this value, as long as it's among the values used last."""
-    return value
-
-
 class Middleware(flask_socketio._SocketIOMiddleware):  # type: ignore[misc]
-    """Flask-SocketIO's, without the class that python-engineio defines in each request."""
+    """Flask-SocketIO's middleware, with our guard in front of the application.
+
+    It also does without the class that python-engineio's middleware defines in each request.
+    """
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ["flask.app"] = self.flask_app
@@ -233,7 +218,7 @@ class Middleware(flask_socketio._SocketIOMiddleware):  # type: ignore[misc]
 
 
 class SocketIO(flask_socketio.SocketIO):  # type: ignore[misc]
-    """Flask-SocketIO's SocketIO over SocketIOServer; what users of it see stays the same."""
+    """Flask-SocketIO's SocketIO over SocketIOServer, with the same interface."""
 
     def init_app(self, app: Flask, **options: Any) -> None:
         """Serve `app`'s Socket.IO at /socket.io/, with the options of SocketIOServer."""

@@ -1,4 +1,4 @@
-"""A WebSocket on a real socket, of whichever server took the request."""
+"""A WebSocket on a real socket, under any of the servers that took its request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import select
 import socket
 import ssl
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from chatapp.transport.http.servers import duplicate
 from chatapp.transport.loop.clock import Timer
@@ -16,47 +16,35 @@ from chatapp.transport.loop.outbox import WOULD_BLOCK
 from chatapp.transport.loop.reading import FRAMES_PER_SLICE
 from chatapp.transport.loop.runtime import Runtime
 from chatapp.transport.websocket.protocol import NORMAL, POLICY_VIOLATION, WebSocket
+from chatapp.transport.websocket.receiver import Receiver
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
 RECEIVE_BYTES = 65536
 LINGER_SECONDS = 2.0
-"""How long a closed WebSocket reads on, so that the peer sees the close frame and not a reset."""
-
-
-class Receiver(Protocol):
-    """What receives from a WebSocket. It is called on gevent's loop, or in the reading thread."""
-
-    def received(self, message: str | bytes) -> None:
-        """A message has come; must not block under gevent."""
-
-    def charge(self, units: int) -> bool:
-        """Count what has come (meter.units_of); false if it is more than a client may send."""
-
-    def ended(self) -> None:
-        """Nothing more will come."""
+"""How long a closed WebSocket is still read, so that its peer gets the close frame and no reset."""
 
 
 class WebSocketTransport:
-    """Reads a WebSocket for its `receiver`, and writes to it without ever waiting.
+    """Reads a WebSocket for its `receiver`, and writes to it without waiting.
 
-    Under gevent a watcher on the loop reads, and no greenlet is needed; the server's own hold on
-    the socket isn't either, so that its handler may return. In threads, `run` reads.
+    Under gevent a watcher on the loop reads, without a greenlet. The socket has a descriptor of its
+    own, so the handler of the request may return. In threads, `run` reads.
     """
 
     __slots__ = (
         "_closing",
         "_ended",
-        "_linger",
+        "_linger_timer",
         "_lock",
-        "_over",
         "_paused",
         "_protocol",
+        "_run_event",
         "_runtime",
+        "_scheduled",
         "_sock",
         "_tls",
-        "_waiting",
         "_watcher",
         "outbox",
         "receiver",
@@ -74,18 +62,21 @@ class WebSocketTransport:
         self._closing = False
         self._ended = False
         self._paused = False
-        self._waiting = False  # for its turn to be read
-        self._linger: Timer | None = None  # ends it where the peer doesn't
-        self._over: Any = None  # the event that `run` waits for
+        self._scheduled = False  # waits for the scheduler to have it read
+        self._linger_timer: Timer | None = None
+        self._run_event: Any = None  # set at the end, for `run`
         self._lock = runtime.lock()
 
     def survives_request(self, environ: WSGIEnvironment) -> bool:
-        """Whether the handler of the request that made it may return: the server then lets go of
-        the socket without shutting it down, and TLS isn't the server's."""
+        """Return whether the handler of the request that made it may return.
+
+        gunicorn's gevent worker closes its own descriptor without shutting the socket down. A TLS
+        socket has no other descriptor.
+        """
         return self._runtime.gevent and not self._tls and "gunicorn.socket" in environ
 
     def open(self, receiver: Receiver, first: bytes) -> None:
-        """Write `first`, and give what comes in to `receiver`."""
+        """Write `first`, and hand what comes in to `receiver`."""
         self.receiver = receiver
         self.outbox.write(first)
         if self._runtime.gevent:
@@ -95,11 +86,11 @@ class WebSocketTransport:
             self.resume_reading()
 
     def run(self) -> None:
-        """Stay until the WebSocket has ended; in threads, read it meanwhile."""
+        """Return once the WebSocket has ended; in threads, read it until then."""
         if self._runtime.gevent:
-            self._over = self._runtime.event()
+            self._run_event = self._runtime.event()
             if not self._ended:
-                self._over.wait()
+                self._run_event.wait()
             return
         readable = select.poll()
         readable.register(self._sock.fileno(), select.POLLIN)
@@ -108,15 +99,14 @@ class WebSocketTransport:
             self.read()
 
     def pause_reading(self) -> None:
-        """Read no more for now."""
+        """Stop reading: too much waits to be handled."""
         self._paused = True
         if self._watcher:
             self._watcher.stop()
 
     def resume_reading(self) -> None:
-        """Read on."""
         self._paused = False
-        if self._watcher and not self._ended and not self._waiting:
+        if self._watcher and not self._ended and not self._scheduled:
             if self._protocol.more:
                 self._runtime.scheduler.used_up(self)
             else:
@@ -126,13 +116,13 @@ class WebSocketTransport:
         self._watcher.start(self._runtime.scheduler.ready, self)
 
     def pause(self) -> None:
-        """Wait for its turn (reading.Readable)."""
-        self._waiting = True
+        """Wait for the scheduler (reading.Readable)."""
+        self._scheduled = True
         self._watcher.stop()
 
     def resume_and_read(self) -> None:
-        """Its turn has come (reading.Readable)."""
-        self._waiting = False
+        """Read for a slice (reading.Readable)."""
+        self._scheduled = False
         if not self._paused and not self._ended:
             self._watch()
             self.read()
@@ -142,7 +132,7 @@ class WebSocketTransport:
         self.outbox.write(data)
 
     def close(self, code: int = NORMAL) -> None:
-        """Send a close frame; the rest goes as RFC 6455, section 7, has it."""
+        """Begin the closing handshake (RFC 6455, section 7)."""
         if self._closing:
             return
         with self._lock:
@@ -151,7 +141,7 @@ class WebSocketTransport:
         self._finish(answer)
 
     def abort(self) -> None:
-        """End it without a word."""
+        """End it without a close frame."""
         self._closing = True
         if self._runtime.gevent:
             self._end()
@@ -159,7 +149,7 @@ class WebSocketTransport:
             self._shutdown()
 
     def read(self) -> None:
-        """Take what has come, unless reading is paused; under gevent, for a slice at most."""
+        """Read what has come, unless reading is paused; under gevent, for up to a slice."""
         while not self._watcher or self._watcher.active:
             received = None
             if not self._protocol.more:
@@ -170,7 +160,7 @@ class WebSocketTransport:
                 self._take(received)
             if received == b"":
                 self._end()
-            if self._ended or self._paused or self._waiting:
+            if self._ended or self._paused or self._scheduled:
                 return
             if self._protocol.more:
                 if self._watcher:
@@ -180,7 +170,7 @@ class WebSocketTransport:
                 return
 
     def _receive(self) -> bytes | None:
-        """Read once from the socket. b"" is its end, None that nothing has come."""
+        """Read once from the socket. Return b"" at its end, and None if nothing has come."""
         try:
             received: bytes = self._sock.recv(RECEIVE_BYTES)
         except WOULD_BLOCK:
@@ -190,7 +180,7 @@ class WebSocketTransport:
         return received
 
     def _take(self, received: bytes | None) -> None:
-        """Hand on the messages among `received` and what came before it."""
+        """Hand the messages in `received` to the receiver, after those read before."""
         assert self.receiver
         protocol = self._protocol
         before = protocol.frames
@@ -214,8 +204,8 @@ class WebSocketTransport:
                 answer = protocol.to_send()
         if protocol.ended and not self._closing:
             self._closing = True
-            self.receiver.ended()  # first, so that who sees the close frame finds it gone
-            if received != b"":  # else there's nobody to answer
+            self.receiver.ended()  # before the close frame, after which a name must be free
+            if received != b"":  # else nobody reads the answer
                 self._finish(answer)
 
     def _has_time_left(self, step: int) -> bool:
@@ -226,7 +216,7 @@ class WebSocketTransport:
     def _finish(self, answer: bytes) -> None:
         self._closing = True
         self.outbox.finish(answer)
-        self._linger = self._runtime.clock.call_later(LINGER_SECONDS, self.abort)
+        self._linger_timer = self._runtime.clock.call_later(LINGER_SECONDS, self.abort)
         self.resume_reading()
 
     def _cut(self) -> None:
@@ -239,10 +229,10 @@ class WebSocketTransport:
         if self._ended:
             return
         self._ended = True
-        if self._linger:
-            self._linger.cancel()
-        if self._over:
-            self._over.set()
+        if self._linger_timer:
+            self._linger_timer.cancel()
+        if self._run_event:
+            self._run_event.set()
         if self._watcher:
             self._watcher.stop()
             self._watcher.close()
