@@ -16,19 +16,16 @@ LAYERS = {
     "chatapp.store": ["chatapp.chat", "chatapp.config", "chatapp.errors"],
     "chatapp.chat": ["chatapp.errors", "chatapp.limits"],
     "chatapp.transport": [],
-    "chatapp.config": ["chatapp.errors", "chatapp.limits"],
+    "chatapp.config": ["chatapp.errors", "chatapp.limits", "chatapp.setting_types"],
+    "chatapp.setting_types": ["chatapp.errors", "chatapp.limits"],
     "chatapp.errors": [],
     "chatapp.limits": ["chatapp.errors"],
 }
 """What each part may import besides itself. The other modules at the root may import all."""
 TRANSPORT_LAYERS = ["sio", "eio", "websocket", "http", "loop"]
 """From the top down. The modules at the transport's root are below all of these."""
-TOO_LARGE = [
-    "chatapp.store.redis.client",
-    "chatapp.store.redis.log",
-    "chatapp.store.redis.roster",
-    "chatapp.store.sqlite.log",
-    "chatapp.store.sqlite.writer",
+TOO_LARGE: list[str] = [
+    "chatapp.chat.log",
     "chatapp.web.pages:blueprint",
     "chatapp:create_app",
 ]
