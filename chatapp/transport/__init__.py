@@ -1,1 +1,1 @@
-"""From bytes to Socket.IO events and back: bounded, strict, the same under every server."""
+"""Socket.IO over sockets, strict and bounded, and the same under every server."""

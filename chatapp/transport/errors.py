@@ -1,7 +1,7 @@
-"""What breaks the transport's rules: no answer, the connection ends."""
+"""The error for a client that breaks the protocols; its session ends."""
 
 from __future__ import annotations
 
 
 class MalformedPacket(ValueError):
-    """What came isn't a packet, or none that a client may send (docs/wire.md, Bounds)."""
+    """A message that is no packet, or none that the client may send now."""

@@ -48,7 +48,7 @@ def test_one_that_fails_costs_the_others_nothing(caplog):
     time.clock.call_later(1, lambda: called.append("next"))
     time.passes()
     assert called == ["next"]
-    assert "a timer failed" in caplog.text
+    assert "A timer failed" in caplog.text
 
 
 def test_a_crowds_timers_do_not_each_wake_the_process():

@@ -192,7 +192,7 @@ def test_a_reader_that_fails_keeps_nobody_else_waiting(loop):
 
 def stepping(scheduler: ReadScheduler, name: str, count: int, took: list[str]) -> None:
     for _ in range(count):
-        scheduler.wait_turn()
+        scheduler.wait_for_step()
         took.append(name)
 
 

@@ -60,7 +60,7 @@ def test_a_worker_is_used_again_and_keeps_nothing_of_its_work():
 
 
 def test_so_many_are_kept_and_no_more(monkeypatch):
-    monkeypatch.setattr(workers, "KEPT", 2)
+    monkeypatch.setattr(workers, "MAX_IDLE", 2)
     crew, go = Workers(), Event()
     on_the_loop(lambda: [crew.run(go.wait) for _ in range(5)])
     go.set()

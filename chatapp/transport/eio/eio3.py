@@ -26,7 +26,7 @@ from chatapp.transport.websocket.protocol import frame
 
 
 class ClientPings(Heartbeat):
-    """Answers the client's pings ("ping"), and ends a session whose client doesn't ping in time.
+    """Answers the client's pings ("ping"), and ends a session whose client is silent.
 
     A client must ping within the session timeout, and over polling must poll within it as well. An
     upgrade changes nothing here; the reference server stops counting until the next ping.
@@ -56,7 +56,7 @@ class ClientPings(Heartbeat):
 
 
 PONG = Packet(engineio_packet.PONG)
-"""One object for all answers: a client that pings and never polls costs no more than references."""
+"""One object for all pings: a client that never polls costs only references to it."""
 
 
 class EIO3Session(Session):
@@ -103,7 +103,7 @@ class EIO3Session(Session):
 
 
 class Binary(Packet):  # type: ignore[misc]
-    """A binary message: the byte 4 and the data, or `b4` and base64 where a client wants that."""
+    """A binary message: the byte 4 and the data, or `b4` and base64 (`b64`)."""
 
     def __init__(self, data: bytes, base64: bool) -> None:
         super().__init__(engineio_packet.MESSAGE, data)
@@ -114,7 +114,7 @@ class Binary(Packet):  # type: ignore[misc]
 
 
 def as_in_4(message: str | bytes) -> str | bytes:
-    """A packet of protocol 3 as protocol 4 has it; what is malformed stays so."""
+    """Return a packet of protocol 3 in the form of protocol 4, malformed or not."""
     if isinstance(message, bytes):
         return message[1:] if message[:1] == b"\x04" else ""
     if message[:1] == "b":
@@ -125,25 +125,25 @@ def as_in_4(message: str | bytes) -> str | bytes:
 # Payloads ("Payload"): packets in the body of a request or answer
 
 MAX_DIGITS = 10
-"""Of a packet's length: longer numbers aren't read."""
+"""Digits of a packet's length; longer numbers aren't read."""
 _LENGTH = re.compile(rb"((?:[0-9]\0){1,%d}):\0" % MAX_DIGITS)  # in UTF-16
 _OCTETS_HEAD = re.compile(rb"([\0\1])([\0-\x09]{1,%d})\xff" % MAX_DIGITS)
 _DIGITS = bytes.maketrans(bytes(range(10)), b"0123456789")
 
 
 def text(packet: Packet) -> str:
-    """`<length>:<packet>`, the length in UTF-16 code units, as those are what JavaScript counts."""
+    """Return `<length>:<packet>`. The length is in UTF-16 code units, as JavaScript counts."""
     encoded: str = packet.encode(b64=True)
     length = len(encoded) if encoded.isascii() else len(encoded.encode("utf-16-le")) // 2
     return f"{length}:{encoded}"
 
 
 def from_text(body: bytes) -> list[str | bytes]:
-    """The packets of a body that is text; what is empty is none.
+    """Return the packets in a text body, without empty ones.
 
     Raises:
-        MalformedPacket: the body is empty or isn't UTF-8, or what should be a length is none, goes
-            beyond the end, or ends within a character.
+        MalformedPacket: the body is empty or isn't UTF-8, or a length is missing, goes beyond the
+            end, or ends within a character.
     """
     found: list[str | bytes] = []
     try:
@@ -159,9 +159,9 @@ def from_text(body: bytes) -> list[str | bytes]:
 
 
 def octets(packet: Packet) -> bytes:
-    """0 (text) or 1 (binary), the length in bytes, a byte for each of its digits, 255, the packet.
+    """Return a packet in binary form, which all packets of an answer have if one is binary.
 
-    The form of all packets of an answer, where one is binary.
+    It is 0 (text) or 1 (binary), the length in bytes with a byte for each digit, 255, the packet.
     """
     encoded = packet.encode()
     data: bytes = encoded if packet.binary else encoded.encode()
@@ -169,11 +169,11 @@ def octets(packet: Packet) -> bytes:
 
 
 def from_octets(body: bytes) -> list[str | bytes]:
-    """The packets of a body that is binary.
+    """Return the packets in a binary body.
 
     Raises:
-        MalformedPacket: the body is empty, what should be a length is none or goes beyond the end,
-            or a text isn't UTF-8.
+        MalformedPacket: the body is empty, a length is missing or goes beyond the end, or a text
+            isn't UTF-8.
     """
     found: list[str | bytes] = []
     at = 0

@@ -19,7 +19,7 @@ UNSUPPORTED_PROTOCOL_VERSION = (5, "Unsupported protocol version")
 NO_SOCKET = (3, "This server gives no access to its sockets; use gunicorn or flask run")
 STOPPING = (3, "The server is stopping")
 TOO_MANY = (3, "Too many connections")
-"""Codes and messages. All but four messages are the reference server's (Server.errorMessages)."""
+"""Codes and messages. Those of the reference server are from Server.errorMessages."""
 
 
 class EngineHTTPError(Exception):

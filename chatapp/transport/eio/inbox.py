@@ -99,7 +99,7 @@ class Inbox:
             if self.generation != generation:
                 return
             if self._messages:
-                self._runtime.scheduler.wait_turn()
+                self._runtime.scheduler.wait_for_step()
 
     def _is_full(self) -> bool:
         return len(self._messages or ()) + self.overlapping >= MAX_WAITING

@@ -87,12 +87,15 @@ def uncount(counter: Counter[str], address: str) -> None:
 
 
 MAX_REMEMBERED_CHARS = 64
-"""Characters of an address that is remembered. An IPv6 address has up to 45, and may be followed by
-its interface. A proxy's header may claim to have an address of any length."""
+"""Characters of an address that is remembered.
+
+An IPv6 address has up to 45, and may be followed by its interface. A proxy's header may claim an
+address of any length.
+"""
 
 
 def is_loopback(address: str) -> bool:
-    """Return whether a bound for the address makes no sense: it is loopback or a Unix socket's."""
+    """Return whether an address is loopback or a Unix socket's, so that it has no bound."""
     parse = _remembered if len(address) <= MAX_REMEMBERED_CHARS else _is_loopback
     return parse(address)
 

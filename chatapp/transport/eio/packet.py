@@ -1,7 +1,6 @@
 """Packets of Engine.IO 4, decoded strictly and within bounds; JSON for both protocols.
 
-What is malformed raises MalformedPacket; whose packet it was ends (the reference server's
-"parse error").
+A malformed packet raises MalformedPacket, and its session ends (the reference's "parse error").
 """
 
 from __future__ import annotations
@@ -19,20 +18,19 @@ _TYPES = {str(number): number for number in range(len(engineio_packet.packet_nam
 
 
 def decode_engineio(message: str | bytes) -> tuple[int, Any]:
-    """The type and data of an Engine.IO packet (protocol 4, "Encoding").
+    """Return the type and data of an Engine.IO packet (protocol 4, "Encoding").
 
     Raises:
-        MalformedPacket: it is empty, of no known type, nested too deep, or not base64 where it
-            says so.
+        MalformedPacket: it is empty, of an unknown type, nested too deep, or not valid base64.
     """
     if isinstance(message, str) and message[:1] in _TYPES and message[1:2].isdigit():
-        return _TYPES[message[0]], message[1:]  # not a number: all of Socket.IO's begin with one
+        return _TYPES[message[0]], message[1:]  # no JSON: each packet of Socket.IO begins so
     if not message or (isinstance(message, str) and message[0] not in "0123456b"):
         raise MalformedPacket("no Engine.IO packet")
     if isinstance(message, bytes) or message[0] != "b":
         try:
             packet = engineio_packet.Packet(encoded_packet=message)
-        except RecursionError:  # it is taken for JSON
+        except RecursionError:  # python-engineio decodes JSON
             raise MalformedPacket("no Engine.IO packet") from None
         return packet.packet_type, packet.data
     try:
@@ -42,7 +40,7 @@ def decode_engineio(message: str | bytes) -> tuple[int, Any]:
 
 
 class JSON:
-    """JSON as python-socketio wants it, by msgspec: faster, and UTF-8 as it is."""
+    """JSON with python-socketio's interface, by msgspec, which is faster and keeps UTF-8."""
 
     @staticmethod
     def dumps(value: Any, **_: Any) -> str:
@@ -50,10 +48,10 @@ class JSON:
 
     @staticmethod
     def loads(text: str) -> Any:
-        """What `text` says.
+        """Return the value of `text`.
 
         Raises:
-            MalformedPacket: it is not JSON (RFC 8259; unpaired surrogates in escapes are).
+            MalformedPacket: it is not JSON (RFC 8259, which allows unpaired surrogates in escapes).
         """
         try:
             return msgspec.json.decode(text)
@@ -70,7 +68,7 @@ def _no_constant(name: str) -> Any:
 
 
 def _number(digits: str) -> int | float:
-    """A whole number; a huge one as JavaScript has it, for Python limits the digits of an int."""
+    """Return an integer, or a float if it is huge, as Python limits the digits of an int."""
     return int(digits) if len(digits) < 1000 else float(digits)
 
 

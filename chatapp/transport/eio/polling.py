@@ -1,4 +1,4 @@
-"""HTTP long polling: GET takes packets, POST brings them."""
+"""HTTP long polling: a GET fetches packets, a POST sends them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 OCTETS = "application/octet-stream"
 LOOK_SECONDS = 1.0
-"""How often a waiting poll looks whether its client is still there."""
+"""How often a waiting poll checks whether its client is still there."""
 
 Answer = tuple[str, str, bytes]
-"""Status, content type and body."""
+"""A status, content type and body."""
 
 BROKEN: Answer = ("400 Bad Request", "text/plain", b"")
 TOO_LARGE: Answer = ("413 Content Too Large", "text/plain", b"")
@@ -61,7 +61,7 @@ def poll(session: Session, environ: WSGIEnvironment) -> Answer:
 
 
 def _wait(session: Session, polls: PollQueue, environ: WSGIEnvironment) -> list[Packet]:
-    """Return the packets to answer with, once there are some or the session has moved or ended."""
+    """Wait for packets, or until the session has moved or ended, and return the answer's."""
     while True:
         polls.event.clear()
         if session.over_websocket or session.upgrading:
@@ -104,7 +104,7 @@ def _take_body(session: Session, environ: WSGIEnvironment) -> Answer:
     if not session.charge(units_of(len(body), len(packets))):
         return TOO_MANY
     for packet in packets:
-        session.runtime.scheduler.wait_turn()
+        session.runtime.scheduler.wait_for_step()
         session.received(packet)
     if session.closed and session.reason == Reason.TRANSPORT_ERROR:
         return BROKEN
@@ -112,7 +112,7 @@ def _take_body(session: Session, environ: WSGIEnvironment) -> Answer:
 
 
 def _read(session: Session, environ: WSGIEnvironment) -> tuple[Answer, bytes]:
-    """The body, if it comes in the time that it has, whole and in bounds."""
+    """Return TAKEN and the body, or an error if the body is late, broken or too large."""
     bound = session.runtime.limits.max_message_bytes
     length = environ.get("CONTENT_LENGTH") or "0"
     if not length.isdecimal():
@@ -120,22 +120,22 @@ def _read(session: Session, environ: WSGIEnvironment) -> tuple[Answer, bytes]:
     if len(length) > MAX_DIGITS or int(length) > bound:
         return TOO_LARGE, b""
     chunked = is_chunked(environ)
-    most = bound + 1 if chunked else int(length)
+    size = bound + 1 if chunked else int(length)
     deadline = Deadline(session.runtime, environ)
     try:
-        body: bytes | None = environ["wsgi.input"].read(most)
-    except Exception:  # each server has its own; gunicorn's are no OSErrors
+        body: bytes | None = environ["wsgi.input"].read(size)
+    except Exception:  # each server has its own errors; gunicorn's are no OSErrors
         body = None
     deadline.timer.cancel()
     if deadline.passed:
         return TIMED_OUT, b""
-    if body is None or (not chunked and len(body) < most):
+    if body is None or (not chunked and len(body) < size):
         return BROKEN, b""
     return (TOO_LARGE if len(body) > bound else TAKEN), body
 
 
 class Deadline:
-    """When what has come of a request's body is all that comes."""
+    """The time limit of a request's body. After it, the server reads no more of the body."""
 
     def __init__(self, runtime: Runtime, environ: WSGIEnvironment) -> None:
         self.passed = False

@@ -1,4 +1,4 @@
-"""How packets leave a session: by the client's polls, and after an upgrade over a WebSocket."""
+"""How packets leave a session: by the client's polls, or over a WebSocket."""
 
 from __future__ import annotations
 

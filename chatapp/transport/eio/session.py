@@ -1,4 +1,4 @@
-"""One Engine.IO session: what waits for its client, what the client sends, and how it ends.
+"""An Engine.IO session: what its client sends, and how it ends.
 
 polling ── upgrade, one at a time ──▶ probing ── "5" ──▶ websocket ──▶ closed
    │  ◀── fails, or 10 s ───────────────┘                               ▲
@@ -43,7 +43,7 @@ class Owner(Protocol):
 
 
 class Session(Sender):
-    """A session as python-engineio's server knows it (engineio.Socket), with a transport of ours.
+    """An Engine.IO session, with the interface of engineio.Socket.
 
     It speaks protocol 4. A subclass overrides what differs in another protocol (eio3.EIO3Session).
 
@@ -156,7 +156,7 @@ class Session(Sender):
         except MalformedPacket:
             self.close(False, True, Reason.TRANSPORT_ERROR)
         except Exception:
-            logger.exception("a message's handler failed")
+            logger.exception("A message's handler failed")
 
     # Its end
 

@@ -20,8 +20,10 @@ from chatapp.transport.loop.meter import MeterRate
 from chatapp.transport.loop.runtime import Runtime
 
 STOP_SECONDS = 1.5
-"""The time that handlers have when the server stops. It is a second less than a server gives its
-worker, which may need that long to notice that it is to stop."""
+"""The time that handlers have when the server stops.
+
+It is a second less than a server gives its worker, which may need that long to notice the stop.
+"""
 logger = logging.getLogger(__name__)
 
 

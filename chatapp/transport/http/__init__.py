@@ -1,1 +1,1 @@
-"""HTTP requests, of whichever server took them: their turn, their body, and their answer's end."""
+"""HTTP requests under any server: scheduling, bodies, and answers."""

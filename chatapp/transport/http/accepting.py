@@ -1,4 +1,4 @@
-"""Bounds on the connections that a server accepts, before anything has been asked over them."""
+"""Bounds on the connections that a server accepts, before any request comes over them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REFUSAL = (
     b"Content-Length: 0\r\n\r\n"
 )
 MAX_THREADS = 1000
-"""Under Flask's own server, which has one for each connection."""
+"""Threads of Flask's own server, which has one for each connection."""
 
 
 class Connections(Protocol):
@@ -26,7 +26,7 @@ class Connections(Protocol):
 
 
 class Uncounted:
-    """What counts no connections: behind a proxy, all are the proxy's."""
+    """Counts no connections: behind a proxy, all are the proxy's."""
 
     def connect(self, address: str) -> bool:  # noqa: ARG002
         return True
@@ -36,19 +36,21 @@ class Uncounted:
 
 
 def host_of(address: Any) -> str:
-    return address[0] if isinstance(address, tuple) else ""  # a Unix socket's has none
+    return address[0] if isinstance(address, tuple) else ""  # of a Unix socket
 
 
 def refuse(sock: socket.socket) -> None:
-    """Answer a connection that is one too many, and close it."""
+    """Answer a connection that is over the bound, and close it."""
     with suppress(OSError):
-        sock.send(REFUSAL)  # which a new connection always has room for
+        sock.send(REFUSAL)  # a new connection always has room for it
     sock.close()
 
 
 def end_stalled(listeners: Iterable[socket.socket], seconds: float) -> None:
-    """Have the kernel end a connection whose peer takes nothing of what is sent for `seconds`, the
-    server's close included (RFC 5482). Accepted sockets inherit this."""
+    """Have the kernel end a connection whose peer takes no data for `seconds` (RFC 5482).
+
+    Accepted sockets inherit this from `listeners`. It holds after the server's close as well.
+    """
     for listener in listeners:
         if listener.family in (socket.AF_INET, socket.AF_INET6):
             milliseconds = round(seconds * 1000)
@@ -56,8 +58,11 @@ def end_stalled(listeners: Iterable[socket.socket], seconds: float) -> None:
 
 
 def bound_threads(seconds: float, server_class: type = ThreadedWSGIServer) -> None:
-    """Have Werkzeug's development server refuse connections while it has `MAX_THREADS`, and end one
-    over which nothing moves for `seconds`."""
+    """Bound the threads of Werkzeug's development server.
+
+    It refuses connections while it has `MAX_THREADS`, and ends one over which nothing moves for
+    `seconds`.
+    """
 
     def verify_request(_server: Any, request: socket.socket, _address: Any) -> bool:
         request.settimeout(seconds)

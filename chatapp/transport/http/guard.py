@@ -1,8 +1,9 @@
-"""A WSGI middleware that lets no request harm the others.
+"""A WSGI middleware that keeps one request from harming the others.
 
-Each request waits for its turn. A body is read in steps, between which others get theirs; what the
-application leaves of it isn't read, but the connection closed. An answer that its client doesn't
-take in time is given up. The servers do none of these (gunicorn reads an unread body to its end).
+Each request waits until it is scheduled. A body is read in steps, between which others are served;
+if the application leaves a part of it, that part isn't read and the connection is closed. An answer
+that its client doesn't take in time is given up. No server does all this by itself; gunicorn reads
+an unread body to its end.
 """
 
 from __future__ import annotations
@@ -30,19 +31,22 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 STEP = 256
-"""Bytes of a chunked body that are read at first before others get a turn: each may be a chunk of
-its own, which costs a server 6 µs."""
+"""Bytes of a chunked body in the first step; each may be a chunk, which costs 6 µs."""
 MAX_STEP = 65536
 MAX_DIGITS = 15
-"""Of a body's length: longer numbers aren't read."""
+"""Digits of a body's length; longer numbers aren't read."""
 LINGER_SECONDS = 2.0
 MAX_LINGERING = 100
-QUICK = 0.001  # seconds; after a step that took less, the next is twice as long
+QUICK = 0.001  # seconds
+"""After a step that took less, the next one is twice as long."""
 
 
 class RequestGuard:
-    """Guards requests. `seconds`: how long a client may take for each part of an answer. `refused`
-    counts the bodies and answers that were left."""
+    """Answers requests by an application that it guards.
+
+    `seconds`: how long a client may take for each part of an answer. `refused` counts the bodies
+    and answers that were left.
+    """
 
     def __init__(
         self, scheduler: ReadScheduler, clock: Clock, seconds: float, refused: Counter[str]
@@ -54,16 +58,18 @@ class RequestGuard:
         self._lingering: dict[Any, None] = {}  # sockets, the oldest first
 
     def linger(self, environ: WSGIEnvironment) -> None:
-        """Keep a connection that ends with an unread body for a while, so that its client sees the
-        answer and not a reset. Nothing is read, so that the client soon can't send any more."""
+        """Keep the connection of an unread body open for a while, without reading it.
+
+        Its client then gets the answer and not a reset. It soon can't send any more.
+        """
         sock = server_socket(environ)
         if sock is None:
             return
         with suppress(OSError):
-            same = duplicate(sock)
-            self._lingering[same] = None
-            self.clock.call_later(LINGER_SECONDS, partial(self._end, same))
-            same.shutdown(socket.SHUT_WR)
+            copy = duplicate(sock)
+            self._lingering[copy] = None
+            self.clock.call_later(LINGER_SECONDS, partial(self._end, copy))
+            copy.shutdown(socket.SHUT_WR)
         while len(self._lingering) > MAX_LINGERING:
             self._end(next(iter(self._lingering)))
 
@@ -74,8 +80,8 @@ class RequestGuard:
     def answer(
         self, app: WSGIApplication, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        """Have `app` answer a request."""
-        self._scheduler.wait_turn()
+        """Return the answer of `app` to a request, once the request is scheduled."""
+        self._scheduler.wait_for_step()
         if not has_body(environ):
             parts = app(environ, start_response)
             return Answer(self, parts, environ, None)
@@ -92,7 +98,7 @@ class RequestGuard:
 
 
 def has_body(environ: WSGIEnvironment) -> bool:
-    """Whether a request says that a body follows (RFC 9112, section 6.3)."""
+    """Return whether a request says that a body follows (RFC 9112, section 6.3)."""
     return is_chunked(environ) or environ.get("CONTENT_LENGTH", "") not in ("", "0")
 
 
@@ -101,13 +107,13 @@ def is_chunked(environ: WSGIEnvironment) -> bool:
 
 
 def length_of(environ: WSGIEnvironment) -> int | None:
-    """How many bytes a request says that its body has; None if it isn't a number that we read."""
+    """Return a request's Content-Length, or 0 without one, or None if it is invalid."""
     length = environ.get("CONTENT_LENGTH") or "0"
     return int(length) if length.isdecimal() and len(length) <= MAX_DIGITS else None
 
 
 class Body(io.RawIOBase):
-    """A request's body, read in turns."""
+    """A request's body, read in steps."""
 
     def __init__(self, environ: WSGIEnvironment, scheduler: ReadScheduler) -> None:
         self.unread = environ["wsgi.input"]
@@ -115,17 +121,17 @@ class Body(io.RawIOBase):
         self._step = STEP if is_chunked(environ) else MAX_STEP
         self._left = None if is_chunked(environ) else length_of(environ) or 0
         self.is_read = False
-        """Whether nothing of it is left to be read."""
+        """Whether all of it has been read."""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read a step at most. What the server raises for a malformed body is passed on."""
-        self._scheduler.wait_turn()
+        """Read up to a step. The server's own error for a malformed body is passed on."""
+        self._scheduler.wait_for_step()
         size = min(len(buffer), self._step)
         if self._left is not None:
-            size = min(size, self._left)  # Werkzeug's reads on for ever
+            size = min(size, self._left)  # Werkzeug's input blocks beyond the body
         if not size:
             return 0
         began = monotonic()
@@ -142,7 +148,7 @@ class Body(io.RawIOBase):
 
 
 class Answer:
-    """An answer's parts; the connection is shut down if its client doesn't take one in time."""
+    """An answer's parts. If the client doesn't take one in time, its connection is shut down."""
 
     def __init__(
         self,
@@ -161,7 +167,7 @@ class Answer:
         for part in self._parts:
             self._expect_progress()
             yield part
-        self._expect_progress()  # of a head without a body, or of the last chunk
+        self._expect_progress()  # for a head without a body, or for the last chunk
         if self._body and not self._body.is_read:
             end_body(self._environ)
 
@@ -175,7 +181,7 @@ class Answer:
         shut(self._environ)
 
     def close(self) -> None:
-        """Leave what the application hasn't read of the request's body."""
+        """Close the connection later if the application has left a part of the request's body."""
         if self._deadline:
             self._deadline.cancel()
         if hasattr(self._parts, "close"):

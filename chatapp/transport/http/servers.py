@@ -1,5 +1,7 @@
-"""What differs between the servers that take our requests: gunicorn's gevent worker,
-gevent-websocket's, and Werkzeug's (`flask run`)."""
+"""Differences between the servers that take our requests.
+
+They are gunicorn's gevent worker, gevent-websocket's, and Werkzeug's (`flask run`).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def server_socket(environ: WSGIEnvironment) -> socket.socket | None:
-    """The socket that a request came over; None where the server gives no access to it."""
+    """Return the socket that a request came over, or None if the server gives no access to it."""
     sock: socket.socket | None = None
     if "wsgi.websocket" in environ:
         sock = environ["wsgi.websocket"].handler.socket
@@ -25,47 +27,53 @@ def server_socket(environ: WSGIEnvironment) -> socket.socket | None:
 
 
 def finish_request_error(environ: WSGIEnvironment) -> Exception:
-    """What to raise so that the server at hand quietly leaves a request that we have answered."""
+    """Return the exception that makes the server drop a request that we have answered.
+
+    The server logs nothing of it.
+    """
     if "wsgi.websocket" in environ:
-        environ["wsgi.websocket"].closed = True  # else it sends a close frame of its own
+        environ["wsgi.websocket"].closed = True  # else the server sends a close frame of its own
     if "gunicorn.socket" in environ:
         return StopIteration()
     return ConnectionResetError(errno.ECONNRESET, "the WebSocket has ended")
 
 
 def duplicate(sock: socket.socket) -> _socket.socket:
-    """A socket on a descriptor of its own, without what Python and gevent put around one."""
+    """Return a socket on a new descriptor, without Python's and gevent's wrappers."""
     return _socket.socket(sock.family, sock.type, sock.proto, os.dup(sock.fileno()))
 
 
 def shut(environ: WSGIEnvironment, how: int = socket.SHUT_RDWR) -> None:
-    """Shut the connection of a request down, so that a handler that waits for it goes on.
+    """Shut down the connection of a request, so that a handler that waits for it goes on.
 
-    gevent's own shutdown would raise EBADF there, which servers log with a traceback.
+    With gevent's own shutdown that handler would get EBADF, which servers log with a traceback.
     """
     sock = server_socket(environ)
     if sock is not None:
         with suppress(OSError):
-            same = duplicate(sock)
+            copy = duplicate(sock)
             try:
-                same.shutdown(how)
+                copy.shutdown(how)
             finally:
-                same.close()
+                copy.close()
 
 
 def end_body(environ: WSGIEnvironment) -> None:
-    """Have what is left of a request's body end where Werkzeug reads it, which it does before it
-    closes an answer; call it when the answer's last part has been written."""
+    """Keep Werkzeug from waiting for the rest of a body, which it reads after an answer.
+
+    Call this when the answer's last part has been written.
+    """
     if "werkzeug.socket" in environ:
         shut(environ, socket.SHUT_RD)
 
 
 def leave_body(environ: WSGIEnvironment, unread: object) -> None:
-    """Have the server close the connection without reading the rest of a request's body; call it
-    when the answer has been written. `unread`: the server's own `wsgi.input`.
+    """Have the server close the connection without reading the rest of a request's body.
+
+    Call this when the answer has been written. `unread` is the server's own `wsgi.input`.
 
     Raises:
-        StopIteration: to gunicorn's gevent worker, which reads the rest only if it goes on.
+        StopIteration: under gunicorn's gevent worker, which then ends the connection.
     """
     if "gunicorn.socket" in environ:
         raise StopIteration

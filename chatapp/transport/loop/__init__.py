@@ -1,1 +1,1 @@
-"""What the transport needs of gevent's loop or of threads: time, reading, writing, workers."""
+"""The event loop, or threads: time, tasks, reading, writing, and limits."""

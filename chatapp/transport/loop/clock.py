@@ -1,4 +1,4 @@
-"""One clock for all that is due later: pings, deadlines, what has stalled."""
+"""Timers: pings, deadlines and time-outs, all called by one task."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from time import monotonic
 from typing import Any
 
 GRAIN = 0.01  # seconds
-"""What is due within it of something else may be called together, so that a crowd's timers don't
-each wake the process."""
+"""How late a timer may be called, so that many timers wake the process together."""
 logger = logging.getLogger(__name__)
 
 
 class Timer:
-    """Something due; `cancel` takes it back."""
+    """A call that is due later, unless it is cancelled."""
 
     __slots__ = ("call", "due")
 
@@ -29,10 +28,10 @@ class Timer:
 
 
 class Clock:
-    """Calls back later, from one task of its own, which runs only while something is due.
+    """Makes calls later, from a task of its own that runs only while a timer is pending.
 
-    `spawn(call)` starts a greenlet or thread; `event()` and `lock()` make what fits it. What is
-    called must not block. It's late by GRAIN at most, but for what the machine is late.
+    `spawn(call)` starts a greenlet or thread; `event()` and `lock()` make what fits it. The calls
+    must not block. They come up to GRAIN late, or later on a busy machine.
     """
 
     def __init__(
@@ -46,19 +45,19 @@ class Clock:
         self.now = now
         self._wake = event()
         self._lock = lock()
-        # By their seconds: there are few different ones, and what comes first is due first.
+        # By their delay. There are few different delays, and timers of one are due in order.
         self._timers: dict[float, deque[Timer]] = {}
         self._running = False
 
     def call_later(self, seconds: float, call: Callable[[], Any]) -> Timer:
-        """Have `call()` called once, so many seconds from now."""
+        """Have `call()` called once, `seconds` from now."""
         timer = Timer(self.now() + seconds, call)
         with self._lock:
-            alike = self._timers.get(seconds)
-            if alike is None:
-                alike = self._timers[seconds] = deque()
+            queue = self._timers.get(seconds)
+            if queue is None:
+                queue = self._timers[seconds] = deque()
                 self._wake.set()
-            alike.append(timer)
+            queue.append(timer)
             start = not self._running
             self._running = True
         if start:
@@ -68,29 +67,29 @@ class Clock:
     def _run(self) -> None:
         while True:
             with self._lock:
-                first = self._first()
-                if first is None:
+                queue = self._next_queue()
+                if queue is None:
                     self._running = False
                     return
-                wait = first[0].due - self.now()
+                wait = queue[0].due - self.now()
                 if wait > 0:
                     self._wake.clear()
                 else:
-                    call = first.popleft().call
+                    call = queue.popleft().call
             if wait > 0:
                 self._wake.wait(max(wait, GRAIN))
             elif call:
                 try:
                     call()
                 except Exception:
-                    logger.exception("a timer failed")
-                call = None  # else what it belongs to is kept until the next one is due
+                    logger.exception("A timer failed")
+                call = None  # else the call's owner is kept until the next timer is due
 
-    def _first(self) -> deque[Timer] | None:
-        """The timers among which is the next one; those that are cancelled are dropped."""
-        for seconds, alike in list(self._timers.items()):
-            while alike and alike[0].call is None:
-                alike.popleft()
-            if not alike:
+    def _next_queue(self) -> deque[Timer] | None:
+        """Return the queue with the timer that is due first, and drop cancelled timers."""
+        for seconds, queue in list(self._timers.items()):
+            while queue and queue[0].call is None:
+                queue.popleft()
+            if not queue:
                 del self._timers[seconds]
-        return min(self._timers.values(), key=lambda alike: alike[0].due, default=None)
+        return min(self._timers.values(), key=lambda queue: queue[0].due, default=None)

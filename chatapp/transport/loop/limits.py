@@ -20,7 +20,7 @@ class Limits:
     max_message_bytes: int = 1_000_000
     """The size of one message or one request's body."""
     packet_limit: MeterRate | None = None
-    """What one session may send, of any kind; None is no limit."""
+    """Units that one session may send, of any kind (loop.meter); None is no limit."""
     ping_interval: float = 25.0
     ping_timeout: float = 20.0
 

@@ -1,11 +1,12 @@
-"""Fair scheduling of what arrives: each connection gets a slice of the loop's time in its turn.
+"""Fair scheduling of reads: each connection gets a slice of the event loop's time.
 
-Under gevent, `recv` and `send` don't switch while the kernel has data or room, so a client that
-always has more to say would keep the loop for itself. A slice ends after `SLICE` seconds, or after
-`STEPS_PER_SLICE` requests or `FRAMES_PER_SLICE` messages; the connection then waits until all
-others have had theirs. A connection that becomes ready goes before those that have used up a
-slice, so that an occasional message doesn't wait behind a flood (as sparse flows in RFC 8290,
-section 4.1).
+Under gevent, `recv` and `send` don't switch to another greenlet while the kernel has data or room.
+So a client that always sends more would keep the loop for itself. A slice ends after `SLICE`
+seconds, `STEPS_PER_SLICE` requests or `FRAMES_PER_SLICE` messages. The connection then waits until
+each other connection has had its slice.
+
+A connection that becomes ready goes before those that have used up a slice, as sparse flows do in
+RFC 8290, section 4.1. So an occasional message doesn't wait behind a flood.
 """
 
 from __future__ import annotations
@@ -23,90 +24,93 @@ STEPS_PER_SLICE = 16
 """Requests of one connection in a slice."""
 FRAMES_PER_SLICE = 64
 """Messages of one connection in a slice; each costs much less than a request."""
-STARVED = 1.0
-"""Seconds after which a connection with a backlog no longer waits for those that have none."""
+STARVED = 1.0  # seconds
+"""How long a connection with a backlog waits for connections without one."""
 
 
 class Readable(Protocol):
+    """A connection that the scheduler has read."""
+
     def read(self) -> None:
-        """Read what is there, if anything, for a slice at most."""
+        """Read what is there, if anything, for up to a slice."""
 
     def pause(self) -> None:
-        """Stop the loop from reporting that there is something to read, until `resume_and_read`."""
+        """Stop the loop from reporting that there is data, until `resume_and_read`."""
 
     def resume_and_read(self) -> None:
-        """Have the loop report it again, and read what is there, for a slice at most."""
+        """Have the loop report data again, and read what is there, for up to a slice."""
 
 
 class ReadScheduler:
-    """Serves connections in turn, for a slice of each turn of the loop.
+    """Has connections read in turn, for a slice of each iteration of the loop.
 
-    The loop doesn't watch a connection that waits, else each would cost something in each turn.
-    `after_events(call)` has `call()` called once the loop has dealt with all events that it knows
-    of; `next_turn(call)` has it called in the loop's next turn, as the last of its events.
-    `greenlets`: whether `wait_turn` is called in greenlets; in threads it does nothing.
+    The loop doesn't watch a connection that waits, as it would report it in each iteration.
+
+    `after_events(call)` has `call()` called once the loop has handled all events that it knows of.
+    `next_iteration(call)` has it called in the loop's next iteration, as the last of its events.
+    `greenlets`: whether requests are handled in greenlets; in threads none waits.
     """
 
     def __init__(
         self,
         after_events: Callable[[Callable[[], None]], Any],
-        next_turn: Callable[[Callable[[], None]], Any],
+        next_iteration: Callable[[Callable[[], None]], Any],
         greenlets: bool = True,
         seconds: float = SLICE,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._after_events = after_events
-        self._next_turn = next_turn
+        self._next_iteration = next_iteration
         self._greenlets = greenlets
         self._seconds = seconds
         self._clock = clock
-        self._ends = 0.0  # of the slice; 0: it hasn't begun
+        self._slice_end = 0.0  # 0: no slice has begun
         self._running: Any = None  # the greenlet that took the last step in this slice
-        self._steps = 0  # how many it took
+        self._steps = 0  # that it took
         self._ready: deque[Readable] = deque()
-        # Those that have used up a slice, and since when they wait.
+        # Connections that have used up a slice, with the time since which they wait.
         self._backlogged: deque[tuple[float, Readable]] = deque()
-        self._due = 0  # how many of them had their slice before the loop looked for new events
+        self._due = 0  # of the backlogged ones, those that waited before the last new events
         self._serving = False
 
     def ready(self, connection: Readable) -> None:
-        """`connection` has something to read: read it now, or in its turn."""
+        """Have a connection with data read, now or after those that wait."""
         if not self._ready and self.has_time_left():
             connection.read()
         else:
-            self._let_wait(connection, backlogged=False)
+            self._enqueue(connection, backlogged=False)
 
     def used_up(self, connection: Readable) -> None:
-        """`connection` has had its slice and has more to read: it goes on in its next turn."""
-        self._let_wait(connection, backlogged=True)
+        """Have a connection that has more data after its slice read again later."""
+        self._enqueue(connection, backlogged=True)
 
     def has_time_left(self) -> bool:
-        """Whether the slice goes on; the first question in a turn of the loop begins it."""
-        if self._ends:
-            return self._clock() < self._ends
-        self._ends = self._clock() + self._seconds
-        self._after_events(self._end)
+        """Return whether the slice goes on. The first call in a loop iteration begins it."""
+        if self._slice_end:
+            return self._clock() < self._slice_end
+        self._slice_end = self._clock() + self._seconds
+        self._after_events(self._end_slice)
         return True
 
-    def wait_turn(self) -> None:
-        """Return at once if the calling greenlet may take a step, else once it is its turn."""
+    def wait_for_step(self) -> None:
+        """Wait until the calling greenlet may take a step, such as handle a request."""
         self._wait(1)
 
     def wait_after_read(self) -> None:
-        """Return once the calling greenlet may parse what it has read from its connection.
+        """Wait until the calling greenlet may parse what it has read from its connection.
 
-        The first read in a slice is no step: the one that follows it is in the same turn.
+        The first read in a slice doesn't count as a step; the step that follows it does.
         """
         self._wait(0)
 
     def _wait(self, first: int) -> None:
-        """Wait for the turn to take a step, which counts for `first` if it begins a slice."""
+        """Wait for a step; a step that begins a slice counts for `first`."""
         if not self._greenlets:
             return
         current = getcurrent()
         if current is self._running:
             self._steps += 1
-            if self._steps == 1:  # its turn began with a read
+            if self._steps == 1:  # the slice began with a read
                 return
         else:
             self._running = current
@@ -114,12 +118,12 @@ class ReadScheduler:
         if self._steps <= STEPS_PER_SLICE and not self._ready and self.has_time_left():
             return
         waiting = WaitingGreenlet()
-        self._let_wait(waiting, backlogged=self._steps > 1)
+        self._enqueue(waiting, backlogged=self._steps > 1)
         waiting.get()
         self._running = current
         self._steps = first
 
-    def _let_wait(self, connection: Readable, backlogged: bool) -> None:
+    def _enqueue(self, connection: Readable, backlogged: bool) -> None:
         connection.pause()
         if backlogged:
             self._backlogged.append((self._clock(), connection))
@@ -127,10 +131,10 @@ class ReadScheduler:
             self._ready.append(connection)
         if not self._serving:
             self._serving = True
-            self._next_turn(self._serve)
+            self._next_iteration(self._serve)
 
-    def _end(self) -> None:
-        self._ends = 0.0
+    def _end_slice(self) -> None:
+        self._slice_end = 0.0
         self._running = None
 
     def _serve(self) -> None:
@@ -141,9 +145,11 @@ class ReadScheduler:
             self._after_events(self._serve_backlog)
 
     def _serve_backlog(self) -> None:
-        """Serve those with a backlog, each of them once, while a slice of their own lasts; what has
-        been said by now to others has left before."""
-        self._end()
+        """Have the backlogged connections read, each once, for a slice of their own.
+
+        Everything that was written to others until now has left before.
+        """
+        self._end_slice()
         try:
             for _ in range(self._due):
                 if not self._may_serve_backlog():
@@ -154,19 +160,21 @@ class ReadScheduler:
             self._due = len(self._backlogged)
             self._serving = bool(self._ready or self._backlogged)
             if self._serving:
-                self._next_turn(self._serve)
+                self._next_iteration(self._serve)
 
     def _may_serve_backlog(self) -> bool:
-        """Whether there is time for a connection with a backlog: none while others wait that have
-        none, but none is kept waiting for too long. Those that have waited for too long share one
-        slice, as there may be any number of them."""
+        """Return whether the first backlogged connection may be read.
+
+        It may not while others are ready, unless it is starved. All starved connections share one
+        slice, as there may be any number of them.
+        """
         since, _ = self._backlogged[0]
         is_starved = self._clock() - since >= STARVED
         return self.has_time_left() and (is_starved or not self._ready)
 
 
 class WaitingGreenlet(Waiter):  # type: ignore[misc]
-    """A greenlet that waits for its turn. If it is killed meanwhile, its turn is nobody's."""
+    """A greenlet that waits for a step. If it is killed meanwhile, its step is skipped."""
 
     __slots__ = ()
 
@@ -177,4 +185,4 @@ class WaitingGreenlet(Waiter):  # type: ignore[misc]
         self.switch(None)
 
     def pause(self) -> None:
-        """The loop doesn't watch it."""
+        """Do nothing: the loop doesn't watch it."""

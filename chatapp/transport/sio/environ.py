@@ -26,8 +26,10 @@ KEPT_KEYS = (
 MAX_SHARED = 1024
 """Values that all sessions share, of those used last."""
 MAX_SHARED_CHARS = 512
-"""Characters of a shared value, a byte each (PEP 3333). Most browsers' User-Agent has fewer than
-300. So no more than 0.7 MB is kept of what clients sent."""
+"""Characters of a shared value, a byte each (PEP 3333).
+
+Most browsers' User-Agent has fewer than 300. So no more than 0.7 MB is kept of what clients sent.
+"""
 
 
 def kept_environ(environ: dict[str, Any]) -> dict[str, Any]:

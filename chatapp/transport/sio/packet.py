@@ -22,7 +22,7 @@ RESERVED_EVENTS = frozenset(
 """Names of events that no client may send (socket.io-parser, RESERVED_EVENTS)."""
 
 HEAD = re.compile(r"([0-6])(?:([0-9]{1,9})-)?(?:(/[^,]*)(?:,|\Z))?([0-9]{1,100})?", re.ASCII)
-"""A packet's type, number of attachments, namespace and number, which come before its data."""
+"""A packet's type, number of attachments, namespace and number; its data follows."""
 _BINARY = (socketio_packet.BINARY_EVENT, socketio_packet.BINARY_ACK)
 
 

@@ -15,7 +15,7 @@ from chatapp.transport.sio.packet import Packet
 
 ENGINE_PROTOCOL = "3"
 CONNECT = "0"
-"""The packet that these clients never send: they are in the default namespace from the start."""
+"""The packet that these clients never send, as the default namespace needs none."""
 UNKNOWN_NAMESPACE = {"message": "Invalid namespace"}
 
 
@@ -30,7 +30,7 @@ def without_query(namespace: str) -> str:
 
 
 def take_query(packet: Packet) -> None:
-    """Remove the query from a packet's namespace; that of a CONNECT becomes its data ("CONNECT").
+    """Remove the query from a packet's namespace; a CONNECT has it as data ("CONNECT").
 
     Raises:
         MalformedPacket: a CONNECT has a number or data as well.

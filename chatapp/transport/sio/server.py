@@ -32,8 +32,10 @@ logger = logging.getLogger(__name__)
 ACK = str(socketio_packet.ACK)
 CONNECT_ANSWERS = (socketio_packet.CONNECT, socketio_packet.CONNECT_ERROR)
 MAX_CONNECTS = 100
-"""CONNECT packets of one session. No client enters that many namespaces, and the application's rate
-limits don't count these packets."""
+"""CONNECT packets of one session.
+
+No client enters that many namespaces, and the application's rate limits don't count these packets.
+"""
 
 
 class SocketIOServer(socketio.Server):  # type: ignore[misc]

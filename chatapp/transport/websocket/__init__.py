@@ -1,1 +1,1 @@
-"""WebSockets (RFC 6455): the protocol without I/O, its handshake, and a channel on a socket."""
+"""WebSockets (RFC 6455): frames and handshake without I/O, and a transport on a socket."""

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 KEY_BYTES = 16
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-UNDERSTOOD = ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")
-ACCEPTED = (
+SUPPORTED = ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")
+RESPONSE = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: %b\r\n\r\n"
 )
@@ -32,19 +32,19 @@ class HandshakeError(Exception):
 
 
 def is_upgrade(environ: WSGIEnvironment) -> bool:
-    """Whether a request asks for a WebSocket."""
+    """Return whether a request asks for a WebSocket."""
     asked = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
     return asked and "upgrade" in connection_options(environ)
 
 
 def connection_options(environ: WSGIEnvironment) -> list[str]:
-    """What a request's Connection header asks for (RFC 9110, section 7.6.1), in lower case."""
+    """Return the options in a request's Connection header in lower case (RFC 9110, 7.6.1)."""
     connection: str = environ.get("HTTP_CONNECTION", "").lower()
     return [option.strip() for option in connection.split(",")]
 
 
 def accept(environ: WSGIEnvironment) -> bytes:
-    """The 101 that opens the WebSocket which a request asks for (section 4.2.2).
+    """Return the 101 that opens the WebSocket for which a request asks (section 4.2.2).
 
     Raises:
         HandshakeError: 426 for another version of the protocol, 400 for what section 4.2.1 forbids
@@ -52,17 +52,17 @@ def accept(environ: WSGIEnvironment) -> bytes:
     """
     version = environ.get("HTTP_SEC_WEBSOCKET_VERSION")
     if version != "13":
-        raise HandshakeError("426 Upgrade Required", *UNDERSTOOD)
+        raise HandshakeError("426 Upgrade Required", *SUPPORTED)
     key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "").encode("latin-1")
-    http_1_0 = environ.get("SERVER_PROTOCOL") == "HTTP/1.0"
-    odd = environ["REQUEST_METHOD"] != "GET" or http_1_0 or has_body(environ)
-    if odd or not is_key(key):
+    is_http_1_0 = environ.get("SERVER_PROTOCOL") == "HTTP/1.0"
+    is_plain_get = environ["REQUEST_METHOD"] == "GET" and not has_body(environ)
+    if is_http_1_0 or not is_plain_get or not is_key(key):
         raise HandshakeError("400 Bad Request")
-    return ACCEPTED % b64encode(sha1(key + GUID, usedforsecurity=False).digest())
+    return RESPONSE % b64encode(sha1(key + GUID, usedforsecurity=False).digest())
 
 
 def is_key(key: bytes) -> bool:
-    """Whether `key` is 16 bytes in base64 (section 4.1)."""
+    """Return whether `key` is 16 bytes in base64 (section 4.1)."""
     try:
         return len(binascii.a2b_base64(key, strict_mode=True)) == KEY_BYTES
     except binascii.Error:

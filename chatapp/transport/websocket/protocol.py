@@ -15,19 +15,21 @@ POLICY_VIOLATION = 1008
 TOO_BIG = 1009
 
 CLOSE_CODES = range(1000, 1004), range(1007, 1015), range(3000, 5000)
-"""What a close frame may say (section 7.4)."""
+"""The codes that a close frame may have (section 7.4)."""
 
 FIN, RESERVED, OPCODE = 0x80, 0x70, 0x0F
 MASKED, LENGTH = 0x80, 0x7F
 CONTROL_BYTES = 125
-"""The most that a control frame carries (section 5.5)."""
+"""Bytes that a control frame may carry (section 5.5)."""
 FRAMES_AT_ONCE = 16
-"""Frames that are read for one message before others get a turn: there may be any number of control
-frames and of empty fragments (section 5.4)."""
+"""Frames that are read for one message before other connections are served.
+
+There may be any number of control frames and of empty fragments (section 5.4).
+"""
 
 
 class WebSocketError(ValueError):
-    """What came in breaks the protocol; `code` is what it is closed with (section 7.4.1)."""
+    """A violation of the protocol; `code` is for the close frame (section 7.4.1)."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -35,10 +37,11 @@ class WebSocketError(ValueError):
 
 
 class WebSocket:
-    """The server's side of one open WebSocket. Not compressed; every rule of framing is enforced.
+    """The server's side of one open WebSocket, which enforces every rule of framing.
 
-    `max_bytes` bounds a message, its fragments together: a security limit, applied when a frame's
-    header is read. What breaks the protocol closes it with 1002, 1007 or 1009.
+    `max_bytes` bounds a message, with all its fragments. It is a security limit, and is applied
+    when a frame's header is read. A violation of the protocol closes the WebSocket with 1002, 1007
+    or 1009. There is no compression.
     """
 
     __slots__ = (
@@ -54,19 +57,19 @@ class WebSocket:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._data: bytes | bytearray = b""  # what has come and isn't read
-        self._at = 0  # where in it the next frame begins
-        self._fragments: _Fragments | None = None  # a message that hasn't come as a whole
+        self._data: bytes | bytearray = b""  # received and not parsed
+        self._at = 0  # where the next frame begins in it
+        self._fragments: _Fragments | None = None  # of a message that isn't complete
         self._answers = b""
         self.ended = False
-        """Whether nothing more will come in: closed by either side, or broken."""
+        """Whether nothing more will come in: either side has closed, or the client broke a rule."""
         self.more = False
-        """Whether `next_message` has something to look at."""
+        """Whether `next_message` has data to parse."""
         self.frames = 0
-        """How many frames have been read so far."""
+        """The number of frames read so far."""
 
     def receive(self, received: bytes) -> None:
-        """Take bytes in for `next_message`; b"" is the end of the stream, and ends at once."""
+        """Take received bytes for `next_message`; b"" ends the WebSocket at once."""
         if not received or self.ended:
             self._end()
             return
@@ -81,16 +84,16 @@ class WebSocket:
         self.more = True
 
     def next_message(self) -> str | bytes | None:
-        """Return the next message that has come whole, None if there is none among the next
-        `FRAMES_AT_ONCE` frames; `more` says whether to ask again.
+        """Return the next complete message, or None.
 
-        Pings and a close are answered by what `to_send` gives next.
+        None means that there is none among the next `FRAMES_AT_ONCE` frames; if `more` is true, ask
+        again. Afterwards `to_send` has the answers to pings and to a close.
         """
         try:
             for _ in range(FRAMES_AT_ONCE):
                 frame = self._read(self._data, self._at)
                 if frame is None:
-                    self._keep_the_rest()
+                    self._keep_rest()
                     return None
                 self._at, fin, opcode, body = frame
                 self.frames += 1
@@ -104,8 +107,8 @@ class WebSocket:
             self.close(error.code)
         return None
 
-    def _keep_the_rest(self) -> None:
-        """A frame hasn't come as a whole: hold no more than what there is of it."""
+    def _keep_rest(self) -> None:
+        """Keep only the bytes of a frame that isn't complete."""
         if self._at:
             self._data, self._at = bytearray(self._data[self._at :]), 0
         self.more = False
@@ -116,20 +119,20 @@ class WebSocket:
         self._data, self._at = b"", 0
 
     def close(self, code: int) -> None:
-        """Begin the closing handshake (section 7.1.2): `to_send` gives the close frame."""
+        """Begin the closing handshake (section 7.1.2); `to_send` then has the close frame."""
         if not self.ended:
             self._answers += encoded(CLOSE, b"" if code == NO_STATUS else struct.pack("!H", code))
             self._end()
 
     def to_send(self) -> bytes:
-        """What is to be written now, in answer to what was received or closed."""
+        """Return the bytes to write now: answers and a close frame."""
         answers, self._answers = self._answers, b""
         return answers
 
     def _read(self, data: bytes | bytearray, at: int) -> tuple[int, int, int, bytes] | None:
-        """The end, FIN bit, opcode and body of the frame that begins `at`, if it's there whole.
+        """Return the end, FIN bit, opcode and body of the frame at `at`, or None (section 5.2).
 
-        Section 5.2. What its header alone says is judged before its body has come.
+        None means that the frame isn't complete. Its header is checked before its body has come.
         """
         if len(data) < at + 2:
             return None
@@ -137,7 +140,7 @@ class WebSocket:
         fin, opcode, length = first & FIN, first & OPCODE, second & LENGTH
         if first & RESERVED or not second & MASKED:
             raise WebSocketError(PROTOCOL_ERROR)
-        self._judge(fin, opcode, length)
+        self._check(fin, opcode, length)
         at += 2
         if length > CONTROL_BYTES:
             size = 2 if length == CONTROL_BYTES + 1 else 8
@@ -153,8 +156,8 @@ class WebSocket:
             return None
         return end, fin, opcode, unmasked(data[at + 4 : end], data[at : at + 4])
 
-    def _judge(self, fin: int, opcode: int, length: int) -> None:
-        """Whether such a frame may come now (sections 5.4 and 5.5)."""
+    def _check(self, fin: int, opcode: int, length: int) -> None:
+        """Raise a WebSocketError if such a frame may not come now (sections 5.4 and 5.5)."""
         if opcode >= CLOSE:
             allowed = opcode <= PONG and fin and length <= CONTROL_BYTES
         elif self._fragments:
@@ -165,7 +168,7 @@ class WebSocket:
             raise WebSocketError(PROTOCOL_ERROR)
 
     def _take(self, fin: int, opcode: int, body: bytes) -> str | bytes | None:
-        """The message that a frame completes, if it does."""
+        """Return the message that a frame completes, or None."""
         if opcode >= CLOSE:
             self._answer(opcode, body)
             return None
@@ -187,15 +190,15 @@ class WebSocket:
 
 
 class _Fragments:
-    """What has come of a message in fragments (section 5.4)."""
+    """The fragments so far of a message that isn't complete (section 5.4)."""
 
     def __init__(self, opcode: int) -> None:
         self.opcode = opcode
-        self.body = bytearray()  # one, as there may be any number of small or empty ones
+        self.body = bytearray()  # joined, as there may be any number of small or empty ones
 
 
 def unmasked(body: bytes | bytearray, key: bytes | bytearray) -> bytes:
-    """`body` without its mask (section 5.3), all at once as two long numbers."""
+    """Return `body` without its mask (section 5.3), by one operation on two long integers."""
     size = len(body)
     mask = (key * (size // 4 + 1))[:size]
     return (int.from_bytes(body, "little") ^ int.from_bytes(mask, "little")).to_bytes(
@@ -204,7 +207,7 @@ def unmasked(body: bytes | bytearray, key: bytes | bytearray) -> bytes:
 
 
 def as_text(body: bytes) -> str:
-    """`body` as the text that it should be (section 8.1)."""
+    """Return `body` as text (section 8.1)."""
     try:
         return body.decode()
     except UnicodeDecodeError:
@@ -212,7 +215,7 @@ def as_text(body: bytes) -> str:
 
 
 def close_code(body: bytes) -> int:
-    """The code that a close frame brings, NO_STATUS where it brings none (sections 5.5.1, 7.4)."""
+    """Return the code in a close frame, or NO_STATUS if it has none (sections 5.5.1, 7.4)."""
     if not body:
         return NO_STATUS
     code = int.from_bytes(body[:2], "big")
@@ -223,7 +226,7 @@ def close_code(body: bytes) -> int:
 
 
 def encoded(opcode: int, body: bytes) -> bytes:
-    """A frame from the server: whole and not masked (section 5.2)."""
+    """Return a frame from the server, which is neither masked nor a fragment (section 5.2)."""
     size = len(body)
     if size <= CONTROL_BYTES:
         return bytes((FIN | opcode, size)) + body
@@ -233,7 +236,7 @@ def encoded(opcode: int, body: bytes) -> bytes:
 
 
 def frame(message: str | bytes) -> bytes:
-    """`message` as one frame."""
+    """Return `message` as one frame."""
     if isinstance(message, str):
         return encoded(TEXT, message.encode())
     return encoded(BINARY, message)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Receiver(Protocol):
-    """Takes what a WebSocket receives. It is called on gevent's loop, or by the reading thread."""
+    """Takes what a WebSocket receives, on gevent's loop or in the reading thread."""
 
     def received(self, message: str | bytes) -> None:
         """Take a message; must not block under gevent."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 RECEIVE_BYTES = 65536
 LINGER_SECONDS = 2.0
-"""How long a closed WebSocket is still read, so that its peer gets the close frame and no reset."""
+"""How long a closed WebSocket is read, so that its peer gets a close frame and no reset."""
 
 
 class WebSocketTransport:
