@@ -1,4 +1,4 @@
-"""The cases of Engine.IO 3's own suite, each written anew as one test, over each kind of server.
+"""The cases of Engine.IO 3's own suite, each as one test, over each kind of server.
 
 The suite is test-suite/test-suite.js of socketio/engine.io-protocol (MIT), branch v3, at commit
 05468d149d1006b3a0e7a66a7681be4356ba2350. It has 24 cases and skips one of them, a second poll at

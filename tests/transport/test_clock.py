@@ -1,4 +1,4 @@
-"""The clock, in a time that passes only where a test says so."""
+"""The clock, with a time that only the test moves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatapp.transport.loop.clock import GRAIN, Clock
 
 
 @given(st.lists(st.tuples(st.sampled_from([0.5, 2, 10]), st.booleans())))
-def test_each_is_called_once_in_the_order_in_which_they_are_due(wanted):
+def test_timers_are_called_once_in_the_order_they_are_due(wanted):
     time = Time()
     called: list = []
     expected = []
@@ -30,7 +30,7 @@ def test_each_is_called_once_in_the_order_in_which_they_are_due(wanted):
     assert called == sorted(expected)
 
 
-def test_what_is_called_may_have_something_called_later():
+def test_timer_may_start_another_timer():
     time = Time()
     called: list = []
     time.clock.call_later(
@@ -41,7 +41,7 @@ def test_what_is_called_may_have_something_called_later():
     assert called == [(1.5, "between"), (2, "again")]
 
 
-def test_one_that_fails_costs_the_others_nothing(caplog):
+def test_failing_timer_does_not_stop_the_others(caplog):
     time = Time()
     called: list = []
     time.clock.call_later(1, lambda: 1 / 0)
@@ -51,7 +51,7 @@ def test_one_that_fails_costs_the_others_nothing(caplog):
     assert "A timer failed" in caplog.text
 
 
-def test_a_crowds_timers_do_not_each_wake_the_process():
+def test_timers_due_at_almost_the_same_time_share_a_wakeup():
     time = Time()
     called: list = []
     for number in range(100):
@@ -65,7 +65,7 @@ def test_a_crowds_timers_do_not_each_wake_the_process():
     assert time.now <= 1.099 + GRAIN
 
 
-def test_nothing_runs_while_nothing_is_due():
+def test_no_task_runs_while_no_timer_is_pending():
     time = Time()
     assert time.tasks == []
     time.clock.call_later(1, lambda: None).cancel()
@@ -73,7 +73,7 @@ def test_nothing_runs_while_nothing_is_due():
     assert (time.tasks, time.now) == ([], pytest.approx(0))
 
 
-def test_a_nearer_one_wakes_who_waits_for_a_farther_one():
+def test_earlier_timer_wakes_the_task_that_waits_for_a_later_one():
     clock = Clock(
         lambda call: threading.Thread(target=call, daemon=True).start(),
         threading.Event,

@@ -25,13 +25,13 @@ BYTES = st.binary(max_size=30)
 
 
 def units(text: str) -> list[str]:
-    """The code units of a string as JavaScript has it."""
+    """Return the UTF-16 code units of a string, which are JavaScript's characters."""
     data = text.encode("utf-16-le", "surrogatepass")
     return [data[at : at + 2].decode("utf-16-le", "surrogatepass") for at in range(0, len(data), 2)]
 
 
-def read_by_the_letter(body: str) -> list[str] | None:
-    """The packets of a text payload, character by character; None: it is none."""
+def decoded_by_character(body: str) -> list[str] | None:
+    """Decode a text payload character by character; None if it is malformed."""
     found, digits, rest = [], "", deque(units(body))
     if not rest:
         return None
@@ -55,8 +55,8 @@ def read_by_the_letter(body: str) -> list[str] | None:
     return None if digits else found
 
 
-def octets_by_the_letter(body: bytes) -> list[str | bytes] | None:
-    """The packets of a binary payload, byte by byte; None: it is none."""
+def decoded_by_byte(body: bytes) -> list[str | bytes] | None:
+    """Decode a binary payload byte by byte; None if it is malformed."""
     found: list[str | bytes] = []
     rest = list(body)
     while rest:
@@ -75,7 +75,7 @@ def octets_by_the_letter(body: bytes) -> list[str | bytes] | None:
     return found or None
 
 
-def taken(body: bytes) -> list[str | bytes] | None:
+def decoded(body: bytes) -> list[str | bytes] | None:
     try:
         return eio3.from_text(body)
     except MalformedPacket:
@@ -102,15 +102,15 @@ def message(data: str | bytes) -> Packet:
         (b"\1\2\3\4", "10:b4AQIDBA=="),
     ],
 )
-def test_a_packet_as_text(packet, carried):
+def test_text_form_of_a_packet(packet, carried):
     """Payload: `<length>:<packet>`; EIO3's length counts UTF-16 code units, the type included."""
     assert eio3.text(message(packet)) == carried
 
 
 @given(st.lists(PACKETS.filter(bool)).filter(bool))
-def test_text_is_read_as_it_was_written(packets):
+def test_text_payload_decodes_to_what_was_encoded(packets):
     body = "".join(f"{len(units(packet))}:{packet}" for packet in packets)
-    assert taken(body.encode()) == packets
+    assert decoded(body.encode()) == packets
     assert "".join(eio3.text(message(packet)) for packet in packets) == "".join(
         f"{len(units(packet)) + 1}:4{packet}" for packet in packets
     )
@@ -138,16 +138,16 @@ def test_text_is_read_as_it_was_written(packets):
 @example("٣:426")
 @example("9" * 5000 + ":4")
 @example("9999999999:4")
-def test_whatever_comes_is_read_by_the_letter(body):
-    assert taken(body.encode()) == read_by_the_letter(body)
+def test_text_decoder_agrees_with_a_decoder_by_character(body):
+    assert decoded(body.encode()) == decoded_by_character(body)
 
 
 @pytest.mark.parametrize("body", [b"\xff", b"1:\xc3", b"3:\xed\xa0\x80", b"2:4\xff"])
-def test_text_that_is_not_utf8(body):
-    assert taken(body) is None
+def test_text_that_is_not_utf8_is_malformed(body):
+    assert decoded(body) is None
 
 
-def test_a_whole_body_is_read_in_no_time():
+def test_largest_text_payload_is_decoded():
     body = b"1:2" * 21845
     assert eio3.from_text(body) == ["2"] * 21845
 
@@ -162,13 +162,13 @@ def test_a_whole_body_is_read_in_no_time():
         (b"", b"\1\1\xff\4"),
     ],
 )
-def test_a_packet_as_octets(packet, carried):
+def test_binary_form_of_a_packet(packet, carried):
     """Payload: 0 or 1, the digits of the length in bytes, 255, the packet."""
     assert eio3.octets(message(packet)) == carried
 
 
 @given(st.lists(PACKETS | BYTES).filter(bool))
-def test_octets_are_read_as_they_were_written(packets):
+def test_binary_payload_decodes_to_what_was_encoded(packets):
     body = b"".join(eio3.octets(message(packet)) for packet in packets)
     expected = [b"\4" + p if isinstance(p, bytes) else "4" + p for p in packets]
     assert eio3.from_octets(body) == expected
@@ -177,7 +177,7 @@ def test_octets_are_read_as_they_were_written(packets):
 OCTETS = {
     "nothing": b"",
     "no length": b"\0\xff4",
-    "a length that doesn't end": b"\0\1\1",
+    "an unfinished length": b"\0\1\1",
     "a digit over 9": b"\0\x0a\xff4",
     "digits in ASCII": b"\x001\xff4",
     "neither text nor binary": b"\2\1\xff4",
@@ -193,18 +193,18 @@ OCTETS = {
 
 
 @pytest.mark.parametrize("body", OCTETS)
-def test_malformed_octets(body):
+def test_broken_binary_payload_is_malformed(body):
     with pytest.raises(MalformedPacket):
         eio3.from_octets(OCTETS[body])
 
 
 @given(st.lists(st.sampled_from([0, 1, 2, 9, 10, 255, 52, 0xC3, 0xA9])).map(bytes) | st.binary())
-def test_any_octets_are_read_by_the_letter(body):
+def test_binary_decoder_agrees_with_a_decoder_by_byte(body):
     try:
         found = eio3.from_octets(body)
     except MalformedPacket:
         found = None
-    assert found == octets_by_the_letter(body)
+    assert found == decoded_by_byte(body)
 
 
 # Packet
@@ -229,12 +229,12 @@ def test_any_octets_are_read_by_the_letter(body):
         (b"\2", ""),
     ],
 )
-def test_a_packet_in_todays_form(packet, now):
+def test_packet_in_the_form_of_protocol_4(packet, now):
     """Packet: binary begins with its type, too."""
     assert eio3.as_in_4(packet) == now
 
 
-def test_binary_over_websocket():
+def test_frame_of_a_binary_packet():
     assert encoded_frame(eio3.Binary(b"\1\2", base64=False)) == frame(b"\4\1\2")
     assert encoded_frame(eio3.Binary(b"\1\2", base64=True)) == frame("b4AQI=")
 
@@ -243,7 +243,7 @@ def test_binary_over_websocket():
 
 
 class Client:
-    """One of protocol 3, at moments that a test says; over a WebSocket unless it `polls`."""
+    """A client of protocol 3 with a schedule, over a WebSocket unless it `polls`."""
 
     def __init__(self, polls: bool = False) -> None:
         self.time = Time()
@@ -282,41 +282,41 @@ class WebSocketTransport:
     def close(self, code: int) -> None: ...
 
 
-def test_one_that_never_pings():
+def test_client_that_never_pings_times_out():
     assert Client().ends() == pytest.approx(INTERVAL + TIMEOUT)
 
 
-def test_each_ping_renews_the_deadline():
+def test_ping_renews_the_deadline():
     client = Client()
     for at in (20, 45, 74.5):
         client.pings(at)
     assert client.ends() == pytest.approx(74.5 + INTERVAL + TIMEOUT, abs=0.11)
 
 
-def test_an_upgrade_does_not_stop_the_clock():
-    """As the reference server does, until the next ping."""
+def test_upgrade_keeps_the_deadline():
+    """The reference server stops its clock until the next ping."""
     client = Client(polls=True)
     client.polls(1)
     client.at(2, lambda: client.session.attach(WebSocketTransport()))
     assert client.ends() == pytest.approx(INTERVAL + TIMEOUT, abs=0.11)
 
 
-def test_one_that_pings_but_never_polls():
-    """docs/wire.md, Bounds: it hasn't polled for the ping interval and timeout together."""
+def test_client_that_pings_but_never_polls_times_out():
+    """docs/wire.md, Bounds: a client must poll within the interval and timeout together."""
     client = Client(polls=True)
     for at in range(200):
         client.pings(at)
     assert client.ends() == pytest.approx(INTERVAL + TIMEOUT, abs=0.11)
 
 
-def test_one_that_polls_but_never_pings():
+def test_client_that_polls_but_never_pings_times_out():
     client = Client(polls=True)
     for at in range(200):
         client.polls(at)
     assert client.ends() == pytest.approx(INTERVAL + TIMEOUT, abs=0.11)
 
 
-def test_one_that_does_both_lives():
+def test_client_that_pings_and_polls_stays():
     client = Client(polls=True)
     for at in range(1, 120):
         client.polls(at)
@@ -324,7 +324,7 @@ def test_one_that_does_both_lives():
     assert client.ends() > 120
 
 
-def test_a_ping_that_is_never_polled_for_costs_no_more_than_its_place():
+def test_unpolled_pongs_are_one_object():
     client = Client(polls=True)
     for _ in range(1000):
         client.session.received("2")

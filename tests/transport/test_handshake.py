@@ -18,7 +18,7 @@ ASKED = {
 }
 
 
-def test_accepted():
+def test_valid_request_is_answered_with_101():
     """Section 1.3 gives the key and its answer."""
     assert is_upgrade(ASKED)
     head = accept(ASKED)
@@ -36,7 +36,7 @@ def test_accepted():
         ("HTTP_UPGRADE", ""),
     ],
 )
-def test_not_asked_for(name, value):
+def test_request_without_upgrade_is_no_websocket(name, value):
     assert not is_upgrade({**ASKED, name: value})
 
 
@@ -57,8 +57,8 @@ def test_not_asked_for(name, value):
         ("HTTP_SEC_WEBSOCKET_VERSION", "13, 8", 426),
     ],
 )
-def test_refused(name, value, status):
-    """Section 4.2.1; a version that isn't known is told which is (section 4.4)."""
+def test_invalid_request_is_refused(name, value, status):
+    """Section 4.2.1; the answer to an unknown version names ours (section 4.4)."""
     with pytest.raises(HandshakeError) as refused:
         accept({**ASKED, name: value})
     assert refused.value.status.startswith(str(status))

@@ -1,4 +1,4 @@
-"""When a session ends whose client says nothing, or doesn't poll, to the tenth of a second."""
+"""When the session of a silent client ends, to the tenth of a second."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INTERVAL, TIMEOUT = 20, 10
 
 
 class Client:
-    """Someone who polls, or over a WebSocket reads, at a moment, and answers a ping at another."""
+    """A client over polling with a schedule of polls and pongs."""
 
     def __init__(self) -> None:
         self.time = Time()
@@ -47,27 +47,27 @@ def client():
     return Client()
 
 
-def test_one_that_never_polls_but_sends_pongs(client):
-    """docs/wire.md, Bounds: it hasn't polled for the ping interval and timeout together."""
+def test_client_that_sends_pongs_but_never_polls_times_out(client):
+    """docs/wire.md, Bounds: a client must poll within the interval and timeout together."""
     for at in range(200):
         client.pongs(at + 0.5)
     assert client.ends() == pytest.approx(INTERVAL + TIMEOUT, abs=0.1)
 
 
-def test_one_that_answers_late_and_polls_no_more(client):
+def test_client_that_answers_late_and_stops_polling_times_out(client):
     client.polls(20.5)
     client.pongs(29.5)
     assert client.ends() == pytest.approx(20.5 + INTERVAL + TIMEOUT, abs=0.11)
 
 
-def test_one_that_polls_but_answers_nothing(client):
+def test_client_that_polls_but_sends_no_pong_times_out(client):
     """Heartbeat: no pong within pingTimeout."""
     for at in range(1, 200):
         client.polls(at)
     assert client.ends() == pytest.approx(INTERVAL + TIMEOUT)
 
 
-def test_one_that_does_both_lives(client):
+def test_client_that_polls_and_sends_pongs_stays(client):
     for at in range(1, 120):
         client.polls(at)
         client.pongs(at + 0.5)
@@ -76,8 +76,8 @@ def test_one_that_does_both_lives(client):
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize(("late", "status"), [(0.0, 400), (-0.01, 200)])
-def test_session_is_unknown_when_its_time_is_up_even_before_its_timer_is_due(method, late, status):
-    """docs/wire.md, Bounds; reference: the official suites poll at that very moment."""
+def test_overdue_session_is_unknown_before_its_timer_is_due(method, late, status):
+    """docs/wire.md, Bounds; the official suites poll at exactly that time."""
     time, told = Time(), []
     server = EngineServer(ping_interval=INTERVAL, ping_timeout=TIMEOUT)
     server.runtime.clock = time.clock

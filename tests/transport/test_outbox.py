@@ -1,4 +1,4 @@
-"""The bounds on what waits for who doesn't read, one at a time (docs/wire.md, Bounds)."""
+"""The two bounds on data that waits for a slow client (docs/wire.md, Bounds)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from chatapp.transport.eio.server import EngineServer
 
 
-class Deaf:
-    """Who never reads: the kernel takes nothing more for it."""
+class StuckClient:
+    """A client that never reads, and for which the kernel takes no more data."""
 
     def __init__(self, **limits: float) -> None:
         self.near, self.far = socket.socketpair()
@@ -24,36 +24,36 @@ class Deaf:
         self.cut = threading.Event()
         self.outbox = EngineServer(**limits).runtime.outbox(self.near, self.cut.set)
 
-    def goes(self) -> None:
+    def close(self) -> None:
         self.outbox.release()
         self.far.close()
 
 
 @pytest.fixture
-def deaf():
+def stuck():
     made = []
 
-    def make(**limits: float) -> Deaf:
-        made.append(Deaf(**limits))
+    def make(**limits: float) -> StuckClient:
+        made.append(StuckClient(**limits))
         return made[-1]
 
     yield make
     for each in made:
-        each.goes()
+        each.close()
 
 
-def test_one_is_cut_when_more_than_128_kib_wait(deaf):
-    hearer = deaf(stall=60)
+def test_client_is_cut_when_more_than_128_kib_wait(stuck):
+    client = stuck(stall=60)
     for _ in range(2):
-        hearer.outbox.write(b"x" * 65536)
-    assert not hearer.cut.wait(0.2)
-    hearer.outbox.write(b"x")
-    assert hearer.cut.wait(5)
+        client.outbox.write(b"x" * 65536)
+    assert not client.cut.wait(0.2)
+    client.outbox.write(b"x")
+    assert client.cut.wait(5)
 
 
-def test_one_is_cut_when_nothing_has_moved_for_2_seconds(deaf):
-    hearer = deaf(outbox_bytes=2**30)
+def test_client_is_cut_when_nothing_moves_for_2_seconds(stuck):
+    client = stuck(outbox_bytes=2**30)
     begun = time.monotonic()
-    hearer.outbox.write(b"x")
-    assert hearer.cut.wait(8)
+    client.outbox.write(b"x")
+    assert client.cut.wait(8)
     assert time.monotonic() - begun > 1.8

@@ -1,4 +1,4 @@
-"""The transport serves another application as well, and says so when a library changes under it."""
+"""The transport serves other applications, and a changed library fails a test."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def echo():
     return lambda: socketio.test_client(app)
 
 
-def test_an_echo_namespace_in_a_few_lines(echo):
+def test_echo_namespace_in_a_few_lines(echo):
     first, second = echo(), echo()
     assert first.emit("echo", "a", {"b": [1]}, callback=True) == 2
     for client in (first, second):
@@ -62,7 +62,7 @@ def test_an_echo_namespace_in_a_few_lines(echo):
     assert second.get_received()[-1]["name"] == "left"
 
 
-def test_a_reserved_event_runs_no_handler_of_a_namespace_that_knows_nothing_of_them(echo):
+def test_reserved_event_runs_no_handler(echo):
     first, second = echo(), echo()
     first.emit("disconnect", "x")
     first.emit("connect")
@@ -70,7 +70,7 @@ def test_a_reserved_event_runs_no_handler_of_a_namespace_that_knows_nothing_of_t
     assert first.emit("echo", "still here", callback=True) == 1
 
 
-def test_decorated_handlers_work_as_in_flask_socketio():
+def test_decorated_handlers_work():
     app = Flask(__name__)
     socketio = SocketIO()
 
@@ -100,7 +100,7 @@ def test_connect_handler_that_emits_works_with_the_test_client(refused):
     assert heard == ([] if refused else [[1], [b"2"]])
 
 
-def test_its_engineio_server_alone():
+def test_engine_server_alone_speaks_protocol_4():
     server = EngineServer()
     heard: list = []
     server.on("connect", lambda sid, environ: heard.append("connect"))
@@ -138,11 +138,11 @@ def test_engine_server_alone_speaks_protocol_3():
     assert web.get(f"{path}&sid={sid}").text == '13:40{"sid":"x"}'
 
 
-def test_threads_are_the_way_where_gevent_has_not_patched_the_process():
+def test_mode_is_threads_unless_gevent_has_patched_the_process():
     assert EngineServer().async_mode == "threading"
 
 
-def test_a_refused_connection_leaves_nothing_behind():
+def test_refused_session_leaves_nothing_behind():
     server = EngineServer(ping_interval=0.05, ping_timeout=0.05)
     told: list = []
     server.on("connect", lambda sid, environ: False)
@@ -158,7 +158,7 @@ def test_a_refused_connection_leaves_nothing_behind():
 
 
 @pytest.mark.parametrize("library", PINNED)
-def test_the_libraries_are_held_to_the_minor_version_tested(library):
+def test_library_is_pinned_to_the_minor_version_tested(library):
     (requirement,) = [
         line
         for line in requires("chatapp")
@@ -200,20 +200,20 @@ RELIED_ON = {
 
 
 @pytest.mark.parametrize("owner", RELIED_ON, ids=lambda owner: owner.__name__)
-def test_what_is_relied_on_is_there(owner):
+def test_library_has_the_names_that_we_use(owner):
     missing = [name for name in RELIED_ON[owner] if not hasattr(owner, name)]
     assert missing == [], f"{owner} has changed; see what overrides or calls these"
 
 
-def test_what_is_made_with_the_server_is_there():
-    """What python-socketio keeps for us, and looks at in our manager."""
+def test_python_socketio_makes_the_attributes_that_we_use():
+    """python-socketio keeps these for us, and reads the last one in our manager."""
     server = SocketIO(Flask(__name__)).server
     assert (server._binary_packet, server.environ, server.manager.callbacks) == ({}, {}, {})
     assert server.manager.server is server
 
 
 READ_BY_NAME = [
-    # where it's made, what makes it: servers make these while they run
+    # Servers set these while they run: which method does, and by which line.
     (wsgi.default_environ, '"gunicorn.socket": sock'),
     (PyWSGIHandler.get_environ, "env['gunicorn.sock'] = self.socket"),
     (WSGIRequestHandler.make_environ, '"werkzeug.socket": self.connection'),
@@ -233,11 +233,11 @@ READ_BY_NAME = [
     (BaseServer._do_read, "for _ in xrange(self.max_accept):"),
     (BaseServer.do_handle, "spawn(_handle_and_close_when_done, handle, close, args)"),
     (baseserver._handle_and_close_when_done, "finally:\n        close(*args_tuple)"),
-    # An answer's `close` may end the connection: nothing between it and the except clauses.
+    # An answer's `close` may end the connection, if these except clauses get its exception.
     (AsyncWorker.handle_request, "respiter.close()\n            if resp.should_close()"),
     (AsyncWorker.handle_request, "except StopIteration:\n            raise"),
     (AsyncWorker.handle, 'except StopIteration as e:\n                self.log.debug("Closing'),
-    # What pywsgi reads of a body that nobody has read.
+    # How pywsgi decides whether to read the rest of a body.
     (
         pywsgi.Input._discard,
         "if self.position < (self.content_length or 0) or self.chunked_input:",
@@ -247,11 +247,11 @@ READ_BY_NAME = [
 
 
 @pytest.mark.parametrize(("maker", "what"), READ_BY_NAME, ids=[what for _, what in READ_BY_NAME])
-def test_what_is_read_by_its_name_is_made(maker, what):
+def test_library_sets_the_attributes_that_we_read(maker, what):
     assert what in inspect.getsource(maker), f"{maker} has changed; see what reads that"
 
 
-def test_the_signatures_that_are_overridden_are_as_they_were():
+def test_overridden_methods_have_the_same_signatures():
     parameters = {
         method: list(inspect.signature(method).parameters)[1:]
         for method in (

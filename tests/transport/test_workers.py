@@ -1,4 +1,4 @@
-"""Workers run what may block beside the loop, and keep nothing of it."""
+"""Workers run calls that may block beside the loop, and keep nothing of them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from chatapp.transport.loop.workers import Workers
 
 
 def on_the_loop(call) -> None:
-    """Have `call()` called by the loop, and wait for that."""
+    """Have the loop make a call, and wait until it has."""
     over = Event()
     get_hub().loop.run_callback(lambda: (call(), over.set()))
     assert over.wait(5)
 
 
-def test_from_the_loop_it_runs_at_once_until_it_waits():
+def test_call_on_the_loop_runs_at_once_until_it_waits():
     crew, order, go = Workers(), [], Event()
 
     def blocks() -> None:
@@ -35,7 +35,7 @@ def test_from_the_loop_it_runs_at_once_until_it_waits():
     assert order[2:] == ["goes on"]
 
 
-def test_elsewhere_it_runs_when_the_loop_does():
+def test_call_elsewhere_runs_when_the_loop_does():
     crew, order = Workers(), []
     crew.run(lambda: order.append("runs"))
     assert order == []
@@ -43,7 +43,7 @@ def test_elsewhere_it_runs_when_the_loop_does():
     assert order == ["runs"]
 
 
-def test_a_worker_is_used_again_and_keeps_nothing_of_its_work():
+def test_worker_is_reused_and_keeps_nothing_of_its_call():
     class Thing:
         def work(self) -> None:
             used.append(gevent.getcurrent())
@@ -59,7 +59,7 @@ def test_a_worker_is_used_again_and_keeps_nothing_of_its_work():
     assert not kept
 
 
-def test_so_many_are_kept_and_no_more(monkeypatch):
+def test_number_of_idle_workers_is_bounded(monkeypatch):
     monkeypatch.setattr(workers, "MAX_IDLE", 2)
     crew, go = Workers(), Event()
     on_the_loop(lambda: [crew.run(go.wait) for _ in range(5)])

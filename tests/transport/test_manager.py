@@ -1,4 +1,4 @@
-"""Who is in which room, and who hears what: as with python-socketio's own manager."""
+"""Rooms and recipients, the same with our manager as with python-socketio's."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from chatapp.transport.sio.manager import RoomManager
 from chatapp.transport.sio.server import SocketIOServer
 
 
-@pytest.fixture(params=[Manager, RoomManager], ids=["the library's", "ours"])
+@pytest.fixture(params=[Manager, RoomManager], ids=["python-socketio", "ours"])
 def manager(request):
-    """Both, so that ours is shown to do what is expected of the library's."""
+    """Each of the two managers, as both must pass the same tests."""
     server = SocketIOServer(client_manager=request.param())
     server.sent = []
     server._send_eio_packet = lambda eio_sid, packet: server.sent.append((eio_sid, packet.data))
@@ -30,7 +30,7 @@ def enters(manager, eio_sid: str, *rooms: str) -> str:
     return sid
 
 
-def test_coming_and_going(manager):
+def test_connecting_and_disconnecting(manager):
     sid = manager.pre_connect("1", "/")
     assert manager.pre_connect("1", "/") is None
     assert (manager.is_pre_connected(sid, "/"), manager.is_connected(sid, "/")) == (True, False)
@@ -48,7 +48,7 @@ def test_coming_and_going(manager):
     manager.disconnect(sid, "/")
 
 
-def test_rooms(manager):
+def test_entering_and_leaving_rooms(manager):
     ann, bo = enters(manager, "1", "tea", "chess"), enters(manager, "2", "tea")
     assert set(manager.get_rooms(ann, "/")) == {ann, "tea", "chess"}
     assert sorted(manager.get_participants("/", "tea")) == sorted([(ann, "1"), (bo, "2")])
@@ -78,7 +78,7 @@ def test_rooms(manager):
         ("nowhere", None, []),
     ],
 )
-def test_who_hears(manager, to, skip, heard_by):
+def test_recipients_of_an_event(manager, to, skip, heard_by):
     enters(manager, "1", "tea", "chess")
     enters(manager, "2", "tea")
     enters(manager, "3")
@@ -88,7 +88,7 @@ def test_who_hears(manager, to, skip, heard_by):
     assert all(data in ('2["event","a",{"b":1}]',) for _, data in sent)
 
 
-def test_one_alone_and_all_but_one(manager):
+def test_event_for_one_client_and_for_all_but_one(manager):
     ann, bo = enters(manager, "1", "tea"), enters(manager, "2", "tea")
     manager.emit("event", None, "/", to=bo)
     manager.emit("event", "x", "/", room="tea", skip_sid=ann)
@@ -136,7 +136,7 @@ def test_connecting_client_is_in_its_rooms(server):
     assert not server.manager.has_members("/", "tea")
 
 
-def test_client_that_is_never_answered_is_cut_when_too_much_waits_for_it():
+def test_connecting_client_is_cut_when_too_many_bytes_wait():
     server = recording_server(outbox_bytes=1000)
     server.eio.runtime.spawn = lambda call, *arguments: call(*arguments)
     session = server.eio.sockets["1"] = Session(server.eio.runtime, server.eio, "1", "127.0.0.1")
@@ -152,7 +152,7 @@ def test_client_that_is_never_answered_is_cut_when_too_much_waits_for_it():
     assert closed == [False, False, True]
 
 
-def test_client_whose_session_ends_meanwhile_is_disconnected(server):
+def test_client_whose_session_ends_while_connecting_is_disconnected(server):
     server.eio.sockets["1"] = Session(server.eio.runtime, server.eio, "1", "127.0.0.1")
     server.eio.limiter.enter("127.0.0.1")
     told = []
@@ -169,14 +169,14 @@ def test_client_whose_session_ends_meanwhile_is_disconnected(server):
 
 @pytest.fixture
 def hectic():
-    """Threads change places as often as they can."""
+    """Have threads switch as often as possible."""
     usual = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(usual)
 
 
-def test_events_of_another_thread_come_once_in_order_and_after_connect(server, hectic):
+def test_events_of_another_thread_follow_connect_once_and_in_order(server, hectic):
     connects(server, "speaker", lambda sid: server.enter_room(sid, "tea"))
     for round_number in range(300):
         server.sent.clear()

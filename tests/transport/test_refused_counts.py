@@ -1,4 +1,4 @@
-"""What is refused is counted by its reason."""
+"""Refusals are counted by their reason."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def refused():
     return Counter()
 
 
-def test_a_session_over_the_bound_is_counted(refused):
+def test_session_over_the_bound_is_counted(refused):
     limiter = ConnectionLimiter(1, 0, refused)
     limiter.enter("192.0.2.1")
     with pytest.raises(EngineHTTPError):
@@ -26,7 +26,7 @@ def test_a_session_over_the_bound_is_counted(refused):
     assert refused == {"sessions": 1}
 
 
-def test_a_connection_over_the_bound_of_its_address_is_counted(refused):
+def test_connection_over_its_addresss_bound_is_counted(refused):
     limiter = ConnectionLimiter(0, 1, refused)
     bound = 2 + BESIDE_SESSIONS
     assert [limiter.connect("192.0.2.1") for _ in range(bound + 1)] == [True] * bound + [False]
@@ -37,7 +37,7 @@ def test_a_connection_over_the_bound_of_its_address_is_counted(refused):
 
 
 def respond(server: EngineServer, method: str, query: str, body: bytes = b"") -> str:
-    """The status of an answer, which is read to its end."""
+    """Read an answer to its end, and return its status."""
     statuses: list[str] = []
     environ = {
         "REQUEST_METHOD": method,
@@ -59,19 +59,19 @@ def open_session(server: EngineServer) -> str:
     return f"EIO=4&transport=polling&sid={sid}"
 
 
-def test_a_body_that_is_not_read_is_counted():
+def test_unread_body_is_counted():
     server = EngineServer()
     assert respond(server, "POST", "EIO=4&transport=polling", b"x") == "400"
     assert server.refused == {"unread_body": 1}
 
 
-def test_a_body_over_the_bound_is_counted():
+def test_body_over_the_bound_is_counted():
     server = EngineServer(max_http_buffer_size=1000)
     assert respond(server, "POST", open_session(server), b"3" * 1001) == "413"
     assert server.refused == {"large_body": 1, "unread_body": 1}
 
 
-def test_a_session_over_its_packets_is_counted():
+def test_session_over_its_packet_limit_is_counted():
     server = EngineServer(packet_limit=MeterRate(10, 3600))
     session = open_session(server)
     assert respond(server, "POST", session, b"\x1e".join([b"3"] * 11)) == "429"
@@ -80,12 +80,12 @@ def test_a_session_over_its_packets_is_counted():
 
 
 @pytest.mark.parametrize(("units", "allowed"), [(10, True), (11, False)])
-def test_a_meter_allows_its_units_at_once(units, allowed):
+def test_meter_allows_all_its_units_at_once(units, allowed):
     rate = MeterRate(10, 5)
     assert rate.is_over(rate.spend(0.0, units, now=100.0), now=100.0) is not allowed
 
 
-def test_a_meter_fills_again_with_time():
+def test_meter_fills_again_with_time():
     rate = MeterRate(10, 5)
     full = rate.spend(0.0, 10, now=100.0)
     assert rate.is_over(rate.spend(full, 1, now=100.4), now=100.4)

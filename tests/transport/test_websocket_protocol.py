@@ -1,4 +1,4 @@
-"""Our framing against that of websockets, whatever comes and however it's cut (RFC 6455)."""
+"""Our framing agrees with that of websockets, for any frames in any parts (RFC 6455)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIMIT = 200
 
 
 class Oracle(Protocol):
-    """websockets' server; a close may come between fragments (section 5.4)."""
+    """The server of websockets; a close may come between fragments (section 5.4)."""
 
     def __init__(self) -> None:
         super().__init__(Side.SERVER, state=OPEN, max_size=LIMIT)
@@ -50,7 +50,7 @@ class Oracle(Protocol):
 
 
 def answers(sent: bytes) -> list[tuple[int, bytes]]:
-    """The control frames that a server sent: a close's code alone, for its words are free."""
+    """Return a server's control frames, with a close's code alone, as its reason is free."""
     found = []
     while sent:
         opcode, size = sent[0] & 15, sent[1]
@@ -60,14 +60,17 @@ def answers(sent: bytes) -> list[tuple[int, bytes]]:
 
 
 def outcome(messages: list[str | bytes], sent: bytes) -> tuple:
-    """What came of it. What is both too big and wrong is either (tests/servers has the codes)."""
+    """Return messages and answers, where 1009 counts as 1002: a frame may break both rules.
+
+    tests/servers has the codes.
+    """
     big, wrong = struct.pack("!H", 1009), struct.pack("!H", 1002)
     found = [(CLOSE, wrong) if answer == (CLOSE, big) else answer for answer in answers(sent)]
     return messages, found
 
 
 def read(websocket: WebSocket, data: bytes) -> list[str | bytes]:
-    """The messages that `data` completes."""
+    """Return the messages that `data` completes."""
     websocket.receive(data)
     messages = []
     while websocket.more:
@@ -97,8 +100,8 @@ frames = st.one_of(
 
 
 @given(st.lists(frames, max_size=8), st.lists(st.integers(0, 600), max_size=8))
-def test_the_same_as_websockets(sent, cuts):
-    """Sections 5 to 8. The last bytes complete what is begun, for we judge a header at once."""
+def test_decoder_agrees_with_websockets(sent, cuts):
+    """Sections 5 to 8. The last bytes complete any frame, as we check a header at once."""
     stream = b"".join(sent) + bytes(2 * LIMIT)
     ends = sorted({min(cut, len(stream)) for cut in cuts} | {len(stream)})
     ours, oracle = WebSocket(LIMIT), Oracle()
@@ -115,7 +118,7 @@ def test_the_same_as_websockets(sent, cuts):
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535, 65536, 100_000])
 @pytest.mark.parametrize("kind", [str, bytes])
-def test_what_the_server_sends_is_as_websockets_writes_it(size, kind):
+def test_encoder_agrees_with_websockets(size, kind):
     """Section 5.2."""
     message = "x" * size if kind is str else b"x" * size
     body = b"x" * size
@@ -124,14 +127,14 @@ def test_what_the_server_sends_is_as_websockets_writes_it(size, kind):
 
 
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
-def test_a_body_over_the_limit_is_refused_by_its_header_alone(opcode):
+def test_frame_over_the_limit_is_refused_by_its_header(opcode):
     websocket = WebSocket(LIMIT)
     read(websocket, frame(b"x" * (LIMIT + 1), opcode)[:4])
     assert websocket.ended
     assert answers(websocket.to_send()) == [(CLOSE, struct.pack("!H", 1009))]
 
 
-def test_the_end_of_the_stream_ends_it_without_a_word():
+def test_end_of_stream_ends_it_without_a_close_frame():
     websocket = WebSocket(LIMIT)
     read(websocket, frame(b"hello")[:3])
     assert read(websocket, b"") == []
@@ -139,7 +142,7 @@ def test_the_end_of_the_stream_ends_it_without_a_word():
 
 
 def test_memory_does_not_grow_with_the_number_of_fragments():
-    """Section 5.4: there may be any number, empty ones too."""
+    """Section 5.4: there may be any number of fragments, also empty ones."""
     websocket = WebSocket(LIMIT)
     read(websocket, frame(b"", fin=False))
     stream = frame(b"", CONT, fin=False) * 1000
@@ -153,7 +156,7 @@ def test_memory_does_not_grow_with_the_number_of_fragments():
     assert read(websocket, frame(b"end", CONT)) == ["end"]
 
 
-def test_no_buffer_is_held_between_frames():
+def test_no_buffer_is_kept_between_frames():
     websocket = WebSocket(LIMIT)
     for byte in frame(b"hello") + frame(b"")[:-1]:
         read(websocket, bytes([byte]))
@@ -163,7 +166,7 @@ def test_no_buffer_is_held_between_frames():
 
 
 @pytest.mark.parametrize("kind", [PING, PONG, CONT])
-def test_frames_that_make_no_message_are_read_in_steps(kind):
+def test_frames_without_a_message_are_read_in_steps(kind):
     websocket = WebSocket(LIMIT)
     read(websocket, frame(b"", fin=False))
     websocket.receive(frame(b"", kind, fin=kind != CONT) * 40)

@@ -1,4 +1,4 @@
-"""What a session does that clients can't easily see."""
+"""A session's messages wait in its inbox."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatapp.transport.eio.session import Session
 
 
 class WebSocketTransport:
-    """Where a session's frames come from, watched."""
+    """Records whether the session reads."""
 
     reading = True
 
@@ -29,7 +29,7 @@ class Workers:
         threading.Thread(target=call).start()
 
 
-def test_a_connection_with_64_events_waiting_is_not_read():
+def test_websocket_with_64_waiting_messages_is_not_read():
     """docs/wire.md, Bounds."""
     server = EngineServer()
     server.runtime.workers = Workers()  # messages are handled beside the reading

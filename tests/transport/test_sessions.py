@@ -1,4 +1,4 @@
-"""Sessions that enter and leave, and a server that stops, seen from within."""
+"""Sessions in no namespace, and a server that stops."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatapp.transport.sio.server import SocketIO
 
 
 class Visit:
-    """A session of a server that gives it 10 s in no namespace, in a time of its own."""
+    """A session with a schedule, at a server that gives it 10 s in no namespace."""
 
     def __init__(self) -> None:
         self.time = Time()
@@ -47,7 +47,7 @@ class Visit:
         ({1: "40", 5: "41", 8: "40", 30: "4x"}, 30),
     ],
 )
-def test_a_session_in_no_namespace_has_10_seconds(packets, end):
+def test_session_in_no_namespace_ends_after_10_seconds(packets, end):
     """docs/wire.md, Bounds: a handshake without CONNECT after 10 s."""
     visit = Visit()
     for at, packet in packets.items():
@@ -65,8 +65,8 @@ def test_a_session_in_no_namespace_has_10_seconds(packets, end):
         ({1: "40", 2: "41", 3: "1"}, 0),
     ],
 )
-def test_a_session_has_one_timer_for_that_while_it_needs_it(packets, count):
-    """Else those of thousands who have gone all become due, each with work of its own."""
+def test_session_has_that_timer_only_while_in_no_namespace(packets, count):
+    """Otherwise the timers of thousands of ended sessions all become due."""
     visit = Visit()
     for at, packet in packets.items():
         visit.says(at, packet)
@@ -87,8 +87,8 @@ def test_message_of_json_ends_session_without_traceback(packet, caplog):
     assert "Traceback" not in caplog.text
 
 
-def test_one_that_stops_takes_no_more_sessions():
-    """So that who is closed doesn't come back to it."""
+def test_stopping_server_takes_no_sessions():
+    """So that its clients reconnect to another server."""
     server = EngineServer()
     client = Flask(__name__)
     client.wsgi_app = engineio.WSGIApp(server)

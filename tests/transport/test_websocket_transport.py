@@ -1,4 +1,4 @@
-"""A transport by itself: its close in threads, and its turns under gevent."""
+"""A WebSocket transport: its close in threads, and its scheduling under gevent."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Receiver:
 
 @pytest.fixture
 def hasty():
-    """Threads change places as often as they can."""
+    """Have threads switch as often as possible."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(interval)
 
 
-def test_nothing_follows_a_close_frame(hasty):
+def test_close_frame_is_the_last_frame(hasty):
     """RFC 6455, section 5.5.1."""
     runtime = EngineServer().runtime
     for _ in range(ROUNDS):
@@ -70,7 +70,7 @@ def test_nothing_follows_a_close_frame(hasty):
 
 
 class Scheduler:
-    """Counts how often a transport is queued for its next turn."""
+    """Counts how often a transport is queued for its next slice."""
 
     def __init__(self) -> None:
         self.queued = 0
@@ -87,7 +87,7 @@ class Scheduler:
 
 
 class Pausing:
-    """Pauses its transport and goes on with it while a message is handed to it."""
+    """Pauses and resumes its transport while it takes a message."""
 
     def __init__(self, transport: WebSocketTransport) -> None:
         self.transport = transport
@@ -102,7 +102,7 @@ class Pausing:
     def ended(self) -> None: ...
 
 
-def test_a_channel_that_is_paused_and_resumed_in_its_turn_is_queued_once():
+def test_transport_paused_and_resumed_while_read_is_queued_once():
     scheduler = Scheduler()
     runtime = SimpleNamespace(
         gevent=True,

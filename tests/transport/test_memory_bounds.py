@@ -1,4 +1,4 @@
-"""What the process remembers of what clients send is bounded, and none of it is interned."""
+"""Memory for what clients send is bounded, and none of their strings is interned."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from chatapp.transport.eio import limiter
 from chatapp.transport.sio import environ
 
 MARK = "mallory"
-"""In each string that the client makes."""
+"""A part of each string that the client makes up."""
 
 
 @pytest.fixture
 def served():
-    """The chat, served by this process: on `port`."""
+    """The chat, served by this process on `port`."""
     server = make_server("127.0.0.1", 0, create_app({"TESTING": True}), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -32,7 +32,7 @@ def served():
 
 @pytest.fixture
 def interned(monkeypatch) -> list[str]:
-    """All that is interned from now on."""
+    """The strings that are interned from now on."""
     found: list[str] = []
     intern = sys.intern
 
@@ -45,7 +45,7 @@ def interned(monkeypatch) -> list[str]:
 
 
 class Mallory(RawWebSocket):
-    """A client whose handshake has headers of its own making."""
+    """A client whose handshake has headers that no other client has."""
 
     def __init__(self, server, number: int) -> None:
         own = f"{MARK}-{number}"
@@ -71,7 +71,7 @@ class Mallory(RawWebSocket):
         assert self.text().startswith('0{"sid"')
 
 
-def test_nothing_of_a_client_is_interned(served, interned):
+def test_no_string_of_a_client_is_interned(served, interned):
     """Python 3.12 never frees an interned string."""
     for n in range(3):
         own = f"{MARK}-{n}"
@@ -102,13 +102,13 @@ def test_nothing_of_a_client_is_interned(served, interned):
     assert [text for text in interned if MARK in text] == ["here " + MARK]
 
 
-def test_sessions_share_what_browsers_have_in_common():
+def test_sessions_share_equal_header_values():
     values = [" ".join(["Mozilla/5.0", "(X11; Linux x86_64)"]) for _ in range(2)]
     assert values[0] is not values[1]
     assert environ.shared(values[0]) is environ.shared(values[1])
 
 
-def test_what_sessions_share_is_bounded_in_count_and_length():
+def test_shared_values_are_bounded_in_count_and_length():
     for n in range(2 * environ.MAX_SHARED):
         environ.shared(f"{MARK}-{n}")
     assert environ._first.cache_info().currsize == environ.MAX_SHARED
@@ -132,7 +132,7 @@ def test_what_sessions_share_is_bounded_in_count_and_length():
         ("", True),
     ],
 )
-def test_long_address_is_judged_and_not_remembered(address, is_loopback):
+def test_long_address_is_parsed_and_not_remembered(address, is_loopback):
     before = limiter._remembered.cache_info()
     assert limiter.is_loopback(address) is is_loopback
     after = limiter._remembered.cache_info()

@@ -1,4 +1,4 @@
-"""An upgrade in the making: one at a time, and in time (Engine.IO protocol 4, "Upgrade")."""
+"""An upgrade: one at a time, and within its time (Engine.IO protocol 4, "Upgrade")."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatapp.transport.eio.upgrade import Probe
 
 
 class WebSocketTransport:
-    """A WebSocket that a probe comes over, watched."""
+    """The WebSocket of an upgrade, which records that it is closed."""
 
     def __init__(self) -> None:
         self.receiver = None
@@ -40,7 +40,7 @@ def probed(session: Session) -> tuple[Probe, WebSocketTransport]:
 
 
 @pytest.mark.parametrize("messages", [[], ["2probe"]])
-def test_a_probe_has_its_time(session, messages):
+def test_upgrade_that_is_not_finished_in_time_is_given_up(session, messages):
     """docs/wire.md, Bounds."""
     probe, websocket = probed(session)
     for message in messages:
@@ -49,7 +49,7 @@ def test_a_probe_has_its_time(session, messages):
     assert (session.upgrade, session.closed, session.upgrading) == (None, False, False)
 
 
-def test_one_that_has_become_the_channel_has_no_end(session):
+def test_finished_upgrade_has_no_time_limit(session):
     probe, websocket = probed(session)
     probe.received("2probe")
     probe.received("5")
@@ -58,7 +58,7 @@ def test_one_that_has_become_the_channel_has_no_end(session):
     assert not websocket.closed.wait(0.3)
 
 
-def test_what_comes_after_a_bad_probe_is_not_heard(session):
+def test_messages_after_a_bad_probe_are_ignored(session):
     probe, websocket = probed(session)
     for message in ("x", "2probe", "5"):
         probe.received(message)
@@ -66,7 +66,7 @@ def test_what_comes_after_a_bad_probe_is_not_heard(session):
     assert session.websocket is None
 
 
-def test_one_that_has_ended_does_not_speak_for_the_next(session):
+def test_ended_upgrade_does_not_affect_the_next(session):
     earlier, _ = probed(session)
     earlier.ended()
     _, websocket = probed(session)
@@ -77,7 +77,7 @@ def test_one_that_has_ended_does_not_speak_for_the_next(session):
     assert not websocket.closed.is_set()
 
 
-def test_a_session_that_has_ended_takes_no_channel(session):
+def test_ended_session_takes_no_websocket(session):
     probe, websocket = probed(session)
     probe.received("2probe")
     session.close()
@@ -86,7 +86,7 @@ def test_a_session_that_has_ended_takes_no_channel(session):
     assert session.websocket is None
 
 
-def test_session_has_one_probe_at_a_time_and_closes_others_at_once(session):
+def test_session_has_one_upgrade_at_a_time_and_closes_others(session):
     """Reference: Server.onWebSocket."""
     first, websocket = probed(session)
     other, unwanted = probed(session)
@@ -102,7 +102,7 @@ def test_session_has_one_probe_at_a_time_and_closes_others_at_once(session):
     assert unwanted.closed.is_set()
 
 
-def test_unwanted_probe_has_no_timer(session):
+def test_refused_upgrade_has_no_timer(session):
     probed(session)
     for _ in range(3):
         probed(session)

@@ -1,4 +1,4 @@
-"""A server's connections are read in turns."""
+"""The reads of a server's connections are scheduled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def scheduler():
 
 @pytest.fixture
 def pair(scheduler):
-    """A socket that is read in turns, and its peer, which has sent a lot."""
+    """A scheduled socket and its peer, which has sent a lot."""
     ours, peer = socket.socketpair()
     ours.__class__ = socket_class(scheduler, type(ours))
     with ours, peer:
@@ -33,7 +33,7 @@ def pair(scheduler):
 
 
 @pytest.mark.parametrize("kind", READS)
-def test_reads_leave_the_loop_a_turn(pair, kind):
+def test_reads_yield_to_the_loop(pair, kind):
     ours, _ = pair
     count = 0
 
@@ -53,8 +53,8 @@ def test_reads_leave_the_loop_a_turn(pair, kind):
     assert seen[0] < 10
 
 
-def test_a_read_on_the_loop_does_not_wait(pair):
-    """As of a WebSocket over TLS, whose socket is the server's own."""
+def test_read_on_the_loop_does_not_wait(pair):
+    """A WebSocket over TLS is read so, as it keeps the server's own socket."""
     ours, _ = pair
     ours.settimeout(0)
     got = AsyncResult()
@@ -62,7 +62,7 @@ def test_a_read_on_the_loop_does_not_wait(pair):
     assert got.get(timeout=10) == [b"x"] * 10
 
 
-def test_the_end_of_what_comes_is_read_at_once(pair):
+def test_end_of_stream_is_read_at_once(pair):
     ours, peer = pair
     peer.close()
     assert len(ours.recv(65536)) == 1000
