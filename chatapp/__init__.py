@@ -82,5 +82,5 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
         # Longer than a request's body may take: Werkzeug logs a read that times out.
         patience = settings.ping_interval + settings.ping_timeout
-        bound_threads(max(patience, 2 * socketio.server.eio.request_timeout))
+        bound_threads(max(patience, 2 * socketio.server.eio.runtime.limits.request_timeout))
     return app
