@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 import trustme
-from support.clients import Person
+from support.clients import SocketIOClient
 from support.servers import KINDS, ROOT, UNLIMITED, Server
 
 TRANSPORTS = [("websocket",), ("polling",), ("polling", "websocket")]
@@ -17,23 +17,23 @@ TRANSPORTS = [("websocket",), ("polling",), ("polling", "websocket")]
 
 @pytest.mark.parametrize("transports", TRANSPORTS, ids="+".join)
 def test_two_people_chat(server, transports):
-    ann, bo = (Person(server.url, *transports) for _ in range(2))
+    ann, bo = (SocketIOClient(server.url, *transports) for _ in range(2))
     try:
-        assert ann.sets("Ann")["ok"]
-        assert bo.sets("ann")["code"] == "name_taken"
-        assert bo.hears("userExists") == [("ann username is taken! Try some other username.",)]
-        assert bo.sets("Bo")["user"] == "Bo"
+        assert ann.set_name("Ann")["ok"]
+        assert bo.set_name("ann")["code"] == "name_taken"
+        assert bo.wait_for("userExists") == [("ann username is taken! Try some other username.",)]
+        assert bo.set_name("Bo")["user"] == "Bo"
         for n in range(20):
             sender = (ann, bo)[n % 2]
-            assert sender.says("msg", {"message": f"{n} <b>😀</b>", "user": "?"})["ok"]
+            assert sender.call("msg", {"message": f"{n} <b>😀</b>", "user": "?"})["ok"]
         expected = [f"{n} <b>😀</b>" for n in range(20)]
-        assert ann.messages(20) == bo.messages(20) == expected
-        numbers = [number["id"] for _, number in ann.hears("newmsg", count=20)]
+        assert ann.wait_for_messages(20) == bo.wait_for_messages(20) == expected
+        numbers = [number["id"] for _, number in ann.wait_for("newmsg", count=20)]
         assert numbers == list(range(numbers[0], numbers[0] + 20))
         assert ann.client.transport() == transports[-1]
     finally:
-        ann.leaves()
-        bo.leaves()
+        ann.disconnect()
+        bo.disconnect()
 
 
 @pytest.mark.parametrize("transports", TRANSPORTS, ids="+".join)
@@ -81,13 +81,13 @@ def two_javascript_clients_chat(package: str, url: str, *transports: str, **envi
 
 
 def test_a_disconnect_frees_the_name(server):
-    ann, bo = Person(server.url, "websocket"), Person(server.url, "polling")
-    ann.sets("Leaver")
-    bo.sets("Stayer")
-    ann.leaves()
-    bo.hears("userLeft")
-    assert bo.sets("leaver")["ok"]
-    bo.leaves()
+    ann, bo = SocketIOClient(server.url, "websocket"), SocketIOClient(server.url, "polling")
+    ann.set_name("Leaver")
+    bo.set_name("Stayer")
+    ann.disconnect()
+    bo.wait_for("userLeft")
+    assert bo.set_name("leaver")["ok"]
+    bo.disconnect()
 
 
 def test_the_page_and_its_parts_are_served(server):

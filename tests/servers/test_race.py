@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from support.clients import Person
+from support.clients import SocketIOClient
 from support.servers import UNLIMITED
 
 ROUNDS, CLIENTS = 20, 50
@@ -12,18 +12,18 @@ ROUNDS, CLIENTS = 20, 50
 
 def test_one_of_fifty_gets_the_name_each_time(serve):
     server = serve("gunicorn", **UNLIMITED)
-    people = [Person(server.url, "websocket") for _ in range(CLIENTS)]
+    people = [SocketIOClient(server.url, "websocket") for _ in range(CLIENTS)]
     barrier = threading.Barrier(CLIENTS)
     winners: list[list[int]] = [[] for _ in range(ROUNDS)]
 
     def ask(index: int) -> None:
         for turn in range(ROUNDS):
             barrier.wait()
-            if people[index].sets("Prize")["ok"]:
+            if people[index].set_name("Prize")["ok"]:
                 winners[turn].append(index)
             barrier.wait()
             if index in winners[turn]:
-                people[index].sets(f"Winner {turn}")
+                people[index].set_name(f"Winner {turn}")
 
     asking = [threading.Thread(target=ask, args=(index,)) for index in range(CLIENTS)]
     for thread in asking:
@@ -32,4 +32,4 @@ def test_one_of_fifty_gets_the_name_each_time(serve):
         thread.join(60)
     assert [len(won) for won in winners] == [1] * ROUNDS
     for person in people:
-        person.leaves()
+        person.disconnect()

@@ -1,7 +1,7 @@
 """Clients of a real server: python-socketio's own, and clients of Engine.IO 3 written by hand.
 
-Use `Person` for what a well-behaved client does. Use `OlderPolling` and `OlderWebSocket` to speak
-Engine.IO 3 packet by packet, and to break it; `support.raw` has the same for Engine.IO 4.
+Use `SocketIOClient` for what a well-behaved client does. Use `OlderPolling` and `OlderWebSocket` to
+speak Engine.IO 3 packet by packet, and to break it; `support.raw` has the same for Engine.IO 4.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import socketio
 from support.raw import RawWebSocket, fetched
 
 
-class Person:
+class SocketIOClient:
     """A client of the server at `url`, over "websocket", "polling" or both: the upgrade."""
 
     def __init__(self, url: str, *transports: str, **options: Any) -> None:
-        self.heard: list[tuple[Any, ...]] = []
-        self._news = threading.Condition()
+        self.received: list[tuple[Any, ...]] = []
+        self._changed = threading.Condition()
         self.client = socketio.Client(reconnection=False, **options)
-        self.client.on("*", self._hear)
+        self.client.on("*", self._record)
         # In the order they came: by itself each event is handled in a thread of its own.
         trigger = self.client.eio._trigger_event
         self.client.eio._trigger_event = lambda *event, **how: trigger(
@@ -32,40 +32,40 @@ class Person:
         )
         self.client.connect(url, transports=list(transports) or None, wait_timeout=10)
 
-    def _hear(self, event: str, *arguments: Any) -> None:
-        with self._news:
-            self.heard.append((event, *arguments))
-            self._news.notify_all()
+    def _record(self, event: str, *arguments: Any) -> None:
+        with self._changed:
+            self.received.append((event, *arguments))
+            self._changed.notify_all()
 
-    def says(self, event: str, *arguments: Any) -> Any:
+    def call(self, event: str, *arguments: Any) -> Any:
         """Send an event and return its acknowledgement."""
         return self.client.call(event, arguments, timeout=10)
 
-    def sets(self, name: str) -> Any:
-        return self.says("setUsername", name)
+    def set_name(self, name: str) -> Any:
+        return self.call("setUsername", name)
 
-    def emits(self, event: str, *arguments: Any) -> None:
+    def emit(self, event: str, *arguments: Any) -> None:
         """Send an event without asking for an acknowledgement."""
         self.client.emit(event, arguments)
 
-    def hears(self, event: str, *, within: float = 10, count: int = 1) -> list[tuple[Any, ...]]:
+    def wait_for(self, event: str, *, within: float = 10, count: int = 1) -> list[tuple[Any, ...]]:
         """The arguments of the first `count` such events, once they have come."""
         deadline = time.monotonic() + within
-        with self._news:
-            while len(found := [e[1:] for e in self.heard if e[0] == event]) < count:
+        with self._changed:
+            while len(found := [e[1:] for e in self.received if e[0] == event]) < count:
                 left = deadline - time.monotonic()
-                assert left > 0, f"no {event}, only {self.heard}"
-                self._news.wait(left)
+                assert left > 0, f"no {event}, only {self.received}"
+                self._changed.wait(left)
             return found[:count]
 
-    def forgets(self) -> None:
-        with self._news:
-            self.heard.clear()
+    def clear_received(self) -> None:
+        with self._changed:
+            self.received.clear()
 
-    def messages(self, count: int) -> list[str]:
-        return [said["message"] for said, _ in self.hears("newmsg", count=count)]
+    def wait_for_messages(self, count: int) -> list[str]:
+        return [said["message"] for said, _ in self.wait_for("newmsg", count=count)]
 
-    def leaves(self) -> None:
+    def disconnect(self) -> None:
         """Say goodbye, over polling by its close packet: the client's own may be left unsent."""
         if self.client.transport() == "polling":
             session = f"/socket.io/?EIO=4&transport=polling&sid={self.client.eio.sid}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 from support.browser.mallory import enters, name_of, shown, tells
-from support.clients import Person
+from support.clients import SocketIOClient
 
 ZALGO = "".join(
     char + "\u0300\u0301\u0302\u0303\u0308\u030b\u0316\u0317\u0323\u0489" * 6
@@ -126,14 +126,14 @@ def leaks(page: Page, rows: str, number: int) -> list[str]:
 def test_hostile_messages_stay_in_their_rows(trapped, room, mallory, narrow_or_wide):
     page = trapped(room, **narrow_or_wide)
     enters(page, "Ann")
-    plain = Person(room.partition("/r/")[0], "websocket")
-    plain.sets("Plain")
-    plain.says("join", {"room": name_of(room)})
+    plain = SocketIOClient(room.partition("/r/")[0], "websocket")
+    plain.set_name("Plain")
+    plain.call("join", {"room": name_of(room)})
     said = [tells(plain, room, "Plainly")]
     for message in WIDE.values():
         said += [tells(mallory, room, message), tells(mallory, room, "Plainly")]
         said += [tells(plain, room, "Plainly")]
-    plain.leaves()
+    plain.disconnect()
     shown(page, said)
     assert page.evaluate(OVERFLOWING) == []
     assert page.evaluate(BACKWARDS) == []
@@ -153,19 +153,19 @@ def test_hostile_messages_stay_in_their_rows(trapped, room, mallory, narrow_or_w
 def test_hostile_names_stay_in_their_places(trapped, room, mallory, narrow_or_wide):
     page = trapped(room, **narrow_or_wide)
     enters(page, "Z" * 16 + "\u0316\u0300" * 8)
-    plain = Person(room.partition("/r/")[0], "websocket")
-    plain.sets("Plain")
-    plain.says("join", {"room": name_of(room)})
+    plain = SocketIOClient(room.partition("/r/")[0], "websocket")
+    plain.set_name("Plain")
+    plain.call("join", {"room": name_of(room)})
     said = [tells(plain, room, "Plainly")]
     taken = []
     for name in NAMES:
-        if (answer := mallory.sets(name))["ok"]:
+        if (answer := mallory.set_name(name))["ok"]:
             taken.append(answer["user"])
             for person in (plain, mallory, plain):
                 said += [tells(person, room, "Plainly")]
     assert len(taken) > 4
-    plain.emits("typing", {"room": name_of(room)})
-    mallory.emits("typing", {"room": name_of(room)})
+    plain.emit("typing", {"room": name_of(room)})
+    mallory.emit("typing", {"room": name_of(room)})
     shown(page, said)
     assert page.evaluate(OVERFLOWING) == []
     assert page.evaluate(BACKWARDS) == []
@@ -185,7 +185,7 @@ def test_hostile_names_stay_in_their_places(trapped, room, mallory, narrow_or_wi
             page.locator(f"#{button}").click()
             assert page.evaluate(OVERFLOWING) == []
             page.keyboard.press("Escape")
-    plain.leaves()
+    plain.disconnect()
 
 
 def test_hostile_drafts_leave_the_button_in_view(trapped, room, narrow_or_wide):

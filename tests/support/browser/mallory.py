@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from playwright.sync_api import Page, expect
 
 from support.browser.windows import enter
-from support.clients import Person
+from support.clients import SocketIOClient
 
 TRAP = """
 window.sprung = [];
@@ -56,22 +56,22 @@ def name_of(room: str) -> str:
     return room.rpartition("/")[2]
 
 
-def says(person: Person, room: str, said: Sequence[str]) -> list[tuple[int, str, str]]:
+def says(person: SocketIOClient, room: str, said: Sequence[str]) -> list[tuple[int, str, str]]:
     """Say all of it at once; the number, sender and text of each, as the server has it."""
-    person.forgets()
+    person.clear_received()
     for message in said:
-        person.emits("msg", {"message": message, "room": name_of(room)})
+        person.emit("msg", {"message": message, "room": name_of(room)})
     return heard(person, len(said))
 
 
-def tells(person: Person, room: str, message: str) -> tuple[int, str, str]:
+def tells(person: SocketIOClient, room: str, message: str) -> tuple[int, str, str]:
     """Say one thing, among others who do."""
-    answer = person.says("msg", {"message": message, "room": name_of(room)})
+    answer = person.call("msg", {"message": message, "room": name_of(room)})
     return answer["id"], "", message
 
 
-def heard(person: Person, count: int) -> list[tuple[int, str, str]]:
-    found = person.hears("newmsg", count=count, within=60)
+def heard(person: SocketIOClient, count: int) -> list[tuple[int, str, str]]:
+    found = person.wait_for("newmsg", count=count, within=60)
     return [(number["id"], said["user"], said["message"]) for said, number in found]
 
 

@@ -26,7 +26,7 @@ from typing import Any
 
 from support.chaos.fuzz_eio3 import Older
 from support.chaos.fuzz_http import Http
-from support.clients import Person
+from support.clients import SocketIOClient
 from support.raw import Polling, RawWebSocket, frame, handshake, request
 from support.servers import KINDS, UNLIMITED, Server
 
@@ -182,15 +182,15 @@ class Fuzzer:
             link.recv(4096)
 
 
-class Bystander(Person):
+class Bystander(SocketIOClient):
     """A client that takes what the bystanders say, message by message."""
 
     def __init__(self, url: str, transport: str) -> None:
         self.news: queue.SimpleQueue[str] = queue.SimpleQueue()
         super().__init__(url, transport)
 
-    def _hear(self, event: str, *arguments: Any) -> None:
-        super()._hear(event, *arguments)
+    def _record(self, event: str, *arguments: Any) -> None:
+        super()._record(event, *arguments)
         if event == "newmsg" and arguments[0]["user"] in NAMES:
             self.news.put(arguments[0]["message"])
 
@@ -206,7 +206,7 @@ class Bystanders:
 
     def __enter__(self) -> Bystanders:
         for person, name in zip(self.people, NAMES, strict=True):
-            assert person.sets(name)["ok"]
+            assert person.set_name(name)["ok"]
         self.chatting = self.pool.submit(self.chat)
         return self
 
@@ -214,7 +214,7 @@ class Bystanders:
         while self.going:
             begun, text = time.monotonic(), f"message {len(self.trips)}"
             speaker = self.people[len(self.trips) % 2]
-            assert speaker.says("msg", {"message": text})["ok"]
+            assert speaker.call("msg", {"message": text})["ok"]
             for person in self.people:
                 heard = person.news.get(timeout=20)
                 assert heard == text, f"a bystander heard {heard!r}, not {text!r}"
@@ -293,7 +293,7 @@ def fuzz(server: Server, seed: int, seconds: float, attacks: int) -> str:
         fuzzer.end()
     bystanders.check()
     for person in bystanders.people:
-        person.leaves()
+        person.disconnect()
     found = tracebacks(server)
     assert not found, f"{len(found)} tracebacks; the first:\n{found[0][:3000]}"
     assert not (more := left_over(server, at_first)), f"left over: {more}"
