@@ -120,7 +120,7 @@ def test_while_redis_is_away_everyone_stays(behind):
         assert poller.is_alive()
         RawWebSocket(nginx).sock.close()
     sitting.send('421["setUsername","Ann"]')
-    assert "unavailable" in sitting.texts("431")[-1]
+    assert "unavailable" in sitting.receive_until("431")[-1]
     found.redis.start()
     sitting.sock.close()
 

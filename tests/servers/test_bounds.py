@@ -9,7 +9,16 @@ import socket
 import time
 
 import pytest
-from support.raw import BASE, Polling, RawWebSocket, error, eventually, frame, handshake, request
+from support.raw import (
+    BASE,
+    Polling,
+    RawWebSocket,
+    error_body,
+    eventually,
+    frame,
+    handshake,
+    request,
+)
 from support.servers import KINDS, UNLIMITED
 
 WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
@@ -18,10 +27,10 @@ WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
 def says(speaker: RawWebSocket, messages: list[str]) -> None:
     """Have `speaker` take a name and say `messages`, each once the one before is acknowledged."""
     speaker.send('421["setUsername","Speaker"]')
-    speaker.texts("431")
+    speaker.receive_until("431")
     for number, message in enumerate(messages, 2):
         speaker.send(f'42{number}["msg",{{"message":"{message}"}}]')
-        speaker.texts(f"43{number}[")
+        speaker.receive_until(f"43{number}[")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -60,19 +69,19 @@ def test_a_hearer_that_does_not_read_is_cut_and_nobody_waits(serve, kind):
     deaf.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     deaf.send('421["setUsername","Deaf"]')
     speaker.send('421["setUsername","Speaker"]')
-    deaf.texts("431")
-    speaker.texts("431")
+    deaf.receive_until("431")
+    speaker.receive_until("431")
     slowest, left = 0.0, False
     for n in range(4000):
         begun = time.monotonic()
         speaker.send(f'42{n + 2}["msg",{{"message":"{"x" * 3900}"}}]')
-        texts = speaker.texts(f"43{n + 2}[")
+        texts = speaker.receive_until(f"43{n + 2}[")
         slowest = max(slowest, time.monotonic() - begun)
-        watcher.texts('42["newmsg"')
+        watcher.receive_until('42["newmsg"')
         if left := any('"userLeft"' in text for text in texts):
             break
     if not left:  # the kernel's buffers have taken all that; it's cut for standing still
-        speaker.texts('42["userLeft"')
+        speaker.receive_until('42["userLeft"')
     assert slowest < 1.5
     for client in (deaf, speaker, watcher):
         client.close()
@@ -113,7 +122,7 @@ def test_last_words_are_at_most_16_packets_in_an_answer(serve, kind):
         assert len(body.split("\x1e")) <= 16
         packets += body.split("\x1e")
     assert len(packets) > 32
-    assert session.poll() == (400, error(1, "Session ID unknown"))
+    assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -147,7 +156,7 @@ def test_bodies_that_do_not_come_in_time(serve, kind):
                 assert link.recv(4096) == b""
     assert 9 < time.monotonic() - begun < 14
     assert not any(session.is_alive() for session in sessions)
-    assert not [text for text in speaker.texts('42["userLeft"') if "not taken" in text]
+    assert not [text for text in speaker.receive_until('42["userLeft"') if "not taken" in text]
     speaker.close()
 
 
@@ -165,5 +174,7 @@ def test_a_connection_that_sends_much_at_once_is_handled_in_order(serve):
     server = serve("gunicorn", **UNLIMITED)
     client = RawWebSocket(server)
     client.send_raw(b"".join(frame(b'42%d["join",{"limit":1}]' % n) for n in range(3000)))
-    assert [client.text().split("[")[0] for _ in range(3000)] == [f"43{n}" for n in range(3000)]
+    assert [client.receive_text().split("[")[0] for _ in range(3000)] == [
+        f"43{n}" for n in range(3000)
+    ]
     client.close()

@@ -10,7 +10,7 @@ import threading
 import uuid
 
 import pytest
-from support.clients import OlderWebSocket
+from support.clients import Engine3WebSocket
 from support.raw import TEXT, Polling, RawWebSocket
 from support.servers import KINDS, UNLIMITED
 
@@ -23,7 +23,7 @@ class Client:
     def __init__(self, server, transport: str) -> None:
         self.older = transport == "websocket of protocol 3"
         self.session = {"polling": Polling, "websocket": RawWebSocket}.get(
-            transport, OlderWebSocket
+            transport, Engine3WebSocket
         )(server)
         self._posting: threading.Thread | None = None
         self._heard: list[str] = []
@@ -53,7 +53,7 @@ class Client:
             if isinstance(self.session, Polling):
                 self._heard += self.session.poll()[1].split("\x1e")
             else:
-                opcode, data = self.session.frame()
+                opcode, data = self.session.receive_frame()
                 self._heard.append(data.decode() if opcode == TEXT else "bAAE=")
         heard, self._heard = self._heard[:count], self._heard[count:]
         return [packet.replace(f"{NAME},", "") for packet in heard]

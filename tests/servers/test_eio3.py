@@ -14,18 +14,18 @@ import subprocess
 import time
 
 import pytest
-from support.clients import BASE, WEBSOCKET, OlderPolling, OlderWebSocket, payload
+from support.clients import BASE, WEBSOCKET, Engine3Polling, Engine3WebSocket, encode_payload
 from support.raw import (
     BINARY,
     TEXT,
     Polling,
     RawWebSocket,
-    error,
+    assert_name_is_free,
+    error_body,
     eventually,
     exchange,
-    fetched,
+    fetch_bytes,
     frame,
-    name_is_free,
     refused_upgrade,
     request,
 )
@@ -56,7 +56,7 @@ def wide(tmp_path_factory):
 
 @pytest.fixture
 def client(here):
-    client = OlderWebSocket(here)
+    client = Engine3WebSocket(here)
     yield client
     client.close()
 
@@ -66,11 +66,11 @@ def client(here):
 
 def test_handshake_over_polling(server):
     """Packet, open; Payload: framed by its length. CONNECT is unasked, and has no data."""
-    session = OlderPolling(server)
+    session = Engine3Polling(server)
     assert session.headers["content-type"] == "text/plain; charset=UTF-8"
-    length, _, rest = session.first.partition(":")
+    length, _, rest = session.body.partition(":")
     assert json.loads(rest[1 : int(length)]) == {
-        "sid": session.opening["sid"],
+        "sid": session.open_packet["sid"],
         "upgrades": ["websocket"],
         "pingInterval": 20000,
         "pingTimeout": 10000,
@@ -81,10 +81,10 @@ def test_handshake_over_polling(server):
 
 def test_handshake_over_websocket(server):
     """Packet, open: bare; then CONNECT, unasked."""
-    client = OlderWebSocket(server)
-    assert client.opening["upgrades"] == []
+    client = Engine3WebSocket(server)
+    assert client.open_packet["upgrades"] == []
     client.send('421["join"]')
-    assert client.text().startswith("431")
+    assert client.receive_text().startswith("431")
     client.close()
 
 
@@ -92,17 +92,17 @@ def test_handshake_over_websocket(server):
 def test_exactly_3_or_4(here, version):
     """The reference takes all but 4 for 3."""
     path = f"/socket.io/?transport=polling{version}"
-    assert request(here, "GET", path)[::2] == (400, error(5, "Unsupported protocol version"))
+    assert request(here, "GET", path)[::2] == (400, error_body(5, "Unsupported protocol version"))
 
 
 def test_the_protocol_of_a_session_is_fixed(here):
     """Reference: PROTOCOL_MISMATCH."""
-    older, newer = OlderPolling(here), Polling(here)
+    older, newer = Engine3Polling(here), Polling(here)
     for session, other in ((older, "4"), (newer, "3")):
         path = session.path.replace(f"EIO={session.path.split('EIO=')[1][0]}", f"EIO={other}")
         for method in ("GET", "POST"):
             answer = request(here, method, path, b"1:6" if method == "POST" else None)
-            assert answer[::2] == (400, error(3, "Bad request"))
+            assert answer[::2] == (400, error_body(3, "Bad request"))
         assert refused_upgrade(here, path.replace("polling", "websocket"))[0] == 400
         assert session.is_alive()
 
@@ -112,7 +112,7 @@ def test_it_can_be_forbidden(serve, off):
     """Reference: allowEIO3: false."""
     server = serve("gunicorn", ALLOW_EIO3=off)
     words = "Unsupported protocol version"
-    assert request(server, "GET", BASE)[::2] == (400, error(5, words))
+    assert request(server, "GET", BASE)[::2] == (400, error_body(5, words))
     assert refused_upgrade(server, WEBSOCKET) == (400, words)
     assert Polling(server).is_alive()
 
@@ -120,19 +120,19 @@ def test_it_can_be_forbidden(serve, off):
 @pytest.mark.parametrize("path", [BASE + "&j=0", BASE + "&j="])
 def test_jsonp_is_refused_in_words(here, path):
     status, headers, body = request(here, "GET", path)
-    assert (status, body) == (400, error(3, "JSONP polling isn't supported"))
+    assert (status, body) == (400, error_body(3, "JSONP polling isn't supported"))
     assert headers["content-type"] == "application/json"
 
 
 REFUSED = [
     # Reference: Server.verify and Server.errors
-    ("GET", "/socket.io/?EIO=3", 400, error(0, "Transport unknown")),
-    ("GET", "/socket.io/?EIO=3&transport=flashsocket", 400, error(0, "Transport unknown")),
-    ("GET", BASE + "&sid=unknown", 400, error(1, "Session ID unknown")),
-    ("POST", BASE + "&sid=unknown", 400, error(1, "Session ID unknown")),
-    ("POST", BASE, 400, error(2, "Bad handshake method")),
-    ("GET", WEBSOCKET, 400, error(3, "Bad request")),
-    ("PUT", BASE, 400, error(2, "Bad handshake method")),
+    ("GET", "/socket.io/?EIO=3", 400, error_body(0, "Transport unknown")),
+    ("GET", "/socket.io/?EIO=3&transport=flashsocket", 400, error_body(0, "Transport unknown")),
+    ("GET", BASE + "&sid=unknown", 400, error_body(1, "Session ID unknown")),
+    ("POST", BASE + "&sid=unknown", 400, error_body(1, "Session ID unknown")),
+    ("POST", BASE, 400, error_body(2, "Bad handshake method")),
+    ("GET", WEBSOCKET, 400, error_body(3, "Bad request")),
+    ("PUT", BASE, 400, error_body(2, "Bad handshake method")),
 ]
 
 
@@ -150,16 +150,16 @@ def test_a_foreign_origin_is_refused_and_an_allowed_one_may_send_cookies(serve):
         assert headers["access-control-allow-credentials"] == "true"
     assert request(server, "GET", BASE, Origin="https://b.example")[::2] == (
         403,
-        error(4, "Forbidden"),
+        error_body(4, "Forbidden"),
     )
 
 
 def test_too_many_sessions_are_refused(serve):
     server = serve("gunicorn", MAX_CONNECTIONS="1", fresh=True)
-    session = OlderPolling(server)
+    session = Engine3Polling(server)
     assert request(server, "GET", BASE)[0] == 429
-    session.says("1")
-    assert OlderPolling(server).says("1") == (200, "ok")
+    session.send("1")
+    assert Engine3Polling(server).send("1") == (200, "ok")
 
 
 # Heartbeat
@@ -167,114 +167,114 @@ def test_too_many_sessions_are_refused(serve):
 
 def test_the_client_pings_and_the_server_answers(quick):
     """Packet, ping and pong; the server never pings."""
-    client = OlderWebSocket(quick)
+    client = Engine3WebSocket(quick)
     for _ in range(4):
         time.sleep(0.5)
         client.send("2")
-        assert client.text() == "3"
+        assert client.receive_text() == "3"
     client.send('421["join"]')
-    assert client.text().startswith("431")
+    assert client.receive_text().startswith("431")
     client.close()
 
 
 def test_pings_over_polling(quick):
-    session = OlderPolling(quick)
+    session = Engine3Polling(quick)
     for _ in range(4):
         time.sleep(0.5)
-        assert session.says("2") == (200, "ok")
-        assert session.hears() == ["3"]
+        assert session.send("2") == (200, "ok")
+        assert session.receive() == ["3"]
 
 
 def test_one_that_does_not_ping_is_closed(quick):
     """Its deadline is the interval and the timeout together, from the open packet."""
-    client = OlderWebSocket(quick)
+    client = Engine3WebSocket(quick)
     client.send('420["setUsername","Silent"]')
-    client.texts("430")
+    client.receive_until("430")
     begun = time.monotonic()
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
     assert 0.7 < time.monotonic() - begun < 1.6
-    name_is_free(quick, "Silent")
+    assert_name_is_free(quick, "Silent")
 
 
 def test_each_ping_renews_the_deadline(quick):
-    client = OlderWebSocket(quick)
+    client = Engine3WebSocket(quick)
     time.sleep(0.6)
     client.send("2")
-    assert client.text() == "3"
+    assert client.receive_text() == "3"
     begun = time.monotonic()
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
     assert 0.8 < time.monotonic() - begun < 1.7
 
 
 def test_a_waiting_poll_hears_the_end(quick):
     """Packet, close: what the server closes ends the poll with it."""
-    session = OlderPolling(quick)
+    session = Engine3Polling(quick)
     assert session.poll() == (200, "1:1")
-    assert session.poll() == (400, error(1, "Session ID unknown"))
+    assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
 def test_one_that_pings_but_never_polls_is_closed(quick):
     """docs/wire.md, Bounds."""
-    session = OlderPolling(quick)
+    session = Engine3Polling(quick)
     begun = time.monotonic()
-    while session.says("2")[0] == 200:
+    while session.send("2")[0] == 200:
         assert time.monotonic() - begun < 5
         time.sleep(0.1)
     assert time.monotonic() - begun > 0.7
 
 
 def test_session_is_unknown_after_a_ping_timeout(quick):
-    watcher, session = RawWebSocket(quick), OlderPolling(quick)
-    session.says('42["setUsername","Timed out"]')
-    watcher.texts('42["userLeft"')
-    assert session.poll() == (400, error(1, "Session ID unknown"))
+    watcher, session = RawWebSocket(quick), Engine3Polling(quick)
+    session.send('42["setUsername","Timed out"]')
+    watcher.receive_until('42["userLeft"')
+    assert session.poll() == (400, error_body(1, "Session ID unknown"))
     watcher.close()
 
 
 def test_the_deadline_outlives_an_upgrade(quick):
     """The reference server forgets it there, until the next ping."""
-    session = OlderPolling(quick)
+    session = Engine3Polling(quick)
     client = upgraded(quick, session)
     begun = time.monotonic()
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
     assert time.monotonic() - begun < 1.7
 
 
 def test_a_pong_from_the_client_closes_it(here, client):
     """Reference: "invalid heartbeat direction"."""
     client.send("3")
-    assert client.close_code() == 1000
-    session = OlderPolling(here)
-    assert session.says("3")[0] == 400
-    assert session.poll() == (400, error(1, "Session ID unknown"))
+    assert client.receive_close_code() == 1000
+    session = Engine3Polling(here)
+    assert session.send("3")[0] == 400
+    assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
 def test_a_ping_from_a_client_of_protocol_4_closes_that(here):
     """Reference: "invalid heartbeat direction"."""
     client = RawWebSocket(here)
     client.send("2")
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
 
 
 # Payload, as text
 
 
 def test_lengths_count_utf16_units_in_both_directions(here):
-    session = OlderPolling(here)
+    session = Engine3Polling(here)
     said = f'421["setUsername","{EMOJI}é"]'
     assert session.post(f"{len(said) + 1}:{said}".encode()) == (200, "ok")
     _, body = session.poll()
     told = f'42["userSet","{EMOJI}é"]'
     assert body.startswith(f"{len(told) + 1}:{told}")
-    session.says("1")
+    session.send("1")
 
 
 def test_a_character_counted_as_one_unit_or_as_bytes_closes_it(here):
     packet = f'42["{EMOJI}"]'
     for length in (len(packet), len(packet.encode())):
-        session = OlderPolling(here)
+        session = Engine3Polling(here)
         assert session.post(f"{length}:{packet}".encode())[0] == 400
-        assert session.poll() == (400, error(1, "Session ID unknown"))
+        assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
 MALFORMED = {
@@ -311,62 +311,62 @@ MALFORMED = {
 @pytest.mark.parametrize("body", MALFORMED)
 def test_a_malformed_payload_closes_it(here, body):
     """docs/wire.md, Bounds: 400, and the session ends with that answer."""
-    session = OlderPolling(here)
-    assert session.says('420["setUsername","Older"]')[0] == 200
+    session = Engine3Polling(here)
+    assert session.send('420["setUsername","Older"]')[0] == 200
     assert session.post(MALFORMED[body])[0] == 400
-    assert session.poll() == (400, error(1, "Session ID unknown"))
-    name_is_free(here, "Older")
+    assert session.poll() == (400, error_body(1, "Session ID unknown"))
+    assert_name_is_free(here, "Older")
 
 
 def test_of_a_malformed_payload_nothing_is_taken(here):
-    session, watcher = OlderPolling(here), RawWebSocket(here)
-    session.post(payload('42["setUsername","Half"]') + b"7")
+    session, watcher = Engine3Polling(here), RawWebSocket(here)
+    session.post(encode_payload('42["setUsername","Half"]') + b"7")
     watcher.send('421["setUsername","Half"]')
-    assert '"ok":true' in watcher.texts("431")[-1]
+    assert '"ok":true' in watcher.receive_until("431")[-1]
     watcher.close()
 
 
 def test_packets_without_meaning_are_ignored(here):
     """Reference: Socket.onPacket has no case for these; an empty packet is skipped."""
-    session = OlderPolling(here)
+    session = Engine3Polling(here)
     assert session.post(b'1:01:51:60:0:11:421["join"]') == (200, "ok")
-    assert session.hears()[0].startswith("431")
+    assert session.receive()[0].startswith("431")
 
 
 def test_many_packets_in_one_body_are_all_taken(server):
     """Clients of 2.x say all that waits in one POST."""
-    session = OlderPolling(server)
+    session = Engine3Polling(server)
     asked = '["history",{"since":9007199254740991}]'  # whose answer is short
-    assert session.says(*(f"42{n}{asked}" for n in range(100))) == (200, "ok")
+    assert session.send(*(f"42{n}{asked}" for n in range(100))) == (200, "ok")
     heard: list[str] = []
     while len(heard) < 100:
-        found = session.hears()
+        found = session.receive()
         assert len(found) <= PACKETS_PER_POLL
         heard += found
     assert [packet[2:].split("[")[0] for packet in heard] == [str(n) for n in range(100)]
 
 
 def test_a_body_over_the_limit(here):
-    session = OlderPolling(here)
-    assert session.says("4" + "x" * 65536)[0] == 413
-    assert session.poll() == (400, error(1, "Session ID unknown"))
+    session = Engine3Polling(here)
+    assert session.send("4" + "x" * 65536)[0] == 413
+    assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
 def test_a_body_at_the_limit(here):
-    session = OlderPolling(here)
+    session = Engine3Polling(here)
     packet = '42["nonsense","' + "x" * (65536 - 17 - 6) + '"]'
-    assert len(payload(packet)) == 65536
-    assert session.says(packet) == (200, "ok")
+    assert len(encode_payload(packet)) == 65536
+    assert session.send(packet) == (200, "ok")
 
 
 def test_one_that_does_not_poll_is_cut_when_128_kib_wait(here):
     """docs/wire.md, Bounds."""
-    session, speaker = OlderPolling(here), RawWebSocket(here)
+    session, speaker = Engine3Polling(here), RawWebSocket(here)
     speaker.send('420["setUsername","Loud"]')
-    speaker.texts("430")
+    speaker.receive_until("430")
     for n in range(70):
         speaker.send(f'42{n}["msg",{{"message":"{"x" * 2000}"}}]')
-        speaker.texts(f"43{n}")
+        speaker.receive_until(f"43{n}")
     eventually(lambda: not session.is_alive())
     speaker.close()
 
@@ -374,8 +374,8 @@ def test_one_that_does_not_poll_is_cut_when_128_kib_wait(here):
 # Payload, binary
 
 
-def fetched_octets(session: OlderPolling) -> list[str | bytes]:
-    _, headers, body = fetched(session.server, "GET", session.path)
+def fetched_octets(session: Engine3Polling) -> list[str | bytes]:
+    _, headers, body = fetch_bytes(session.server, "GET", session.path)
     assert headers["content-type"] == "application/octet-stream", body
     return eio3.from_octets(body)
 
@@ -397,23 +397,23 @@ ECHOED = '461-/custom,1[{"_placeholder":true,"num":0}]'
 @pytest.mark.parametrize("more", ["", "&b64="])
 def test_binary_over_polling(wide, more):
     """Payload: where one packet of an answer is binary, all of it is."""
-    session = OlderPolling(wide, more)
-    session.says("40/custom")
-    assert session.hears() == ["40/custom,"]
+    session = Engine3Polling(wide, more)
+    session.send("40/custom")
+    assert session.receive() == ["40/custom,"]
     assert session.post(octets(ECHO, b"\4\0\1\xff"), **OCTETS) == (200, "ok")
     assert fetched_octets(session) == [ECHOED, b"\4\0\1\xff"]
-    session.says('42/custom,2["echo"]')
-    assert session.hears() == ["43/custom,2[]"]  # text alone stays text
+    session.send('42/custom,2["echo"]')
+    assert session.receive() == ["43/custom,2[]"]  # text alone stays text
 
 
 def test_binary_as_base64(wide):
     """Payload, `b64`; a POST may have either form."""
-    session = OlderPolling(wide, "&b64=1")
-    session.says("40/custom")
+    session = Engine3Polling(wide, "&b64=1")
+    session.send("40/custom")
     session.poll()
-    for said in (payload(ECHO, "b4AAH/"), octets(ECHO, b"\4\0\1\xff")):
+    for said in (encode_payload(ECHO, "b4AAH/"), octets(ECHO, b"\4\0\1\xff")):
         assert session.post(said, **(OCTETS if said[0] < 2 else {})) == (200, "ok")
-        assert session.poll() == (200, payload(ECHOED, "b4AAH/").decode())
+        assert session.poll() == (200, encode_payload(ECHOED, "b4AAH/").decode())
 
 
 MALFORMED_OCTETS = [b"", b"\0\2\xff6", b"\0\xff6", b"\2\1\xff6", b"\0" + b"\x09" * 11 + b"\xff6"]
@@ -421,9 +421,9 @@ MALFORMED_OCTETS = [b"", b"\0\2\xff6", b"\0\xff6", b"\2\1\xff6", b"\0" + b"\x09"
 
 @pytest.mark.parametrize("body", [*MALFORMED_OCTETS, b"\1\1\xff6", b"\1\2\xff\2x", b"1:6"])
 def test_malformed_octets_close_it(here, body):
-    session = OlderPolling(here)
+    session = Engine3Polling(here)
     assert session.post(body, **OCTETS)[0] == 400
-    assert session.poll() == (400, error(1, "Session ID unknown"))
+    assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
 @pytest.mark.parametrize(
@@ -431,30 +431,30 @@ def test_malformed_octets_close_it(here, body):
 )
 def test_binary_over_websocket(wide, more, opcode, data):
     """Packet: its first byte is the type; with `b64` a text frame. Both are taken."""
-    client = OlderWebSocket(wide, more=more)
+    client = Engine3WebSocket(wide, query=more)
     client.send("40/custom")
-    client.texts("40/custom")
+    client.receive_until("40/custom")
     for said in (b"\4\0\1", "b4AAE="):
         client.send(ECHO)
         client.send(said)
-        assert client.text() == ECHOED
-        assert client.frame() == (opcode, data)
+        assert client.receive_text() == ECHOED
+        assert client.receive_frame() == (opcode, data)
     client.close()
 
 
 @pytest.mark.parametrize("data", [b"", b"\0\1", b"\2", b"\6"])
 def test_binary_that_is_no_message_closes_it(client, data):
     client.send_raw(frame(data, BINARY))
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
 
 
 def test_a_binary_broadcast_reaches_each_in_its_form(wide):
     """Engine.IO 4 has no first byte; text broadcasts are the same bytes for all."""
-    hearers = [OlderWebSocket(wide), RawWebSocket(wide), OlderWebSocket(wide, more="&b64=1")]
-    polling, now = OlderPolling(wide), Polling(wide)
+    hearers = [Engine3WebSocket(wide), RawWebSocket(wide), Engine3WebSocket(wide, query="&b64=1")]
+    polling, now = Engine3Polling(wide), Polling(wide)
     for hearer in hearers:
         hearer.send("40/custom,")
-        hearer.texts("40/custom")
+        hearer.receive_until("40/custom")
     for session in (polling, now):
         session.post(b"10:40/custom," if session is polling else "40/custom,")
         session.poll()
@@ -464,9 +464,9 @@ def test_a_binary_broadcast_reaches_each_in_its_form(wide):
     forms = [(BINARY, b"\4\1\2"), (BINARY, b"\1\2"), (TEXT, b"b4AQI=")]
     told = '451-/custom,["told",{"_placeholder":true,"num":0}]'
     for hearer, form in zip(hearers, forms, strict=True):
-        assert hearer.text() == told
-        assert hearer.frame() == form
-        assert hearer.text() == '42/custom,["told","text"]'
+        assert hearer.receive_text() == told
+        assert hearer.receive_frame() == form
+        assert hearer.receive_text() == '42/custom,["told","text"]'
         hearer.close()
     assert fetched_octets(polling)[:2] == [told, b"\4\1\2"]
     assert now.poll()[1].split("\x1e")[:2] == [told, "bAQI="]
@@ -475,42 +475,42 @@ def test_a_binary_broadcast_reaches_each_in_its_form(wide):
 # Upgrade
 
 
-def upgraded(server, session: OlderPolling) -> OlderWebSocket:
-    client = OlderWebSocket(server, session.path.replace("polling", "websocket"))
+def upgraded(server, session: Engine3Polling) -> Engine3WebSocket:
+    client = Engine3WebSocket(server, session.path.replace("polling", "websocket"))
     client.send("2probe")
-    assert client.text() == "3probe"
+    assert client.receive_text() == "3probe"
     client.send("5")
     return client
 
 
 def test_upgrade(server):
     """Transport upgrading: probe, noop to the waiting poll, upgrade; what waited comes first."""
-    session = OlderPolling(server)
-    waiting, answers = session.starts_polling()
-    client = OlderWebSocket(server, session.path.replace("polling", "websocket"))
+    session = Engine3Polling(server)
+    waiting, answers = session.start_poll()
+    client = Engine3WebSocket(server, session.path.replace("polling", "websocket"))
     client.send("2probe")
-    assert client.text() == "3probe"
+    assert client.receive_text() == "3probe"
     waiting.join(10)
     assert answers == [(200, "1:6")]
-    session.says('421["join"]', f'422["setUsername","Up {EMOJI}"]')
+    session.send('421["join"]', f'422["setUsername","Up {EMOJI}"]')
     client.send("5")
-    assert client.text().startswith("431")
-    assert client.text() == f'42["userSet","Up {EMOJI}"]'
+    assert client.receive_text().startswith("431")
+    assert client.receive_text() == f'42["userSet","Up {EMOJI}"]'
     client.send("2")
-    assert "3" in client.texts("3")
-    assert session.poll() == (400, error(3, "Bad request"))
+    assert "3" in client.receive_until("3")
+    assert session.poll() == (400, error_body(3, "Bad request"))
     client.close()
 
 
 @pytest.mark.parametrize("messages", [["2"], ["5"], ["3probe"], ["2probe", "x"], [""]])
 def test_a_bad_probe_leaves_the_session_to_polling(here, messages):
-    session = OlderPolling(here)
-    client = OlderWebSocket(here, session.path.replace("polling", "websocket"))
+    session = Engine3Polling(here)
+    client = Engine3WebSocket(here, session.path.replace("polling", "websocket"))
     for message in messages:
         client.send(message)
-    assert client.close_code() is not None
-    assert session.says('421["join"]') == (200, "ok")
-    assert session.hears()[0].startswith("431")
+    assert client.receive_close_code() is not None
+    assert session.send('421["join"]') == (200, "ok")
+    assert session.receive()[0].startswith("431")
 
 
 def test_a_refused_websocket_is_http(here):
@@ -523,51 +523,51 @@ def test_a_refused_websocket_is_http(here):
 
 def test_the_client_closes_over_polling(server):
     """Packet, close: the waiting poll ends with a noop."""
-    session = OlderPolling(server)
-    session.says('42["setUsername","Closer"]')
+    session = Engine3Polling(server)
+    session.send('42["setUsername","Closer"]')
     session.poll()
-    waiting, answers = session.starts_polling()
-    assert session.says("1") == (200, "ok")
+    waiting, answers = session.start_poll()
+    assert session.send("1") == (200, "ok")
     waiting.join(10)
     assert answers == [(200, "1:6")]
-    assert session.poll() == (400, error(1, "Session ID unknown"))
-    name_is_free(server, "Closer")
+    assert session.poll() == (400, error_body(1, "Session ID unknown"))
+    assert_name_is_free(server, "Closer")
 
 
 def test_the_client_closes_over_websocket(client):
     client.send("1")
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
 
 
 def test_a_second_poll_at_once(server):
     """Reference: "overlap from client": the first ends with a close, the second is refused."""
-    session = OlderPolling(server)
-    waiting, first = session.starts_polling()
+    session = Engine3Polling(server)
+    waiting, first = session.start_poll()
     assert session.poll() == (400, "")
     waiting.join(10)
     assert first == [(200, "1:1")]
-    assert session.poll() == (400, error(1, "Session ID unknown"))
+    assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
 def test_a_second_post_at_once(here):
-    session = OlderPolling(here)
+    session = Engine3Polling(here)
     with socket.create_connection(("127.0.0.1", here.port), timeout=15) as link:
         head = f"POST {session.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n1"
         link.sendall(head.encode())
         time.sleep(0.3)
-        assert session.says("6")[0] == 400
-        assert session.poll() == (400, error(1, "Session ID unknown"))
+        assert session.send("6")[0] == 400
+        assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
 def test_a_poll_that_hangs_up_is_noticed(here):
-    session = OlderPolling(here)
-    session.says('42["setUsername","Hung up"]')
+    session = Engine3Polling(here)
+    session.send('42["setUsername","Hung up"]')
     session.poll()
     with socket.create_connection(("127.0.0.1", here.port), timeout=15) as link:
         link.sendall(f"GET {session.path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         time.sleep(0.2)
     eventually(lambda: not session.is_alive(), within=4)
-    name_is_free(here, "Hung up")
+    assert_name_is_free(here, "Hung up")
 
 
 def test_an_answer_to_head_has_no_body(here):
@@ -581,10 +581,10 @@ def test_an_answer_to_head_has_no_body(here):
 def test_a_server_that_stops_closes_at_the_transport(tmp_path):
     """docs/wire.md, Held names: so that clients come back by themselves."""
     server = Server("gunicorn", tmp_path, UNLIMITED)
-    session, client = OlderPolling(server), OlderWebSocket(server)
-    waiting, answers = session.starts_polling()
+    session, client = Engine3Polling(server), Engine3WebSocket(server)
+    waiting, answers = session.start_poll()
     server.signal()
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
     waiting.join(10)
     assert answers == [(200, "1:1")]
     assert server.stop() == 0
@@ -595,35 +595,35 @@ def test_a_server_that_stops_closes_at_the_transport(tmp_path):
 
 def test_nobody_need_connect(serve):
     """The time limit for CONNECT counts as met."""
-    client = OlderWebSocket(serve("gunicorn", **UNLIMITED))
+    client = Engine3WebSocket(serve("gunicorn", **UNLIMITED))
     client.sock.settimeout(12)
     begun = time.monotonic()
     client.send_raw(frame(b"", 9))
-    assert client.frame() == (10, b"")
+    assert client.receive_frame() == (10, b"")
     with pytest.raises(TimeoutError):
         client.sock.recv(1)
     assert time.monotonic() - begun > 11
     client.send('421["join"]')
-    assert client.text().startswith("431")
+    assert client.receive_text().startswith("431")
     client.close()
 
 
 def test_another_namespace(wide):
     """CONNECT: `/` first; the path is the name, the query what later became auth. Reference: the id
     is the Engine.IO sid behind the namespace's name."""
-    client = OlderWebSocket(wide)
+    client = Engine3WebSocket(wide)
     client.send("40/custom?token=a%2Cb&x=,")
-    assert client.text() == "40/custom,"
+    assert client.receive_text() == "40/custom,"
     client.send('42/custom,1["who"]')
-    assert json.loads(client.text().removeprefix("43/custom,1")) == [
-        {"id": f"/custom#{client.opening['sid']}", "auth": {"token": "a,b", "x": ""}}
+    assert json.loads(client.receive_text().removeprefix("43/custom,1")) == [
+        {"id": f"/custom#{client.open_packet['sid']}", "auth": {"token": "a,b", "x": ""}}
     ]
     client.send('42/custom,7["echo",1,{"a":"é"}]')
-    assert client.text() == '43/custom,7[1,{"a":"é"}]'
+    assert client.receive_text() == '43/custom,7[1,{"a":"é"}]'
     client.send('42/custom?token=b,8["echo"]')
-    assert client.text() == "43/custom,8[]"
+    assert client.receive_text() == "43/custom,8[]"
     client.send('421["join"]')
-    assert client.text().startswith("431")
+    assert client.receive_text().startswith("431")
     client.close()
 
 
@@ -632,64 +632,64 @@ def test_another_namespace(wide):
 )
 def test_a_refusal_is_raw(wide, query, told):
     """ERROR: the data, or else the words; the connection stays."""
-    client = OlderWebSocket(wide)
+    client = Engine3WebSocket(wide)
     client.send(f"40/custom?{query}")
-    assert client.text() == f"44/custom,{told}"
+    assert client.receive_text() == f"44/custom,{told}"
     client.send("40/custom")
-    assert client.text() == "40/custom,"
+    assert client.receive_text() == "40/custom,"
     client.close()
 
 
 def test_an_unknown_namespace(client):
     """Reference: in today's form, without the query."""
     client.send("40/unknown?a=b,")
-    assert client.text() == '44/unknown,{"message":"Invalid namespace"}'
+    assert client.receive_text() == '44/unknown,{"message":"Invalid namespace"}'
     client.send('421["join"]')
-    assert client.text().startswith("431")
+    assert client.receive_text().startswith("431")
 
 
 def test_a_second_connect_closes_it(here, client):
     """Reference: Client.ondecoded."""
     client.send("40")
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
 
 
 @pytest.mark.parametrize("packet", ['42/other,["join"]', '42/?x,["a"]x', "44", "431", "40[]"])
 def test_what_is_malformed_closes_it(client, packet):
     client.send(packet)
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
 
 
 def test_disconnect_frees_the_name_and_the_client_may_come_back(here, client):
     """DISCONNECT is `41`; the connection stays."""
     client.send('421["setUsername","Goodbye"]')
-    client.texts("431")
+    client.receive_until("431")
     client.send("41")
     client.send("40")
-    assert client.text() == "40"
-    name_is_free(here, "Goodbye")
+    assert client.receive_text() == "40"
+    assert_name_is_free(here, "Goodbye")
 
 
 def test_the_server_disconnects(wide):
-    client = OlderWebSocket(wide)
+    client = Engine3WebSocket(wide)
     client.send("40/custom")
-    client.texts("40/custom")
+    client.receive_until("40/custom")
     client.send('42/custom,["go"]')
-    assert client.text() == "41/custom,"
+    assert client.receive_text() == "41/custom,"
     client.send('421["join"]')
-    assert client.text().startswith("431")
+    assert client.receive_text().startswith("431")
     client.close()
 
 
 def test_acknowledgements_go_both_ways(wide):
     """ACK."""
-    client = OlderWebSocket(wide)
+    client = Engine3WebSocket(wide)
     client.send("40/custom")
-    client.texts("40/custom")
+    client.receive_until("40/custom")
     client.send('42/custom,["ask"]')
-    assert client.text() == '42/custom,1["asked"]'
+    assert client.receive_text() == '42/custom,1["asked"]'
     client.send('43/custom,1["yes",2]')
-    assert client.text() == '42/custom,["answered","yes",2]'
+    assert client.receive_text() == '42/custom,["answered","yes",2]'
     client.close()
 
 
@@ -697,28 +697,28 @@ def test_binary_events_are_refused_as_elsewhere(client):
     """docs/wire.md, Refusals."""
     client.send('451-1["msg",{"message":{"_placeholder":true,"num":0}}]')
     client.send(b"\4\0\1")
-    texts = client.texts("431")
+    texts = client.receive_until("431")
     assert "bad_request" in texts[-1]
     assert texts[0].startswith('42["refused"')
 
 
 def test_what_the_oldest_clients_know(here):
     """docs/wire.md, The oldest clients come first; beside one of today."""
-    older, newer, polling = OlderWebSocket(here), RawWebSocket(here), OlderPolling(here)
+    older, newer, polling = Engine3WebSocket(here), RawWebSocket(here), Engine3Polling(here)
     older.send('42["setUsername","Oldest"]')
-    assert older.text() == '42["userSet","Oldest"]'
-    polling.says('42["setUsername","OLDEST"]')
+    assert older.receive_text() == '42["userSet","Oldest"]'
+    polling.send('42["setUsername","OLDEST"]')
     sentence = "OLDEST username is taken! Try some other username."
-    assert f'42["userExists","{sentence}"]' in polling.hears()
+    assert f'42["userExists","{sentence}"]' in polling.receive()
     older.send(f'42["msg",{{"message":"{EMOJI}","user":"?"}}]')
-    heard = [older.texts('42["newmsg"')[-1], newer.texts('42["newmsg"')[-1]]
-    while not (found := [text for text in polling.hears() if text.startswith('42["newmsg"')]):
+    heard = [older.receive_until('42["newmsg"')[-1], newer.receive_until('42["newmsg"')[-1]]
+    while not (found := [text for text in polling.receive() if text.startswith('42["newmsg"')]):
         pass
     heard += found
     assert len(set(heard)) == 1
     assert json.loads(heard[0][2:])[1] == {"user": "Oldest", "message": EMOJI}
     older.close()
-    newer.texts('42["userLeft"')
+    newer.receive_until('42["userLeft"')
     newer.close()
 
 

@@ -15,7 +15,7 @@ class TestEngineIO(EngineIOCases):
 
     def serves_on(self, client: RawWebSocket) -> None:
         client.send("4hello")
-        assert client.text() == "4hello"
+        assert client.receive_text() == "4hello"
 
     # Messages over polling
 
@@ -55,16 +55,16 @@ class TestEngineIO(EngineIOCases):
     def test_text_packet_over_websocket_is_said_back(self, server):
         client = self.websocket(server)
         client.send("4hello")
-        assert client.text() == "4hello"
+        assert client.receive_text() == "4hello"
         client.close()
 
     def test_binary_packet_over_websocket_is_said_back(self, server):
         client = self.websocket(server)
         client.send(b"\1\2\3\4")
-        assert client.frame() == (BINARY, b"\1\2\3\4")
+        assert client.receive_frame() == (BINARY, b"\1\2\3\4")
         client.close()
 
     def test_invalid_packet_over_websocket_ends_the_session(self, server):
         client = self.websocket(server)
         client.send("abc")
-        assert client.close_code() == 1000
+        assert client.receive_close_code() == 1000

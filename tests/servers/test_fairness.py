@@ -84,7 +84,7 @@ def test_a_flood_of_events_leaves_everyone_a_turn(traced, connections):
     for client in flooding:
         client.send_raw(frame(b'42["step"]') * STEPS + frame(b'421["steps"]'))
     for client in flooding:
-        client.texts("431")
+        client.receive_until("431")
         client.close()
     assert longest(traced, waited=2 * connections) <= FRAMES_PER_SLICE
 
@@ -118,7 +118,7 @@ def test_trailers_without_end_leave_everyone_a_turn(serve, kind):
     try:
         for number in range(10):
             bystander.send(f'42{number}["join"]')
-            bystander.texts(f"43{number}")
+            bystander.receive_until(f"43{number}")
     finally:
         answered.set()
         flooding.join()

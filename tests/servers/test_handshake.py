@@ -10,34 +10,34 @@ import json
 import time
 
 import pytest
-from support.raw import BASE, Polling, RawWebSocket, error, exchange, refused_upgrade, request
+from support.raw import BASE, Polling, RawWebSocket, error_body, exchange, refused_upgrade, request
 
 REFUSED = [
     # Reference: Server.verify and Server.errors
-    ("GET", "/socket.io/", 400, error(0, "Transport unknown")),
-    ("GET", "/socket.io/?EIO=4", 400, error(0, "Transport unknown")),
-    ("GET", "/socket.io/?EIO=4&transport=", 400, error(0, "Transport unknown")),
-    ("GET", "/socket.io/?EIO=4&transport=tcp", 400, error(0, "Transport unknown")),
-    ("GET", "/socket.io/?EIO=4&transport=webtransport", 400, error(0, "Transport unknown")),
+    ("GET", "/socket.io/", 400, error_body(0, "Transport unknown")),
+    ("GET", "/socket.io/?EIO=4", 400, error_body(0, "Transport unknown")),
+    ("GET", "/socket.io/?EIO=4&transport=", 400, error_body(0, "Transport unknown")),
+    ("GET", "/socket.io/?EIO=4&transport=tcp", 400, error_body(0, "Transport unknown")),
+    ("GET", "/socket.io/?EIO=4&transport=webtransport", 400, error_body(0, "Transport unknown")),
     # Of a parameter that comes twice the last counts, as in its objectFromEntries
-    ("GET", BASE + "&transport=tcp", 400, error(0, "Transport unknown")),
-    ("GET", BASE + "&sid=unknown", 400, error(1, "Session ID unknown")),
-    ("GET", BASE + "&sid=%00%ff", 400, error(1, "Session ID unknown")),
-    ("GET", BASE + "&sid=a&sid=b", 400, error(1, "Session ID unknown")),
-    ("POST", BASE + "&sid=unknown", 400, error(1, "Session ID unknown")),
+    ("GET", BASE + "&transport=tcp", 400, error_body(0, "Transport unknown")),
+    ("GET", BASE + "&sid=unknown", 400, error_body(1, "Session ID unknown")),
+    ("GET", BASE + "&sid=%00%ff", 400, error_body(1, "Session ID unknown")),
+    ("GET", BASE + "&sid=a&sid=b", 400, error_body(1, "Session ID unknown")),
+    ("POST", BASE + "&sid=unknown", 400, error_body(1, "Session ID unknown")),
     *[
-        (method, BASE, 400, error(2, "Bad handshake method"))
+        (method, BASE, 400, error_body(2, "Bad handshake method"))
         for method in ["POST", "PUT", "DELETE", "PATCH", "PROPFIND"]
     ],
     ("HEAD", BASE, 400, ""),
     # The transport and the session are checked before the method
-    ("PUT", "/socket.io/?EIO=4&transport=tcp", 400, error(0, "Transport unknown")),
-    ("DELETE", BASE + "&sid=unknown", 400, error(1, "Session ID unknown")),
-    ("PUT", "/socket.io/?EIO=4&transport=websocket", 400, error(2, "Bad handshake method")),
-    ("GET", "/socket.io/?EIO=4&transport=websocket", 400, error(3, "Bad request")),
-    ("GET", BASE + "&j=0", 400, error(3, "JSONP polling isn't supported")),
+    ("PUT", "/socket.io/?EIO=4&transport=tcp", 400, error_body(0, "Transport unknown")),
+    ("DELETE", BASE + "&sid=unknown", 400, error_body(1, "Session ID unknown")),
+    ("PUT", "/socket.io/?EIO=4&transport=websocket", 400, error_body(2, "Bad handshake method")),
+    ("GET", "/socket.io/?EIO=4&transport=websocket", 400, error_body(3, "Bad request")),
+    ("GET", BASE + "&j=0", 400, error_body(3, "JSONP polling isn't supported")),
     *[
-        ("GET", f"/socket.io/?transport=polling{version}", 400, error(5, VERSION))
+        ("GET", f"/socket.io/?transport=polling{version}", 400, error_body(5, VERSION))
         for VERSION in ["Unsupported protocol version"]
         for version in ["", "&EIO=2", "&EIO=5", "&EIO=44", "&EIO=", "&EIO=x", "&EIO=4&EIO=5"]
     ],
@@ -54,13 +54,13 @@ def test_refused_requests(server, method, path, status, body):
 def test_wrong_method_in_a_session_is_refused_and_the_session_lives(server, method):
     """docs/wire.md, HTTP."""
     polling, client = Polling(server), RawWebSocket(server)
-    websocket = f"/socket.io/?EIO=4&transport=websocket&sid={client.opening['sid']}"
-    body = "" if method == "HEAD" else error(3, "Bad request")
+    websocket = f"/socket.io/?EIO=4&transport=websocket&sid={client.open_packet['sid']}"
+    body = "" if method == "HEAD" else error_body(3, "Bad request")
     for path in (polling.path, websocket):
         assert request(server, method, path)[::2] == (400, body)
     assert polling.is_alive()
     client.send('421["join"]')
-    assert client.text().startswith("431")
+    assert client.receive_text().startswith("431")
     client.close()
 
 
@@ -69,7 +69,10 @@ def test_wrong_method_of_an_upgrade_is_refused(server, method):
     """RFC 6455, section 4.1; reference: Server.verify, and ws within a session."""
     session = Polling(server)
     base = "/socket.io/?EIO=4&transport=websocket"
-    refused = {base: "Bad handshake method", f"{base}&sid={session.opening['sid']}": "Bad request"}
+    refused = {
+        base: "Bad handshake method",
+        f"{base}&sid={session.open_packet['sid']}": "Bad request",
+    }
     for path, words in refused.items():
         assert refused_upgrade(server, path, method) == (400, words)
     assert session.is_alive()
@@ -109,24 +112,24 @@ def test_handshake(server):
 def test_handshake_over_websocket(server):
     """Handshake: over WebSocket there's nothing to upgrade to."""
     client = RawWebSocket(server)
-    assert client.opening["upgrades"] == []
+    assert client.open_packet["upgrades"] == []
     client.close()
 
 
 def test_fractional_intervals_are_exact(quick):
     """Heartbeat: the server pings after pingInterval, both transports."""
-    assert Polling(quick).opening["pingInterval"] == 500
+    assert Polling(quick).open_packet["pingInterval"] == 500
     client = RawWebSocket(quick, connect=False)
-    opening = json.loads(client.text()[1:])
+    opening = json.loads(client.receive_text()[1:])
     assert (opening["pingInterval"], opening["pingTimeout"]) == (500, 400)
     begun = time.monotonic()
-    assert client.frame() == (1, b"2")
+    assert client.receive_frame() == (1, b"2")
     assert 0.45 < time.monotonic() - begun < 0.8
     client.close()
 
 
 def test_sids_differ(server):
-    assert len({Polling(server, connect=False).opening["sid"] for _ in range(20)}) == 20
+    assert len({Polling(server, connect=False).open_packet["sid"] for _ in range(20)}) == 20
 
 
 def test_cors_preflight(serve):

@@ -8,28 +8,28 @@ from __future__ import annotations
 
 import time
 
-from support.raw import Polling, RawWebSocket, error, name_is_free
+from support.raw import Polling, RawWebSocket, assert_name_is_free, error_body
 
 
 def test_a_silent_client_is_closed(quick):
     """Heartbeat: no pong within pingTimeout."""
     client = RawWebSocket(quick)
     client.send('420["setUsername","Silent"]')
-    client.texts("430")
+    client.receive_until("430")
     begun = time.monotonic()
-    assert client.frame() == (1, b"2")
-    assert client.close_code() == 1000
+    assert client.receive_frame() == (1, b"2")
+    assert client.receive_close_code() == 1000
     assert 0.3 < time.monotonic() - begun < 1.5
-    name_is_free(quick, "Silent")
+    assert_name_is_free(quick, "Silent")
 
 
 def test_a_client_that_answers_pings_lives(quick):
     client = RawWebSocket(quick)
     for _ in range(4):
-        assert client.frame() == (1, b"2")
+        assert client.receive_frame() == (1, b"2")
         client.send("3")
     client.send('421["join"]')
-    assert client.text().startswith("431")
+    assert client.receive_text().startswith("431")
     client.close()
 
 
@@ -58,15 +58,15 @@ def test_a_waiting_poll_hears_the_end_and_then_there_is_no_session(quick):
     session = Polling(quick)
     assert session.poll() == (200, "2")
     assert session.poll() == (200, "1")
-    assert session.poll() == (400, error(1, "Session ID unknown"))
+    assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
 def test_session_is_unknown_after_a_ping_timeout(quick):
     """Reference: Socket.onClose; no close packet is kept for the next poll."""
     watcher, session = RawWebSocket(quick), Polling(quick)
     session.post('42["setUsername","Timed out"]')
-    watcher.texts('42["userLeft"')
-    assert session.poll() == (400, error(1, "Session ID unknown"))
+    watcher.receive_until('42["userLeft"')
+    assert session.poll() == (400, error_body(1, "Session ID unknown"))
     watcher.close()
 
 

@@ -15,7 +15,7 @@ from support.servers import KINDS, UNLIMITED, Server
 def answers(client: RawWebSocket, *event: object) -> dict:
     """What the server answers to an event."""
     client.send("427" + json.dumps(event))
-    return json.loads(client.texts("437")[-1][3:])[0]
+    return json.loads(client.receive_until("437")[-1][3:])[0]
 
 
 @pytest.fixture(params=KINDS)
@@ -52,7 +52,7 @@ def test_what_is_no_goodbye_holds_the_name(server, watcher, end):
     name = f"Held by {len(end)}"
     client, token = named(server, name)
     ENDS[end](client)
-    client.close_code()
+    client.receive_close_code()
     assert answers(watcher, "setUsername", name)["code"] == "name_taken"
     again, same = named(server, name, token=token)
     assert same == token
@@ -70,11 +70,11 @@ def test_a_goodbye_frees_the_name_at_once(server, watcher):
 def test_who_is_taken_over_is_told_and_closed(server):
     first, token = named(server, "Two Windows")
     second, _ = named(server, "Two Windows", token=token)
-    texts = first.texts("41")
+    texts = first.receive_until("41")
     assert texts[-1] == "41"
     refused = json.loads(next(text for text in texts if text.startswith('42["refused"'))[2:])
     assert (refused[1]["event"], refused[1]["code"]) == ("setUsername", "taken_over")
-    assert first.close_code() == 1000
+    assert first.receive_close_code() == 1000
     assert answers(second, "msg", {"message": "mine"})["ok"]
     second.close()
 
@@ -98,9 +98,14 @@ def test_rooms_are_joined_heard_and_left(server):
     assert answers(ann, "join", {"room": "Quiet"})["users"] == ["Ann in a room"]
     joined = answers(bo, "join", {"room": "quiet"})
     assert (joined["room"], joined["count"]) == ("quiet", 2)
-    assert 'userJoined",{"room":"quiet","user":"Bo in a room"}' in ann.texts('42["userJoined"')[-1]
+    assert (
+        'userJoined",{"room":"quiet","user":"Bo in a room"}'
+        in ann.receive_until('42["userJoined"')[-1]
+    )
     answers(bo, "typing", {"room": "quiet"})
-    assert ann.texts('42["userTyping"')[-1].endswith('{"room":"quiet","user":"Bo in a room"}]')
+    assert ann.receive_until('42["userTyping"')[-1].endswith(
+        '{"room":"quiet","user":"Bo in a room"}]'
+    )
     said = answers(bo, "msg", {"message": "psst", "room": "QUIET"})
     assert (said["room"], said["id"]) == (
         "quiet",
@@ -135,7 +140,7 @@ def test_answers_come_in_the_order_of_the_events(server):
             f'42{103 + n}["setUsername","In order {n}"]',
         ]
     client.send_raw(b"".join(frame(event.encode()) for event in events))
-    found = [text for text in client.texts("43159") if text.startswith("43")]
+    found = [text for text in client.receive_until("43159") if text.startswith("43")]
     assert [text[2:5] for text in found] == [str(n) for n in range(100, 160)]
     for n in range(0, 60, 4):
         newest = json.loads(found[n + 2][5:])[0]["messages"][-1][0]
@@ -152,7 +157,7 @@ def test_the_key_of_a_message_that_waits_is_known_whatever_the_text(server):
         for n, text in enumerate(["hello", "", "other"])
     ]
     client.send_raw(b"".join(frame(event.encode()) for event in events))
-    said = [json.loads(client.texts(f"43{100 + n}")[-1][5:]) for n in range(3)]
+    said = [json.loads(client.receive_until(f"43{100 + n}")[-1][5:]) for n in range(3)]
     assert said[0][0]["ok"]
     assert said == said[:1] * 3
     client.close()
@@ -191,7 +196,7 @@ def test_who_is_taken_over_while_gone_takes_nobody_along(kind, tmp_path):
         back, _ = named(server, "Ann", token=token)
         (tmp_path / "stall").unlink()
         for client in (bystander, back):
-            assert "slow" in client.texts('42["newmsg"')[-1]
+            assert "slow" in client.receive_until('42["newmsg"')[-1]
             client.close()
     finally:
         server.stop()

@@ -6,7 +6,17 @@ import contextlib
 import socket
 
 import pytest
-from support.raw import BINARY, CONT, PING, PONG, TEXT, Polling, RawWebSocket, frame, name_is_free
+from support.raw import (
+    BINARY,
+    CONT,
+    PING,
+    PONG,
+    TEXT,
+    Polling,
+    RawWebSocket,
+    assert_name_is_free,
+    frame,
+)
 from support.servers import KINDS
 
 LIMITS = {"EVENT_LIMIT": "20/60", "MESSAGE_LIMIT": "", "NAME_LIMIT": ""}
@@ -45,9 +55,9 @@ def test_a_flood_of_packets_ends_its_connection_alone(metered, flood):
     pieces = FLOODS[flood]
     first, rest = (pieces[:6], pieces[6:]) if fragmented else (b"", pieces)
     assert_cut(RawWebSocket(metered), first + rest * (2 * ALLOWED))
-    name_is_free(metered, "Flooding")
+    assert_name_is_free(metered, "Flooding")
     bystander.send('421["join"]')
-    bystander.texts("431")
+    bystander.receive_until("431")
     bystander.close()
 
 
@@ -55,19 +65,19 @@ def test_a_flood_is_closed_as_a_violation_of_policy(metered):
     """RFC 6455, section 7.4.1: 1008."""
     client = RawWebSocket(metered)
     client.send_raw(frame(b"", PONG) * ALLOWED + frame(b"", PONG))
-    assert client.close_code() == 1008
+    assert client.receive_close_code() == 1008
     client.close()
 
 
 def test_pings_of_the_older_protocol_count(metered):
     client = RawWebSocket(metered, connect=False, path=WEBSOCKET.format(3))
     assert_cut(client, frame(b"2") * (2 * ALLOWED))
-    name_is_free(metered, "Flooding")
+    assert_name_is_free(metered, "Flooding")
 
 
 def test_bytes_count(metered):
     assert_cut(RawWebSocket(metered), frame(b"43[" + b"1," * 30000 + b"1]") * 10)
-    name_is_free(metered, "Flooding")
+    assert_name_is_free(metered, "Flooding")
 
 
 def test_a_frame_in_tiny_pieces_counts_for_each_read(metered):
@@ -75,11 +85,11 @@ def test_a_frame_in_tiny_pieces_counts_for_each_read(metered):
     client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     client.send('420["setUsername","Flooding"]')
     pieces = frame(b"43[" + b"1," * 30000 + b"1]")
-    client.texts("430")
+    client.receive_until("430")
     for at in range(len(pieces)):
         client.send_raw(pieces[at : at + 1])
-    assert client.close_code() == 1008
-    name_is_free(metered, "Flooding")
+    assert client.receive_close_code() == 1008
+    assert_name_is_free(metered, "Flooding")
 
 
 def test_polling_counts_packets_and_requests(metered):
@@ -94,5 +104,5 @@ def test_what_events_need_is_never_too_much(metered):
     client = RawWebSocket(metered)
     for number in range(20):
         client.send_raw(frame(b"", PONG) + frame(b"3") + frame(b'421%d["join"]' % number))
-        client.texts(f"431{number}")
+        client.receive_until(f"431{number}")
     client.close()

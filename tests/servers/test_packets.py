@@ -7,7 +7,7 @@ docs/wire.md and then the reference server (engine.io 6.6) decide.
 from __future__ import annotations
 
 import pytest
-from support.raw import Polling, RawWebSocket, error, name_is_free
+from support.raw import Polling, RawWebSocket, assert_name_is_free, error_body
 
 MALFORMED = [
     # Packet encoding: no packet, no type, no base64; Socket.IO's packets in theirs
@@ -42,8 +42,8 @@ def test_malformed_packets_over_polling(server, body):
     session = Polling(server)
     assert session.post('420["setUsername","Malformed"]')[0] == 200
     assert session.post(body)[0] == 400
-    assert session.poll() == (400, error(1, "Session ID unknown"))
-    name_is_free(server, "Malformed")
+    assert session.poll() == (400, error_body(1, "Session ID unknown"))
+    assert_name_is_free(server, "Malformed")
 
 
 @pytest.mark.parametrize("message", [m for m in MALFORMED if "\x1e" not in m and m])
@@ -51,22 +51,22 @@ def test_malformed_packets_over_websocket(server, message):
     """docs/wire.md, Bounds: closed, and its name is free at once."""
     client = RawWebSocket(server)
     client.send('420["setUsername","Malformed"]')
-    client.texts("430")
+    client.receive_until("430")
     client.send(message)
-    assert client.close_code() == 1000
-    name_is_free(server, "Malformed")
+    assert client.receive_close_code() == 1000
+    assert_name_is_free(server, "Malformed")
 
 
 def test_an_empty_message_over_websocket(server):
     client = RawWebSocket(server)
     client.send("")
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
 
 
 def test_a_close_packet_over_websocket(server):
     client = RawWebSocket(server)
     client.send("1")
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
 
 
 @pytest.mark.parametrize("packet", ["0", "5", "6", "3", "43[]", '43["x"]'])
@@ -75,7 +75,7 @@ def test_packets_without_meaning_here_are_ignored(server, packet):
     client = RawWebSocket(server)
     client.send(packet)
     client.send('421["join"]')
-    assert client.text().startswith("431")
+    assert client.receive_text().startswith("431")
     client.close()
 
 
@@ -84,7 +84,7 @@ def test_what_is_huge_or_deep_is_refused_and_the_connection_stays(server, value)
     """docs/wire.md, Refusals and Bounds."""
     client = RawWebSocket(server)
     client.send(f'421["history",{{"since":{value}}}]')
-    assert '"code":"bad_request"' in client.texts("431")[-1]
+    assert '"code":"bad_request"' in client.receive_until("431")[-1]
     client.send('422["join"]')
-    assert client.text().startswith("432")
+    assert client.receive_text().startswith("432")
     client.close()

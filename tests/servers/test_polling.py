@@ -14,10 +14,10 @@ from support.raw import (
     BASE,
     Polling,
     RawWebSocket,
-    error,
+    assert_name_is_free,
+    error_body,
     eventually,
     exchange,
-    name_is_free,
     request,
 )
 from support.servers import UNLIMITED
@@ -118,7 +118,7 @@ def test_a_malformed_chunked_body(server, body):
     session = Polling(server)
     head = f"POST {session.path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert exchange(server, head.encode() + CHUNKED[body]).startswith(b"HTTP/1.1 400")
-    assert session.poll() == (400, error(1, "Session ID unknown"))
+    assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "1_0", "9" * 5000])
@@ -137,7 +137,7 @@ def test_a_second_post_at_once(server):
         link.sendall(head.encode())
         time.sleep(0.3)
         assert session.post("3")[0] == 400
-        assert session.poll() == (400, error(1, "Session ID unknown"))
+        assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
 def test_a_chunked_body(server):
@@ -152,7 +152,7 @@ def test_a_chunked_body(server):
 def test_a_second_poll_at_once(server):
     """Reference: "overlap from client", the session ends; so do both polls."""
     session = Polling(server)
-    waiting, first = session.starts_polling()
+    waiting, first = session.start_poll()
     assert session.poll()[0] == 400
     waiting.join(10)
     assert len(first) == 1
@@ -162,18 +162,18 @@ def test_a_second_poll_at_once(server):
 def test_the_client_closes(server):
     """Packet type close: the waiting poll is answered, the session is gone."""
     session = Polling(server)
-    waiting, answers = session.starts_polling()
+    waiting, answers = session.start_poll()
     assert session.post("1") == (200, "ok")
     waiting.join(10)
     assert answers == [(200, "6")]
-    assert session.poll() == (400, error(1, "Session ID unknown"))
+    assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
 def test_packets_after_close_are_not_taken(server):
     session = Polling(server)
     watcher = RawWebSocket(server)
     session.post('42["setUsername","Gone"]\x1e1\x1e42["msg",{"message":"late"}]')
-    texts = watcher.texts('42["userLeft"')
+    texts = watcher.receive_until('42["userLeft"')
     assert not [text for text in texts if "late" in text]
     watcher.close()
 
@@ -186,13 +186,13 @@ def test_a_polling_client_that_hangs_up_is_noticed(server):
         link.sendall(f"GET {session.path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         time.sleep(0.2)
     eventually(lambda: not session.is_alive(), within=4)
-    name_is_free(server, "Hung up")
+    assert_name_is_free(server, "Hung up")
 
 
 def test_one_that_hangs_up_is_noticed_while_it_is_spoken_to(server):
     session, speaker = Polling(server), RawWebSocket(server)
     speaker.send('421["setUsername","Speaker"]')
-    speaker.texts("431")
+    speaker.receive_until("431")
     session.post('42["setUsername","Spoken to"]')
     while "userSet" not in session.poll()[1]:
         pass
@@ -201,7 +201,7 @@ def test_one_that_hangs_up_is_noticed_while_it_is_spoken_to(server):
         time.sleep(0.2)
     speaker.send('422["msg",{"message":"there?"}]')
     begun = time.monotonic()
-    texts = speaker.texts('42["userLeft"')
+    texts = speaker.receive_until('42["userLeft"')
     assert "Spoken to" in texts[-1]
     assert time.monotonic() - begun < 4
     speaker.close()

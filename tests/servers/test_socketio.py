@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.raw import BINARY, Polling, RawWebSocket, frame, name_is_free, request
+from support.raw import BINARY, Polling, RawWebSocket, assert_name_is_free, frame, request
 from support.servers import KINDS, UNLIMITED
 
 
@@ -23,7 +23,7 @@ def client(server):
 def bare(server) -> RawWebSocket:
     """A session that has sent no CONNECT."""
     client = RawWebSocket(server, connect=False)
-    assert client.text().startswith("0{")
+    assert client.receive_text().startswith("0{")
     return client
 
 
@@ -31,9 +31,9 @@ def bare(server) -> RawWebSocket:
 def test_connect(server, packet):
     """Connection to a namespace: answered with the sid, which isn't Engine.IO's."""
     client = RawWebSocket(server, connect=False)
-    opening = json.loads(client.text()[1:])
+    opening = json.loads(client.receive_text()[1:])
     client.send(packet)
-    answer = client.text()
+    answer = client.receive_text()
     assert answer[:2] == "40"
     assert json.loads(answer[2:])["sid"] != opening["sid"]
     client.close()
@@ -44,9 +44,9 @@ def test_connect_to_an_unknown_namespace(server, namespace):
     """Connection to a namespace: CONNECT_ERROR with a message; the connection stays."""
     client = bare(server)
     client.send(f"40{namespace},")
-    assert client.text() == f'44{namespace},{{"message":"Invalid namespace"}}'
+    assert client.receive_text() == f'44{namespace},{{"message":"Invalid namespace"}}'
     client.send("40")
-    assert client.text().startswith('40{"sid"')
+    assert client.receive_text().startswith('40{"sid"')
     client.close()
 
 
@@ -55,23 +55,23 @@ def test_anything_before_connect_ends_the_connection(server, packet):
     """Reference: Client.ondecoded closes where there's no such namespace."""
     client = bare(server)
     client.send(packet)
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
     session = Polling(server, connect=False)
     assert session.post(packet)[0] == 400
 
 
 def test_an_event_for_another_namespace_ends_the_connection(client):
     client.send('42/other,["join"]')
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
 
 
 def test_a_second_connect_ends_the_connection(server, client):
     """Reference: Client.ondecoded closes where there's such a socket already."""
     client.send('421["setUsername","Twice"]')
-    client.texts("431")
+    client.receive_until("431")
     client.send("40")
-    assert client.close_code() == 1000
-    name_is_free(server, "Twice")
+    assert client.receive_close_code() == 1000
+    assert_name_is_free(server, "Twice")
 
 
 def test_a_session_may_not_connect_without_end(client):
@@ -79,10 +79,10 @@ def test_a_session_may_not_connect_without_end(client):
     for _ in range(99):
         client.send("41")
         client.send("40")
-        assert client.text().startswith('40{"sid"')
+        assert client.receive_text().startswith('40{"sid"')
     client.send("41")
     client.send("40")
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -91,12 +91,12 @@ def test_who_connects_again_has_the_limits_that_it_had(serve, kind):
     client = RawWebSocket(serve(kind, NAME_LIMIT="2/600"))
     for n in range(2):
         client.send(f'421["setUsername","Again {n}"]')
-        assert '"ok":true' in client.texts("431")[-1]
+        assert '"ok":true' in client.receive_until("431")[-1]
         client.send("41")
         client.send("40")
-        client.texts("40")
+        client.receive_until("40")
     client.send('421["setUsername","Again 2"]')
-    assert "rate_limited" in client.texts("431")[-1]
+    assert "rate_limited" in client.receive_until("431")[-1]
     client.close()
 
 
@@ -104,44 +104,44 @@ def test_who_connects_again_has_the_limits_that_it_had(serve, kind):
 def test_an_acknowledgement_carries_the_events_number(client, number):
     """Acknowledgement."""
     client.send(f'42{number}["join"]')
-    assert client.text().startswith(f'43{number}[{{"')
+    assert client.receive_text().startswith(f'43{number}[{{"')
 
 
 def test_no_number_no_acknowledgement(client):
     client.send('42["setUsername","Quiet"]')
-    assert client.text() == '42["userSet","Quiet"]'
+    assert client.receive_text() == '42["userSet","Quiet"]'
     client.send('427["join"]')
-    assert client.text().startswith("437[")
+    assert client.receive_text().startswith("437[")
 
 
 def test_an_acknowledgement_that_nobody_waits_for_is_ignored(client):
     client.send('437["x"]')
     client.send('421["join"]')
-    assert client.text().startswith("431[")
+    assert client.receive_text().startswith("431[")
 
 
 def test_disconnect_leaves_the_namespace_and_frees_the_name(server, client):
     """Disconnection from a namespace: the connection stays, and may enter again."""
     client.send('421["setUsername","Goodbye"]')
-    client.texts("431")
+    client.receive_until("431")
     client.send("41")
     client.send("40")
-    assert client.text().startswith('40{"sid"')
+    assert client.receive_text().startswith('40{"sid"')
     other = RawWebSocket(server)
     other.send('421["setUsername","Goodbye"]')
-    assert '"ok":true' in other.texts("431")[-1]
+    assert '"ok":true' in other.receive_until("431")[-1]
     other.close()
 
 
 def test_an_event_after_disconnect_ends_the_connection(client):
     client.send("41")
     client.send('42["join"]')
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
 
 
 def test_a_name_of_an_event_that_is_no_unicode_is_answered(client):
     client.send('421["\\ud800"]')
-    assert '"event":"?"' in client.texts("431")[0]
+    assert '"event":"?"' in client.receive_until("431")[0]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_name_of_an_event_that_is_no_unicode_is_answered(client):
 def test_any_name_of_an_event_is_answered(client, event):
     """Reference: a name is a string or a number."""
     client.send(f"421[{event}]")
-    texts = client.texts("431")
+    texts = client.receive_until("431")
     assert json.loads(texts[0][2:])[1]["event"] == json.loads(event)
     assert "unknown_event" in texts[1]
 
@@ -159,7 +159,7 @@ def test_a_binary_event_with_its_attachment(client):
     """Packet encoding: binary; docs/wire.md: bad_request."""
     client.send('451-1["msg",{"message":{"_placeholder":true,"num":0}}]')
     client.send(b"\x00\x01")
-    assert "bad_request" in client.texts("431")[-1]
+    assert "bad_request" in client.receive_until("431")[-1]
 
 
 def test_text_where_an_attachment_was_promised_ends_the_connection(client):
@@ -167,53 +167,53 @@ def test_text_where_an_attachment_was_promised_ends_the_connection(client):
     client.send('452-["msg",{"_placeholder":true,"num":0}]')
     client.send(b"\x00")
     client.send('421["join"]')
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
 
 
 def test_an_attachment_that_nobody_promised_ends_the_connection(client):
     """Reference: "got binary data when not reconstructing a packet"."""
     client.send_raw(frame(b"\x00", BINARY))
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
 
 
 def test_a_promise_of_too_many_attachments_ends_the_connection(client):
     client.send('4511-["msg"]')
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
 
 
 def test_attachments_over_the_bound_together_end_the_connection(client):
     client.send('453-["msg"]')
     for _ in range(2):
         client.send(b"x" * 40000)
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
 
 
 def test_promised_and_never_sent_keeps_nobody_from_leaving(server, client):
     client.send('421["setUsername","Promiser"]')
-    client.texts("431")
+    client.receive_until("431")
     client.send('451-["msg",{"_placeholder":true,"num":0}]')
     client.close()
     other = RawWebSocket(server)
     answer = ""
     while '"ok":true' not in answer:
         other.send('421["setUsername","Promiser"]')
-        answer = other.texts("431")[-1]
+        answer = other.receive_until("431")[-1]
     other.close()
 
 
 def test_unpaired_surrogates_are_answered(client):
     client.send('421["setUsername","\\ud800"]')
-    assert "bad_request" in client.texts("431")[-1]
+    assert "bad_request" in client.receive_until("431")[-1]
 
 
 def test_events_are_handled_in_order(client):
     client.send('420["setUsername","Orderly"]')
-    client.texts("430")
+    client.receive_until("430")
     for n in range(1, 200):
         client.send(f'42{n}["msg",{{"message":"{n}"}}]')
     ids = []
     for n in range(1, 200):
-        ids.append(json.loads(client.texts(f"43{n}[")[-1].removeprefix(f"43{n}"))[0]["id"])
+        ids.append(json.loads(client.receive_until(f"43{n}[")[-1].removeprefix(f"43{n}"))[0]["id"])
     assert ids == list(range(ids[0], ids[0] + 199))
 
 
@@ -221,7 +221,7 @@ def test_a_session_in_no_namespace_is_closed_in_time(serve, request):
     """docs/wire.md, Bounds: a handshake without CONNECT after 10 s."""
     client = bare(serve("gunicorn", **UNLIMITED))
     client.sock.settimeout(14)
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
 
 
 def test_the_log_shows_no_error(server):

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from support.chaos.fuzz import alive, left_over
-from support.raw import CLOSE, Polling, RawWebSocket, error, eventually, frame, refused_upgrade
+from support.raw import CLOSE, Polling, RawWebSocket, error_body, eventually, frame, refused_upgrade
 from support.servers import KINDS, UNLIMITED, Server
 
 
@@ -21,21 +21,21 @@ def upgrade_path(session: Polling) -> str:
 def test_upgrade(server):
     """Upgrade: probe, pong, noop to the waiting poll, upgrade; what waited comes first."""
     session = Polling(server)
-    waiting, answers = session.starts_polling()
+    waiting, answers = session.start_poll()
     client = RawWebSocket(server, connect=False, path=upgrade_path(session))
     client.send("2probe")
-    assert client.text() == "3probe"
+    assert client.receive_text() == "3probe"
     waiting.join(10)
     assert answers == [(200, "6")]
     session.post('421["join"]')
     client.send("5")
-    assert client.text().startswith("431")
+    assert client.receive_text().startswith("431")
     client.send('422["join"]')
-    assert client.text().startswith("432")
-    assert session.poll() == (400, error(3, "Bad request"))
-    assert session.post("3") == (400, error(3, "Bad request"))
+    assert client.receive_text().startswith("432")
+    assert session.poll() == (400, error_body(3, "Bad request"))
+    assert session.post("3") == (400, error_body(3, "Bad request"))
     client.send('423["join"]')
-    assert client.text().startswith("433")
+    assert client.receive_text().startswith("433")
     client.close()
 
 
@@ -48,7 +48,7 @@ def test_a_bad_probe_leaves_the_session_to_polling(server, messages):
     client = RawWebSocket(server, connect=False, path=upgrade_path(session))
     for message in messages:
         client.send(message)
-    assert client.close_code() is not None
+    assert client.receive_close_code() is not None
     assert session.post('421["join"]') == (200, "ok")
     assert session.poll()[1].startswith("431")
 
@@ -57,7 +57,7 @@ def test_a_probe_that_breaks_leaves_the_session_to_polling(server):
     session = Polling(server)
     client = RawWebSocket(server, connect=False, path=upgrade_path(session))
     client.send("2probe")
-    assert client.text() == "3probe"
+    assert client.receive_text() == "3probe"
     client.close()
     session.post('421["join"]')
     eventually(lambda: session.poll()[1].startswith("431"))
@@ -66,7 +66,7 @@ def test_a_probe_that_breaks_leaves_the_session_to_polling(server):
 def unwanted(server, path: str) -> RawWebSocket:
     """A WebSocket that the server opens and closes at once."""
     client = RawWebSocket(server, connect=False, path=path)
-    assert client.frame() == (CLOSE, b"\x03\xe8")
+    assert client.receive_frame() == (CLOSE, b"\x03\xe8")
     return client
 
 
@@ -78,17 +78,17 @@ def test_session_has_one_upgrade_at_a_time(server):
         probe = RawWebSocket(server, connect=False, path=path)
         for message in messages:
             probe.send(message)
-            assert probe.text() == "3probe"
+            assert probe.receive_text() == "3probe"
         for _ in range(3):
             unwanted(server, path).close()
         probe.send("x")
-        assert probe.close_code() == 1007
+        assert probe.receive_close_code() == 1007
     client = RawWebSocket(server, connect=False, path=path)
     client.send("2probe")
-    assert client.text() == "3probe"
+    assert client.receive_text() == "3probe"
     client.send("5")
     client.send('421["join"]')
-    assert client.text().startswith("431")
+    assert client.receive_text().startswith("431")
     client.close()
 
 
@@ -98,27 +98,27 @@ def test_session_that_has_upgraded_takes_no_other_websocket(server):
     path = upgrade_path(session)
     client = RawWebSocket(server, connect=False, path=path)
     client.send("2probe")
-    assert client.text() == "3probe"
+    assert client.receive_text() == "3probe"
     client.send("5")
     client.send('421["join"]')
-    assert client.text().startswith("431")
+    assert client.receive_text().startswith("431")
     other = unwanted(server, path)
     for message in ("2probe", "5", "41", "1"):
         other.send(message)
     other.send_raw(frame(b"\x03\xe8", CLOSE))
-    assert other.frame() is None
+    assert other.receive_frame() is None
     client.send('422["join"]')
-    assert client.text().startswith("432")
+    assert client.receive_text().startswith("432")
     client.close()
 
 
 def test_session_that_began_over_websocket_takes_no_other(server):
     """The reference would let it take the session over."""
     client = RawWebSocket(server)
-    path = f"/socket.io/?EIO=4&transport=websocket&sid={client.opening['sid']}"
+    path = f"/socket.io/?EIO=4&transport=websocket&sid={client.open_packet['sid']}"
     unwanted(server, path).close()
     client.send('421["join"]')
-    assert client.text().startswith("431")
+    assert client.receive_text().startswith("431")
     client.close()
 
 
@@ -128,17 +128,17 @@ def test_nothing_is_kept_of_an_unwanted_websocket(tmp_path, kind):
     server = Server(kind, tmp_path, UNLIMITED, module="support.apps.watched")
     try:
         client = RawWebSocket(server)
-        path = f"/socket.io/?EIO=4&transport=websocket&sid={client.opening['sid']}"
+        path = f"/socket.io/?EIO=4&transport=websocket&sid={client.open_packet['sid']}"
         at_first = alive(server)
         for _ in range(10):
             answering, leaving = unwanted(server, path), unwanted(server, path)
             answering.send_raw(frame(b"\x03\xe8", CLOSE))
-            assert answering.frame() is None
+            assert answering.receive_frame() is None
             leaving.close()
         silent = [unwanted(server, path) for _ in range(10)]
         assert left_over(server, at_first) == {}
         for other in silent:
-            assert other.frame() is None
+            assert other.receive_frame() is None
     finally:
         server.stop()
 
@@ -148,10 +148,10 @@ def test_a_probe_ends_with_its_session(server):
     session = Polling(server)
     probe = RawWebSocket(server, connect=False, path=upgrade_path(session))
     probe.send("2probe")
-    assert probe.text() == "3probe"
+    assert probe.receive_text() == "3probe"
     begun = time.monotonic()
     session.post("1")
-    assert probe.close_code() == 1000
+    assert probe.receive_close_code() == 1000
     assert time.monotonic() - begun < 3
 
 
@@ -160,10 +160,10 @@ def test_a_waiting_poll_is_answered_once_the_probe_is(server):
     waits = []
     for _ in range(3):
         session = Polling(server)
-        waiting, _ = session.starts_polling()
+        waiting, _ = session.start_poll()
         client = RawWebSocket(server, connect=False, path=upgrade_path(session))
         client.send("2probe")
-        assert client.text() == "3probe"
+        assert client.receive_text() == "3probe"
         begun = time.monotonic()
         waiting.join(10)
         waits.append(time.monotonic() - begun)
@@ -183,7 +183,7 @@ def test_refused_upgrades(server):
     }.items():
         assert refused_upgrade(server, path) == (400, words)
     client.send('421["join"]')
-    assert client.text().startswith("431")
+    assert client.receive_text().startswith("431")
     client.close()
     assert session.is_alive()
 

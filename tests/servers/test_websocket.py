@@ -43,12 +43,12 @@ def test_attack_is_closed_and_its_name_free(server, attack):
     data, code = ATTACKS[attack]
     client, bystander = RawWebSocket(server), RawWebSocket(server)
     client.send('421["setUsername","Attacker"]')
-    client.texts("431")
+    client.receive_until("431")
     client.send_raw(data)
-    closed = client.close_code()
+    closed = client.receive_close_code()
     assert closed == code if code else closed in (1002, 1009)
     bystander.send('421["setUsername","Attacker"]')
-    assert '"ok":true' in bystander.texts("431")[-1]
+    assert '"ok":true' in bystander.receive_until("431")[-1]
     bystander.close()
 
 
@@ -63,7 +63,7 @@ def test_a_message_at_the_limit(client):
     message = '421["nonsense","' + "x" * (LIMIT - 18) + '"]'
     assert len(message) == LIMIT
     client.send(message)
-    assert "unknown_event" in client.texts("431")[-1]
+    assert "unknown_event" in client.receive_until("431")[-1]
 
 
 def test_fragments_make_one_message(client):
@@ -74,19 +74,19 @@ def test_fragments_make_one_message(client):
         + frame(b"", CONT, fin=False)
         + frame(EVENT[3:], CONT)
     )
-    assert client.frame() == (PONG, b"between")
-    assert client.text().startswith("431")
+    assert client.receive_frame() == (PONG, b"between")
+    assert client.receive_text().startswith("431")
 
 
 def test_a_frame_byte_by_byte(client):
     for byte in frame(EVENT):
         client.send_raw(bytes([byte]))
-    assert client.text().startswith("431")
+    assert client.receive_text().startswith("431")
 
 
 def test_several_frames_at_once(client):
     client.send_raw(frame(EVENT) * 5)
-    assert [client.text()[:3] for _ in range(5)] == ["431"] * 5
+    assert [client.receive_text()[:3] for _ in range(5)] == ["431"] * 5
 
 
 def test_utf8_across_fragments(client):
@@ -94,38 +94,38 @@ def test_utf8_across_fragments(client):
     body = '421["setUsername","é"]'.encode()
     cut = body.index(b"\xc3") + 1
     client.send_raw(frame(body[:cut], TEXT, fin=False) + frame(body[cut:], CONT))
-    assert client.text() == '42["userSet","é"]'
+    assert client.receive_text() == '42["userSet","é"]'
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", bytes(range(125))])
 def test_ping_is_answered_with_its_data(client, data):
     """Section 5.5.2."""
     client.send_raw(frame(data, PING))
-    assert client.frame() == (PONG, data)
+    assert client.receive_frame() == (PONG, data)
 
 
 def test_an_unasked_pong_is_ignored(client):
     """Section 5.5.3."""
     client.send_raw(frame(b"x", PONG) + frame(EVENT))
-    assert client.text().startswith("431")
+    assert client.receive_text().startswith("431")
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 3000, 4999])
 def test_close_is_answered_with_its_code(client, code):
     """Section 5.5.1."""
     client.send_raw(frame(struct.pack("!H", code) + b"bye", CLOSE))
-    assert client.close_code() == code
+    assert client.receive_close_code() == code
 
 
 def test_close_without_a_code(client):
     client.send_raw(frame(b"", CLOSE))
-    assert client.close_code() == 1005
+    assert client.receive_close_code() == 1005
 
 
 def test_a_peer_that_never_answers_our_close_is_left(client):
     """Section 7.1.1: the server closes the connection, after 2 s at most."""
     client.send("4x")
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
 
     def has_gone() -> bool:
         try:
@@ -140,11 +140,11 @@ def test_a_peer_that_never_answers_our_close_is_left(client):
 def test_events_before_a_close_are_handled(server, client):
     watcher = RawWebSocket(server)
     client.send('421["setUsername","Last words"]')
-    client.texts("431")
+    client.receive_until("431")
     client.send_raw(
         b"".join(frame(b'42["msg",{"message":"%d"}]' % n) for n in range(10)) + frame(b"", CLOSE)
     )
-    texts = watcher.texts('42["userLeft"')
+    texts = watcher.receive_until('42["userLeft"')
     assert sum('"newmsg"' in text for text in texts) == 10
     watcher.close()
 

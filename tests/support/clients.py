@@ -1,7 +1,8 @@
-"""Clients of a real server: python-socketio's own, and clients of Engine.IO 3 written by hand.
+"""Well-behaved Socket.IO clients, and Engine.IO 3 clients that tests drive packet by packet.
 
-Use `SocketIOClient` for what a well-behaved client does. Use `OlderPolling` and `OlderWebSocket` to
-speak Engine.IO 3 packet by packet, and to break it; `support.raw` has the same for Engine.IO 4.
+Use `SocketIOClient` (python-socketio) where the protocol isn't what is tested. Use
+`Engine3Polling` and `Engine3WebSocket` to send malformed or unusual packets of Engine.IO 3.
+`support.raw` has the same for Engine.IO 4.
 """
 
 from __future__ import annotations
@@ -14,18 +15,21 @@ from typing import Any
 
 import socketio
 
-from support.raw import RawWebSocket, fetched
+from support.raw import RawWebSocket, fetch_bytes
 
 
 class SocketIOClient:
-    """A client of the server at `url`, over "websocket", "polling" or both: the upgrade."""
+    """A python-socketio client of the server at `url` that records the events it receives.
+
+    `transports` are "websocket", "polling", or both for an upgrade.
+    """
 
     def __init__(self, url: str, *transports: str, **options: Any) -> None:
         self.received: list[tuple[Any, ...]] = []
         self._changed = threading.Condition()
         self.client = socketio.Client(reconnection=False, **options)
         self.client.on("*", self._record)
-        # In the order they came: by itself each event is handled in a thread of its own.
+        # python-socketio handles each event in its own thread, which would reorder them.
         trigger = self.client.eio._trigger_event
         self.client.eio._trigger_event = lambda *event, **how: trigger(
             *event, **how | {"run_async": False}
@@ -49,7 +53,7 @@ class SocketIOClient:
         self.client.emit(event, arguments)
 
     def wait_for(self, event: str, *, within: float = 10, count: int = 1) -> list[tuple[Any, ...]]:
-        """The arguments of the first `count` such events, once they have come."""
+        """Wait for `count` events of this name and return the arguments of each."""
         deadline = time.monotonic() + within
         with self._changed:
             while len(found := [e[1:] for e in self.received if e[0] == event]) < count:
@@ -63,10 +67,14 @@ class SocketIOClient:
             self.received.clear()
 
     def wait_for_messages(self, count: int) -> list[str]:
-        return [said["message"] for said, _ in self.wait_for("newmsg", count=count)]
+        """Wait for `count` messages of the chat and return their texts."""
+        return [content["message"] for content, _ in self.wait_for("newmsg", count=count)]
 
     def disconnect(self) -> None:
-        """Say goodbye, over polling by its close packet: the client's own may be left unsent."""
+        """Disconnect cleanly.
+
+        python-socketio may drop its close packet over polling, so this posts one first.
+        """
         if self.client.transport() == "polling":
             session = f"/socket.io/?EIO=4&transport=polling&sid={self.client.eio.sid}"
             urllib.request.urlopen(self.client.connection_url + session, b"1", timeout=5).close()
@@ -79,14 +87,14 @@ BASE = "/socket.io/?EIO=3&transport=polling"
 WEBSOCKET = "/socket.io/?EIO=3&transport=websocket"
 
 
-def payload(*packets: str) -> bytes:
-    """A body that carries packets, as text."""
+def encode_payload(*packets: str) -> bytes:
+    """Encode packets as one text body (Engine.IO 3, Payload)."""
     lengths = [len(packet.encode("utf-16-le")) // 2 for packet in packets]
     return "".join(f"{n}:{packet}" for n, packet in zip(lengths, packets, strict=True)).encode()
 
 
-def packets(body: str) -> list[str]:
-    """What a body carries."""
+def decode_payload(body: str) -> list[str]:
+    """Decode the packets of a text body."""
     found, units = [], body.encode("utf-16-le")
     while units:
         size = 0
@@ -97,61 +105,64 @@ def packets(body: str) -> list[str]:
     return found
 
 
-class OlderPolling:
-    """A session over long polling, in the default namespace as any is."""
+class Engine3Polling:
+    """An Engine.IO 3 session over long polling; its server puts it into the default namespace."""
 
-    def __init__(self, server, more: str = "") -> None:
+    def __init__(self, server, query: str = "") -> None:
         self.server = server
-        status, self.headers, body = fetched(server, "GET", BASE + more)
+        status, self.headers, body = fetch_bytes(server, "GET", BASE + query)
         assert status == 200, body
-        self.first = body.decode()
-        opening, *self.heard = packets(self.first)
-        self.opening = json.loads(opening[1:])
-        self.path = f"{BASE}&sid={self.opening['sid']}"
+        self.body = body.decode()
+        self.open_packet = json.loads(decode_payload(self.body)[0][1:])
+        self.path = f"{BASE}&sid={self.open_packet['sid']}"
 
     def poll(self) -> tuple[int, str]:
-        status, self.headers, body = fetched(self.server, "GET", self.path)
+        """Send a GET and return the status and the body."""
+        status, self.headers, body = fetch_bytes(self.server, "GET", self.path)
         return status, body.decode()
 
-    def hears(self) -> list[str]:
-        """The packets of the next answer."""
+    def receive(self) -> list[str]:
+        """Poll once and return the packets."""
         status, body = self.poll()
         assert status == 200, body
-        return packets(body)
+        return decode_payload(body)
 
-    def starts_polling(self) -> tuple[threading.Thread, list[tuple[int, str]]]:
-        """A poll that waits, and the list that its answer will be in."""
+    def start_poll(self) -> tuple[threading.Thread, list[tuple[int, str]]]:
+        """Start a poll in a thread; return the thread and the list for its result."""
         answers: list[tuple[int, str]] = []
         waiting = threading.Thread(target=lambda: answers.append(self.poll()))
         waiting.start()
         time.sleep(0.3)
         return waiting, answers
 
-    def says(self, *said: str) -> tuple[int, str]:
-        return self.post(payload(*said))
+    def send(self, *packets: str) -> tuple[int, str]:
+        """Post packets and return the status and the body."""
+        return self.post(encode_payload(*packets))
 
     def post(self, body: bytes, **headers: str) -> tuple[int, str]:
-        status, _, answer = fetched(self.server, "POST", self.path, body, **headers)
+        status, _, answer = fetch_bytes(self.server, "POST", self.path, body, **headers)
         return status, answer.decode()
 
     def is_alive(self) -> bool:
-        return self.says("6")[0] == 200
+        return self.send("6")[0] == 200
 
 
-class OlderWebSocket(RawWebSocket):
-    """A session over a WebSocket, frame by frame, once the server has said its first two packets;
-    with `path`, whatever that leads to."""
+class Engine3WebSocket(RawWebSocket):
+    """An Engine.IO 3 session over WebSocket, once the open and CONNECT packets have come.
 
-    def __init__(self, server, path: str = "", more: str = "") -> None:
-        super().__init__(server, connect=False, path=path or WEBSOCKET + more)
+    With `path`, only connect to that path and read no packets.
+    """
+
+    def __init__(self, server, path: str = "", query: str = "") -> None:
+        super().__init__(server, connect=False, path=path or WEBSOCKET + query)
         if not path:
-            opening = self.text()
-            self.opening = json.loads(opening[1:])
-            assert (opening[0], self.text()) == ("0", "40")
+            packet = self.receive_text()
+            self.open_packet = json.loads(packet[1:])
+            assert (packet[0], self.receive_text()) == ("0", "40")
 
-    def text(self) -> str:
-        """The next message's text."""
-        got = self.frame()
-        assert got, "the connection has ended"
-        assert got[0] == 1, got
-        return got[1].decode()
+    def receive_text(self) -> str:
+        """Return the next text message."""
+        received = self.receive_frame()
+        assert received, "the connection has ended"
+        assert received[0] == 1, received
+        return received[1].decode()

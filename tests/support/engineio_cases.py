@@ -52,21 +52,24 @@ class EngineIOCases:
 
     def websocket(self, server, session: Polling | None = None) -> RawWebSocket:
         """A WebSocket, in place of the polls of `session`, or with a session of its own."""
-        sid = f"&sid={session.opening['sid']}" if session else ""
+        sid = f"&sid={session.open_packet['sid']}" if session else ""
         path = f"{self.path}?EIO=4&transport=websocket{sid}"
         client = RawWebSocket(server, connect=False, path=path)
         if session is None:
-            client.opening = json.loads(client.text().removeprefix("0"))
+            client.open_packet = json.loads(client.receive_text().removeprefix("0"))
         return client
 
     def upgraded(self, server, session: Polling) -> RawWebSocket:
         """A WebSocket that `session` has upgraded to."""
         client = self.websocket(server, session)
         client.send("2probe")
-        assert client.text() == "3probe"
+        assert client.receive_text() == "3probe"
         client.send("5")
         client.send_raw(frame(b"", PING))
-        while (got := client.frame()) != (PONG, b""):  # by then the packets before are taken
+        while (got := client.receive_frame()) != (
+            PONG,
+            b"",
+        ):  # by then the packets before are taken
             assert got == (TEXT, b"2")
             client.send("3")
         return client
@@ -108,7 +111,7 @@ class EngineIOCases:
 
     def test_handshake_over_websocket_opens_a_session(self, server):
         client = self.websocket(server)
-        self.has_opened(client.opening, [])
+        self.has_opened(client.open_packet, [])
         client.close()
 
     def test_handshake_over_websocket_with_an_invalid_protocol_fails(self, server):
@@ -135,14 +138,14 @@ class EngineIOCases:
     def test_pings_over_websocket_are_answered_by_pongs(self, server):
         client = self.websocket(server)
         for _ in range(3):
-            assert client.frame() == (TEXT, b"2")
+            assert client.receive_frame() == (TEXT, b"2")
             client.send("3")
         client.close()
 
     def test_session_over_websocket_ends_at_the_ping_timeout(self, server):
         client = self.websocket(server)
-        assert client.frame() == (TEXT, b"2")
-        assert client.close_code() == 1000
+        assert client.receive_frame() == (TEXT, b"2")
+        assert client.receive_close_code() == 1000
 
     # Close
 
@@ -156,7 +159,7 @@ class EngineIOCases:
     def test_close_packet_over_websocket_ends_the_session(self, server):
         client = self.websocket(server)
         client.send("1")
-        assert client.close_code() == 1000
+        assert client.receive_close_code() == 1000
 
     # Upgrade
 
@@ -164,7 +167,7 @@ class EngineIOCases:
         session = self.polling(server)
         client = self.websocket(server, session)
         client.send("2probe")
-        assert client.text() == "3probe"
+        assert client.receive_text() == "3probe"
         assert session.poll() == (200, "6")
         client.send("5")
         self.serves_on(client)
@@ -181,7 +184,7 @@ class EngineIOCases:
         session = self.polling(server)
         client = self.upgraded(server, session)
         other = self.websocket(server, session)
-        assert other.frame()[0] == CLOSE
+        assert other.receive_frame()[0] == CLOSE
         self.serves_on(client)
         client.close()
         other.close()

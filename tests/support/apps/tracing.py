@@ -55,7 +55,7 @@ def connect_bystander() -> str:
     """Connect the bystander to the Unix socket that this server listens on, too."""
     bystander.connect(request.args["path"])
     path = "/socket.io/?EIO=4&transport=websocket"
-    head = HANDSHAKE.format(path=path, host="x", connection="Upgrade", more="")
+    head = HANDSHAKE.format(path=path, host="x", connection="Upgrade", headers="")
     bystander.sendall(head.encode())
     hear(b"pingInterval")
     bystander.sendall(frame(b"40"))

@@ -129,7 +129,7 @@ class Person(threading.Thread):
         self._asked += 1
         self._socket.send(f"42{self._asked}" + json.dumps([event, *arguments]))
         while True:
-            text = self._socket.text()
+            text = self._socket.receive_text()
             if text.startswith("43"):
                 number, _, answer = text[2:].partition("[")
                 if int(number) == self._asked:
@@ -149,7 +149,7 @@ class Person(threading.Thread):
                 return
             finally:
                 self._socket.sock.settimeout(10)
-            opcode, data = self._socket.frame() or (CLOSE, b"")
+            opcode, data = self._socket.receive_frame() or (CLOSE, b"")
             if opcode == CLOSE:
                 raise OSError("the connection has ended")
             if data == PING:

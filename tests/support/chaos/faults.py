@@ -160,7 +160,7 @@ def is_free(server: Server, name: str) -> bool:
     client = RawWebSocket(server)
     try:
         client.send(f'421["setUsername","{name}"]')
-        return '"ok":true' in client.texts("431")[-1]
+        return '"ok":true' in client.receive_until("431")[-1]
     finally:
         client.send("41")
         client.sock.close()
@@ -199,7 +199,7 @@ def gets(client: Client, name: str) -> bool:
 def heard_until_closed(client: Client) -> dict | None:
     """The next answer; None once the connection has ended."""
     while True:
-        opcode, data = client.socket.frame() or (CLOSE, b"")
+        opcode, data = client.socket.receive_frame() or (CLOSE, b"")
         if opcode == CLOSE:
             return None
         if data.startswith(b"43"):
@@ -212,7 +212,7 @@ def two_hundred_want_a_name(cluster: Cluster, rounds: int) -> str:
     for number in range(rounds):
         for person in people:
             person.send(f'42{number}["setUsername","The one {number}"]')
-        answers = [person.texts(f"43{number}[")[-1] for person in people]
+        answers = [person.receive_until(f"43{number}[")[-1] for person in people]
         winners = sum('"ok":true' in answer for answer in answers)
         assert winners == 1, f"{winners} got a name in round {number}"
     for person in people:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from support.clients import BASE, WEBSOCKET, OlderPolling, OlderWebSocket
+from support.clients import BASE, WEBSOCKET, Engine3Polling, Engine3WebSocket
 from support.raw import frame, handshake
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Older:
         return self.random.choice([*[str(true)] * 15, *[str(lie)] * 4, self.random.choice(words)])
 
     def texts(self) -> None:
-        session = OlderPolling(self.server, self.random.choice(["", "&b64=1"]))
+        session = Engine3Polling(self.server, self.random.choice(["", "&b64=1"]))
         for _ in range(self.random.randrange(1, 5)):
             body = b""
             for _ in range(self.random.choice([0, 1, 1, 1, 3, 20, 200])):
@@ -53,7 +53,7 @@ class Older:
         self.leave(session)
 
     def octets(self) -> None:
-        session = OlderPolling(self.server)
+        session = Engine3Polling(self.server)
         for _ in range(self.random.randrange(1, 5)):
             body = b""
             for _ in range(self.random.choice([0, 1, 1, 3, 20])):
@@ -65,12 +65,12 @@ class Older:
             session.post(body, **(OCTETS if self.random.random() < 0.9 else {}))
         self.leave(session)
 
-    def leave(self, session: OlderPolling) -> None:
+    def leave(self, session: Engine3Polling) -> None:
         if self.random.random() < 0.7:
-            session.says("1")
+            session.send("1")
 
     def frames(self) -> None:
-        client = OlderWebSocket(self.server, more=self.random.choice(["", "&b64=1"]))
+        client = Engine3WebSocket(self.server, query=self.random.choice(["", "&b64=1"]))
         client.sock.settimeout(0.05)
         if self.random.random() < 0.3:
             self.fuzzer.send_frames(client)
@@ -81,7 +81,7 @@ class Older:
         self.fuzzer.leave(client)
 
     def upgrades(self) -> None:
-        self.fuzzer.upgrade(OlderPolling(self.server))
+        self.fuzzer.upgrade(Engine3Polling(self.server))
 
     def handshakes(self) -> None:
         path = self.random.choice([BASE, WEBSOCKET]) + self.random.choice(["", "&b64=1", "&j=0"])

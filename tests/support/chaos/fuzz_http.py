@@ -22,7 +22,7 @@ from support.raw import (
     TEXT,
     Polling,
     RawWebSocket,
-    fetched,
+    fetch_bytes,
     frame,
     handshake,
 )
@@ -111,7 +111,7 @@ class Http:
         self.server = fuzzer.server
         self.random = fuzzer.random
         self.floods: Counter[str] = Counter()
-        found = FILE.findall(fetched(self.server, "GET", "/")[2])
+        found = FILE.findall(fetch_bytes(self.server, "GET", "/")[2])
         self.paths = ["/", "/healthz", "/nothing", "/socket.io/", BASE, f"{BASE}&sid=unknown"]
         self.paths += [path.decode() for path in self.random.sample(found, min(4, len(found)))]
         self.sessions: deque[str] = deque(maxlen=8)

@@ -32,7 +32,7 @@ class Client:
 
     def next(self) -> tuple[int, dict] | None:
         """What the server says next: the number and content of an answer, or None for an event."""
-        text = self.socket.text()
+        text = self.socket.receive_text()
         if text.startswith("43"):
             number, _, answer = text[2:].partition("[")
             return int(number), json.loads("[" + answer)[0]
