@@ -115,7 +115,7 @@ def fill(server: Server) -> None:
     clients = [Client(server, "Ann"), Client(server, "Bo")]
     for number in range(MESSAGES):
         client = clients[number // 3 % 2]
-        client.asks(
+        client.call(
             "msg", {"message": f"Message {number + 1}: " + "some words of it " * (number % 7 + 1)}
         )
 

@@ -78,7 +78,7 @@ def serve(tmp_path_factory) -> Iterator[Callable[..., Server]]:
 
     yield start
     for server in running.values():
-        server.signal()
+        server.terminate()
     for server in running.values():
         server.stop()
 

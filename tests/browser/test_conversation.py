@@ -141,7 +141,7 @@ def test_a_crowd_is_shown_as_a_count(visit, serve, room):
     expect(ann.locator("#people-title")).to_have_text("1 person here")
     crowd = [Client(server, f"Fan {n}") for n in range(200)]
     for fan in crowd:
-        fan.asks("join", {"room": name})
+        fan.call("join", {"room": name})
     expect(ann.locator("#people-title")).to_have_text("201 people here")
     expect(ann.locator("#people-crowd")).to_have_text("Too many to list all")
     expect(names_here(ann)).to_have_count(0)

@@ -18,7 +18,7 @@ from support.browser.windows import (
     texts,
     unsent,
 )
-from support.servers import KINDS, UNLIMITED, Server, launch
+from support.servers import KINDS, UNLIMITED, Server, start_process
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def server(tmp_path):
 
 
 def start_again(server: Server, settings: dict[str, str] = UNLIMITED) -> None:
-    server.process = launch("command", server.log, server.port, settings)
-    while not server.answers():
+    server.process = start_process("command", server.log, server.port, settings)
+    while not server.is_ready():
         pass
 
 

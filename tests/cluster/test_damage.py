@@ -23,10 +23,7 @@ def two_nodes(tmp_path):
 
 
 def code_of(client: Client, event: str, *arguments: object) -> str:
-    wanted = client.emits(event, *arguments)
-    while (said := client.next()) is None or said[0] != wanted:
-        pass
-    return said[1].get("code", "")
+    return client.wait_for_answer(client.emit(event, *arguments)).get("code", "")
 
 
 def test_two_nodes_go_on_beside_a_damaged_room_and_name(two_nodes):
@@ -38,7 +35,7 @@ def test_two_nodes_go_on_beside_a_damaged_room_and_name(two_nodes):
         for node, person in zip(nodes, people, strict=True):
             assert code_of(person, "join", {"room": "tea"}) == "unavailable"
             assert code_of(person, "setUsername", "Cy") == "unavailable"
-            assert person.asks("msg", {"message": "hello"})["id"] > 2 * n
+            assert person.call("msg", {"message": "hello"})["id"] > 2 * n
             assert node.get("/readyz")[0] == 200
     for node in nodes:
         text = node.log.read_text()

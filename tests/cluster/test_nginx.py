@@ -9,13 +9,13 @@ import time
 import pytest
 import requests
 import socketio
-from support.chaos.comeback import Crowd, read_log
 from support.chaos.faults import Cluster, cluster
+from support.chaos.reconnecting import ClientGroup, read_log
 from support.nginx import Nginx
 from support.raw import Polling, RawWebSocket, eventually, exchange, request
 from support.servers import Server
 
-AS_CLIENTS_ARE = (0.5, 1.5)
+CLIENT_RECONNECT_DELAY = (0.5, 1.5)
 """Seconds until socket.io's clients connect again, at first."""
 PLACES = ["", "path", "tls", "tls and path"]
 SENDERS = 20
@@ -127,50 +127,52 @@ def test_while_redis_is_away_everyone_stays(behind):
 
 def test_who_is_at_a_node_that_stops_goes_on_at_the_other(behind):
     found, nginx = behind
-    with Crowd([nginx], senders=SENDERS, pause=0.1) as crowd:
+    with ClientGroup([nginx], senders=SENDERS, pause=0.1) as group:
         found.nodes[0].stop()
-        crowd.goes_on(within=10)
-        print(crowd.check())
-        moved = [person for person in crowd.people if person.breaks]
-        assert 0 < len(moved) < len(crowd.people), "all were at one node"
+        group.wait_for_progress(within=10)
+        print(group.check())
+        moved = [person for person in group.clients if person.disconnections]
+        assert 0 < len(moved) < len(group.clients), "all were at one node"
 
 
 def test_a_rolling_restart_loses_nothing(behind):
     """Both nodes are restarted, one after the other, under load; the silences are reported."""
     found, nginx = behind
     poller = Poller(nginx)
-    with Crowd([nginx], senders=SENDERS, pause=0.1, away=AS_CLIENTS_ARE) as crowd:
+    with ClientGroup(
+        [nginx], senders=SENDERS, pause=0.1, reconnect_delay=CLIENT_RECONNECT_DELAY
+    ) as group:
         for node in found.nodes:
-            before = breaks(crowd)
+            before = breaks(group)
             restart(found, node)
-            crowd.goes_on(within=10)
-            assert breaks(crowd) > before, "nobody was there"
-        said = crowd.check()
-        refusals = [code for person in crowd.people for code in person.refusals]
+            group.wait_for_progress(within=10)
+            assert breaks(group) > before, "nobody was there"
+        said = group.check()
+        refusals = [code for person in group.clients for code in person.refusals]
         assert not refusals, "a name was somebody else's, or the store away"
         log = read_log(nginx)
         eventually(lambda: poller.heard.keys() >= log.keys(), 10)
         poller.leaves()
     assert {number: poller.heard[number] for number in log} == log
-    silences = sorted(max(person.silences) for person in crowd.people)
+    silences = sorted(max(person.gaps) for person in group.clients)
     p99 = statistics.quantiles(silences, n=100, method="inclusive")[98]
     print(
-        f"{said}; {breaks(crowd)} connections broke, {poller.visits - 1} of one who polls; the "
+        f"{said}; {breaks(group)} connections broke, {poller.visits - 1} of one who polls; the "
         f"longest silence that anyone heard: median {statistics.median(silences):.2f} s, p99 "
         f"{p99:.2f} s"
     )
     assert p99 < 10
 
 
-def breaks(crowd: Crowd) -> int:
-    return sum(len(person.breaks) for person in crowd.people)
+def breaks(group: ClientGroup) -> int:
+    return sum(len(person.disconnections) for person in group.clients)
 
 
 def restart(found: Cluster, node: Server) -> None:
     begun = time.monotonic()
     assert node.stop() == 0
     assert time.monotonic() - begun < 5
-    found.start_again(node)
+    found.restart(node)
     eventually(lambda: node.get("/readyz")[0] == 200)
 
 

@@ -81,12 +81,7 @@ def test_nothing_is_acknowledged_that_is_not_kept_and_the_chat_resumes(disk, tmp
         refused = threading.Event()
 
         def say(key: str) -> bool:
-            wanted = ann.emits("msg", {"message": key * 50, "key": key})
-            while True:
-                said = ann.next()
-                if said and said[0] == wanted:
-                    break
-            answer = said[1]
+            answer = ann.wait_for_answer(ann.emit("msg", {"message": key * 50, "key": key}))
             if answer["ok"]:
                 kept.append(key)
             else:
@@ -104,17 +99,17 @@ def test_nothing_is_acknowledged_that_is_not_kept_and_the_chat_resumes(disk, tmp
             assert n < 20000
         assert server.get("/readyz")[0] == 503
         assert server.get("/healthz")[0] == 200
-        assert bo.asks("history", {"limit": 1})["messages"]
+        assert bo.call("history", {"limit": 1})["messages"]
         disk.is_well(server)
         eventually(lambda: server.get("/readyz")[0] == 200)
         again = f"meanwhile-{n - 1:04}"
         assert say(again)
         for n in range(20):
             assert say(f"after-{n:04}")
-        log = bo.reads(0)
+        log = bo.read_history(0)
         assert [key for _, key, _ in log] == kept
         assert [number for number, _, _ in log] == list(range(1, len(kept) + 1))
-        assert {number: key for number, (key, _) in bo.heard.items()} == {
+        assert {number: key for number, (key, _) in bo.received.items()} == {
             number: key for number, key, _ in log
         }
         lines = [line for line in server.log.read_text().splitlines() if "chat.sqlite3" in line]

@@ -583,7 +583,7 @@ def test_a_server_that_stops_closes_at_the_transport(tmp_path):
     server = Server("gunicorn", tmp_path, UNLIMITED)
     session, client = Engine3Polling(server), Engine3WebSocket(server)
     waiting, answers = session.start_poll()
-    server.signal()
+    server.terminate()
     assert client.receive_close_code() == 1000
     waiting.join(10)
     assert answers == [(200, "1:1")]

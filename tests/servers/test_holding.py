@@ -174,8 +174,8 @@ def test_a_held_name_and_its_rooms_outlive_the_server(tmp_path, signal):
     server = Server("gunicorn", tmp_path, SETTINGS)
     try:
         bo = Client(server, "Bo")
-        assert bo.asks("join", {"room": "tea"})["users"] == ["Ann", "Bo"]
-        assert bo.asks("join")["users"] == ["Ann", "Bo"]
+        assert bo.call("join", {"room": "tea"})["users"] == ["Ann", "Bo"]
+        assert bo.call("join")["users"] == ["Ann", "Bo"]
         back, _ = named(server, "Ann", token=token)
         back.close()
     finally:

@@ -10,14 +10,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.servers import ROOT, free_port, launch
+from support.servers import ROOT, free_port, start_process
 
 from chatapp.store.sqlite.log import SQLiteLog
 
 
 def refusal(tmp_path, kind: str, settings: dict, *arguments: str, port: int = 0) -> list[str]:
     """The lines that a server says which must not start."""
-    process = launch(kind, tmp_path / "log", port or free_port(), settings, *arguments)
+    process = start_process(kind, tmp_path / "log", port or free_port(), settings, *arguments)
     assert process.wait(timeout=20) != 0
     lines = (tmp_path / "log").read_text().splitlines()
     return [line for line in lines if "[INFO]" not in line]
@@ -72,7 +72,7 @@ def test_a_store_that_cannot_be_used_is_one_line_that_names_it(tmp_path, kind):
     running = {}
     for path in said:
         log = tmp_path / f"{path.parent.name}-{path.stem}.log"
-        running[path] = log, launch(kind, log, free_port(), {"STORE": f"sqlite:{path}"})
+        running[path] = log, start_process(kind, log, free_port(), {"STORE": f"sqlite:{path}"})
     for path, (log, process) in running.items():
         assert process.wait(timeout=30) == 3
         text = log.read_text()

@@ -23,7 +23,7 @@ def test_sigterm_closes_all_and_ends_with_code_0_within_5_seconds(tmp_path, kind
     idle.request("GET", "/healthz")
     idle.getresponse().read()  # and it stays open: nobody waits for it
     begun = time.monotonic()
-    server.signal()
+    server.terminate()
     assert client.receive_close_code() == 1000  # a close frame, and no DISCONNECT before it
     waiting.join(5)
     assert answers == [(200, "1")]
@@ -58,7 +58,7 @@ def test_sighup_serves_new_code_and_takes_clients_back(tmp_path, monkeypatch):
         pages.write_text(pages.read_text().replace('"ok\\n"', '"new\\n"'))
         os.kill(server.process.pid, signal.SIGHUP)
         assert client.receive_close_code() == 1000
-        eventually(lambda: server.answers() and server.get("/healthz")[2] == b"new\n")
+        eventually(lambda: server.is_ready() and server.get("/healthz")[2] == b"new\n")
         again = RawWebSocket(server)
         again.send('421["setUsername","Ann"]')
         assert '"ok":true' in again.receive_until("431")[-1]

@@ -68,7 +68,7 @@ class Mallory(RawWebSocket):
             self.buffer += received
         head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101"), head
-        assert self.text().startswith('0{"sid"')
+        assert self.receive_text().startswith('0{"sid"')
 
 
 def test_nothing_of_a_client_is_interned(served, interned):
