@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 from playwright.sync_api import Page, expect
-from support.apps.odd import NEVER, OddServer, read
+from support.apps.faulty import NEVER, FaultyServer, read
 from support.browser.windows import enter, is_connected, messages, names_here, say, texts, unsent
 
 ODD = "The server said something that this page doesn't understand."
@@ -26,14 +26,14 @@ rooms = count(1)
 
 @pytest.fixture(scope="module")
 def running():
-    server = OddServer()
+    server = FaultyServer()
     yield server
     server.stop()
 
 
 @pytest.fixture
-def server(running) -> OddServer:
-    running.behaves()
+def server(running) -> FaultyServer:
+    running.reset()
     running.asked.clear()
     return running
 
@@ -88,9 +88,9 @@ def open_room(page: Page, room: str) -> None:
     expect(page.locator("#room-title")).to_have_text(room)
 
 
-def is_usable(page: Page, server: OddServer) -> None:
+def is_usable(page: Page, server: FaultyServer) -> None:
     """Settings open and hold, and in another room one hears and is heard."""
-    server.behaves()
+    server.reset()
     page.locator("#show-settings").click()
     page.locator("#setting-theme").select_option("dark")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
@@ -98,7 +98,7 @@ def is_usable(page: Page, server: OddServer) -> None:
     room = f"cake-{next(rooms)}"
     open_room(page, room)
     expect(page.locator("#empty")).to_contain_text("You're the first one here")
-    server.tells("newmsg", *entry(1, "heard", room))
+    server.emit("newmsg", *entry(1, "heard", room))
     expect(texts(page)).to_have_text(["heard"])
     say(page, "a word")
     expect(unsent(page)).to_have_count(0)
@@ -125,7 +125,7 @@ def test_odd_answers_to_a_name(visit, server):
         server.answers["setUsername"] = answer
         enter(page, "Ann")
         says_odd(page, answer)
-    server.behaves()
+    server.reset()
     enter(page, "Ann")
     expect(page.locator("#message")).to_be_visible()
     is_usable(page, server)
@@ -161,7 +161,7 @@ def test_a_room_that_was_opened_oddly_can_be_opened_again(ann, server):
     server.answers["join"] = {}
     open_room(ann, "odd")
     says_odd(ann)
-    server.behaves()
+    server.reset()
     server.answers["join"] = page_of(entry(1, "well", "odd"))
     open_room(ann, "odd")
     expect(texts(ann)).to_have_text(["well"])
@@ -180,7 +180,7 @@ def test_one_odd_room_does_not_keep_one_out_of_the_others(ann, server):
         )
 
     server.answers["join"] = join
-    server.cuts_off()
+    server.disconnect_all()
     says_odd(ann)
     for room in ("tea", "good", "fine"):
         ann.locator(f"#room-list [data-room={room}]").click()
@@ -199,7 +199,7 @@ def test_odd_answers_to_a_message(ann, server):
         say(ann, "in vain")
         says_odd(ann, answer)
     assert unsent(ann).count() == len([*JUNK, *REFUSALS, *said])
-    server.behaves()
+    server.reset()
     say(ann, "at last")
     expect(unsent(ann)).to_have_count(0)
     is_usable(ann, server)
@@ -217,21 +217,21 @@ def test_odd_answers_to_leaving(ann, server):
 
 
 def test_odd_answers_to_reading_on(ann, server):
-    server.tells("newmsg", *entry(1, "first"))
+    server.emit("newmsg", *entry(1, "first"))
     expect(texts(ann)).to_have_text(["first"])
     for number, answer in enumerate([*JUNK, *REFUSALS, page_of(entry("2"))], 3):
         server.answers["history"] = answer
-        server.tells("newmsg", *entry(number))
+        server.emit("newmsg", *entry(number))
         says_odd(ann, answer)
     server.answers["history"] = page_of(*(entry(n, f"{n}") for n in range(2, 40)))
-    server.tells("newmsg", *entry(40, "40"))
+    server.emit("newmsg", *entry(40, "40"))
     expect(messages(ann)).to_have_count(40)
     assert ids(ann) == list(range(1, 41))
     is_usable(ann, server)
 
 
 def test_events_that_are_odd(ann, server):
-    server.tells("newmsg", *entry(1, "before"))
+    server.emit("newmsg", *entry(1, "before"))
     expect(texts(ann)).to_have_text(["before"])
     tea = {"room": "tea"}
     events = [["newmsg"], ["newmsg", None], ["newmsg", "x", "y"], ["newmsg", entry(2)[0]]]
@@ -255,8 +255,8 @@ def test_events_that_are_odd(ann, server):
     events += [["refused"], ["refused", None], ["refused", 1], ["refused", "taken_over"]]
     unsaid = []
     for event in events:
-        server.tells(*event)
-        server.tells("newmsg", *entry(1))
+        server.emit(*event)
+        server.emit("newmsg", *entry(1))
         try:
             says_odd(ann, event)
         except AssertionError:
@@ -270,28 +270,28 @@ def test_events_that_are_odd(ann, server):
 
 def test_events_that_break_nothing(ann, server):
     """A name that isn't said must not stay among those who are here or type."""
-    server.tells("userJoined", {"room": "tea", "user": "Bo"})
+    server.emit("userJoined", {"room": "tea", "user": "Bo"})
     expect(names_here(ann)).to_have_text(["Bo"])
-    server.tells("userRenamed", {"room": "tea", "from": "Bo"})
-    server.tells("userTyping", {"room": "tea"})
-    server.tells("userJoined", {"room": "tea", "user": "Cy"})
+    server.emit("userRenamed", {"room": "tea", "from": "Bo"})
+    server.emit("userTyping", {"room": "tea"})
+    server.emit("userJoined", {"room": "tea", "user": "Cy"})
     expect(names_here(ann).filter(has_text="Cy")).to_be_visible()
-    server.tells("newmsg", *entry(1, "after"))
+    server.emit("newmsg", *entry(1, "after"))
     expect(texts(ann)).to_have_text(["after"])
     expect(ann.locator("body")).not_to_contain_text("undefined")
 
 
 def test_what_the_page_does_not_know_is_no_trouble(ann, server):
-    server.tells("unknown")
-    server.tells("hasOwnProperty", {"room": "tea"})
-    server.tells("refused", {})
-    server.tells("refused", {"event": 1, "code": "toString", "message": None})
+    server.emit("unknown")
+    server.emit("hasOwnProperty", {"room": "tea"})
+    server.emit("refused", {})
+    server.emit("refused", {"event": 1, "code": "toString", "message": None})
     for room in ("elsewhere", "constructor", "__proto__"):
-        server.tells("newmsg", *entry(1, room=room))
-        server.tells("userJoined", {"room": room, "user": "Bo"})
-    server.tells("userSet", None)
-    server.tells("userExists")
-    server.tells("newmsg", *entry(1, "heard"))
+        server.emit("newmsg", *entry(1, room=room))
+        server.emit("userJoined", {"room": room, "user": "Bo"})
+    server.emit("userSet", None)
+    server.emit("userExists")
+    server.emit("newmsg", *entry(1, "heard"))
     expect(texts(ann)).to_have_text(["heard"])
     expect(ann.locator("#room-list li")).to_have_count(2)
     expect(ann.locator("#troubles .trouble")).to_have_count(0)
@@ -304,7 +304,7 @@ def test_messages_out_of_order_and_repeated_are_shown_in_order_once(ann, server)
     open_room(ann, "disorder")
     expect(messages(ann).last).to_contain_text("9")
     server.answers["history"] = page_of(*(entry(n, f"{n}", "disorder") for n in (12, 10, 10, 11)))
-    server.tells("newmsg", *entry(13, "13", "disorder"))
+    server.emit("newmsg", *entry(13, "13", "disorder"))
     expect(messages(ann).last).to_contain_text("13")
     shown = ids(ann)
     assert shown == sorted(set(shown))
@@ -345,8 +345,8 @@ def test_huge_numbers_and_names(ann, server):
     server.answers["join"] = page_of(first, last, count=BIG, users=["W" * 70000, ""])
     open_room(ann, "vast")
     expect(messages(ann)).not_to_have_count(0)
-    server.tells("newmsg", *entry(BIG, "again", "vast"))
-    server.tells("presence", {"room": "vast", "count": 0})
+    server.emit("newmsg", *entry(BIG, "again", "vast"))
+    server.emit("presence", {"room": "vast", "count": 0})
     assert ann.evaluate("document.querySelector('main').scrollWidth <= innerWidth")
     is_usable(ann, server)
 
@@ -396,7 +396,7 @@ def test_epochs_that_never_stay_are_no_storm(ann, server):
 
     server.answers["join"] = server.answers["history"] = read_on
     server.asked.clear()
-    server.cuts_off()
+    server.disconnect_all()
     expect(ann.locator("#connection")).to_contain_text("Connected")
     until(ann, lambda: server.asked["join"] >= 2)
     ann.wait_for_timeout(500)

@@ -165,9 +165,9 @@ def test_too_many_sessions_are_refused(serve):
 # Heartbeat
 
 
-def test_the_client_pings_and_the_server_answers(quick):
+def test_the_client_pings_and_the_server_answers(fast_ping_server):
     """Packet, ping and pong; the server never pings."""
-    client = Engine3WebSocket(quick)
+    client = Engine3WebSocket(fast_ping_server)
     for _ in range(4):
         time.sleep(0.5)
         client.send("2")
@@ -177,27 +177,27 @@ def test_the_client_pings_and_the_server_answers(quick):
     client.close()
 
 
-def test_pings_over_polling(quick):
-    session = Engine3Polling(quick)
+def test_pings_over_polling(fast_ping_server):
+    session = Engine3Polling(fast_ping_server)
     for _ in range(4):
         time.sleep(0.5)
         assert session.send("2") == (200, "ok")
         assert session.receive() == ["3"]
 
 
-def test_one_that_does_not_ping_is_closed(quick):
+def test_one_that_does_not_ping_is_closed(fast_ping_server):
     """Its deadline is the interval and the timeout together, from the open packet."""
-    client = Engine3WebSocket(quick)
+    client = Engine3WebSocket(fast_ping_server)
     client.send('420["setUsername","Silent"]')
     client.receive_until("430")
     begun = time.monotonic()
     assert client.receive_close_code() == 1000
     assert 0.7 < time.monotonic() - begun < 1.6
-    assert_name_is_free(quick, "Silent")
+    assert_name_is_free(fast_ping_server, "Silent")
 
 
-def test_each_ping_renews_the_deadline(quick):
-    client = Engine3WebSocket(quick)
+def test_each_ping_renews_the_deadline(fast_ping_server):
+    client = Engine3WebSocket(fast_ping_server)
     time.sleep(0.6)
     client.send("2")
     assert client.receive_text() == "3"
@@ -206,16 +206,16 @@ def test_each_ping_renews_the_deadline(quick):
     assert 0.8 < time.monotonic() - begun < 1.7
 
 
-def test_a_waiting_poll_hears_the_end(quick):
+def test_a_waiting_poll_hears_the_end(fast_ping_server):
     """Packet, close: what the server closes ends the poll with it."""
-    session = Engine3Polling(quick)
+    session = Engine3Polling(fast_ping_server)
     assert session.poll() == (200, "1:1")
     assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
-def test_one_that_pings_but_never_polls_is_closed(quick):
+def test_one_that_pings_but_never_polls_is_closed(fast_ping_server):
     """docs/wire.md, Bounds."""
-    session = Engine3Polling(quick)
+    session = Engine3Polling(fast_ping_server)
     begun = time.monotonic()
     while session.send("2")[0] == 200:
         assert time.monotonic() - begun < 5
@@ -223,18 +223,18 @@ def test_one_that_pings_but_never_polls_is_closed(quick):
     assert time.monotonic() - begun > 0.7
 
 
-def test_session_is_unknown_after_a_ping_timeout(quick):
-    watcher, session = RawWebSocket(quick), Engine3Polling(quick)
+def test_session_is_unknown_after_a_ping_timeout(fast_ping_server):
+    watcher, session = RawWebSocket(fast_ping_server), Engine3Polling(fast_ping_server)
     session.send('42["setUsername","Timed out"]')
     watcher.receive_until('42["userLeft"')
     assert session.poll() == (400, error_body(1, "Session ID unknown"))
     watcher.close()
 
 
-def test_the_deadline_outlives_an_upgrade(quick):
+def test_the_deadline_outlives_an_upgrade(fast_ping_server):
     """The reference server forgets it there, until the next ping."""
-    session = Engine3Polling(quick)
-    client = upgraded(quick, session)
+    session = Engine3Polling(fast_ping_server)
+    client = upgraded(fast_ping_server, session)
     begun = time.monotonic()
     assert client.receive_close_code() == 1000
     assert time.monotonic() - begun < 1.7
@@ -614,7 +614,7 @@ def test_another_namespace(wide):
     client = Engine3WebSocket(wide)
     client.send("40/custom?token=a%2Cb&x=,")
     assert client.receive_text() == "40/custom,"
-    client.send('42/custom,1["who"]')
+    client.send('42/custom,1["identity"]')
     assert json.loads(client.receive_text().removeprefix("43/custom,1")) == [
         {"id": f"/custom#{client.open_packet['sid']}", "auth": {"token": "a,b", "x": ""}}
     ]

@@ -6,21 +6,21 @@ d2d753fed4435015c2d83fe62e676b44e07fa3f7. It has 25 cases; EngineIOCases has 16 
 
 from __future__ import annotations
 
-from support.engineio_cases import EngineIOCases, answer
+from support.engineio_cases import EngineIOCases, read_response
 from support.raw import BINARY, RawWebSocket
 
 
 class TestEngineIO(EngineIOCases):
     path = "/engine.io/"
 
-    def serves_on(self, client: RawWebSocket) -> None:
+    def check_messages(self, client: RawWebSocket) -> None:
         client.send("4hello")
         assert client.receive_text() == "4hello"
 
     # Messages over polling
 
     def is_said_back(self, server, payload: str) -> None:
-        session = self.polling(server)
+        session = self.connect_polling(server)
         assert session.post(payload) == (200, "ok")
         assert session.poll() == (200, payload)
 
@@ -34,37 +34,37 @@ class TestEngineIO(EngineIOCases):
         self.is_said_back(server, "4hello\x1ebAQIDBA==")
 
     def test_invalid_packet_over_polling_ends_the_session(self, server):
-        session = self.polling(server)
+        session = self.connect_polling(server)
         assert session.post("abc")[0] == 400
         assert session.poll()[0] == 400
 
     def test_second_poll_at_once_ends_the_session(self, server):
-        session = self.polling(server)
-        with self.begins_polling(session) as link:
+        session = self.connect_polling(server)
+        with self.start_poll(session) as link:
             assert session.poll()[0] == 400
-            assert answer(link) == (200, "1")
+            assert read_response(link) == (200, "1")
         assert session.poll()[0] == 400
 
     def test_cancelled_poll_ends_the_session(self, server):
-        session = self.polling(server)
-        self.begins_polling(session).close()
+        session = self.connect_polling(server)
+        self.start_poll(session).close()
         assert session.poll()[0] == 400
 
     # Messages over WebSocket
 
     def test_text_packet_over_websocket_is_said_back(self, server):
-        client = self.websocket(server)
+        client = self.connect_websocket(server)
         client.send("4hello")
         assert client.receive_text() == "4hello"
         client.close()
 
     def test_binary_packet_over_websocket_is_said_back(self, server):
-        client = self.websocket(server)
+        client = self.connect_websocket(server)
         client.send(b"\1\2\3\4")
         assert client.receive_frame() == (BINARY, b"\1\2\3\4")
         client.close()
 
     def test_invalid_packet_over_websocket_ends_the_session(self, server):
-        client = self.websocket(server)
+        client = self.connect_websocket(server)
         client.send("abc")
         assert client.receive_close_code() == 1000

@@ -116,10 +116,10 @@ def test_handshake_over_websocket(server):
     client.close()
 
 
-def test_fractional_intervals_are_exact(quick):
+def test_fractional_intervals_are_exact(fast_ping_server):
     """Heartbeat: the server pings after pingInterval, both transports."""
-    assert Polling(quick).open_packet["pingInterval"] == 500
-    client = RawWebSocket(quick, connect=False)
+    assert Polling(fast_ping_server).open_packet["pingInterval"] == 500
+    client = RawWebSocket(fast_ping_server, connect=False)
     opening = json.loads(client.receive_text()[1:])
     assert (opening["pingInterval"], opening["pingTimeout"]) == (500, 400)
     begun = time.monotonic()

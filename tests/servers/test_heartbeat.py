@@ -11,20 +11,20 @@ import time
 from support.raw import Polling, RawWebSocket, assert_name_is_free, error_body
 
 
-def test_a_silent_client_is_closed(quick):
+def test_a_silent_client_is_closed(fast_ping_server):
     """Heartbeat: no pong within pingTimeout."""
-    client = RawWebSocket(quick)
+    client = RawWebSocket(fast_ping_server)
     client.send('420["setUsername","Silent"]')
     client.receive_until("430")
     begun = time.monotonic()
     assert client.receive_frame() == (1, b"2")
     assert client.receive_close_code() == 1000
     assert 0.3 < time.monotonic() - begun < 1.5
-    assert_name_is_free(quick, "Silent")
+    assert_name_is_free(fast_ping_server, "Silent")
 
 
-def test_a_client_that_answers_pings_lives(quick):
-    client = RawWebSocket(quick)
+def test_a_client_that_answers_pings_lives(fast_ping_server):
+    client = RawWebSocket(fast_ping_server)
     for _ in range(4):
         assert client.receive_frame() == (1, b"2")
         client.send("3")
@@ -33,8 +33,8 @@ def test_a_client_that_answers_pings_lives(quick):
     client.close()
 
 
-def test_pings_over_polling(quick):
-    session = Polling(quick)
+def test_pings_over_polling(fast_ping_server):
+    session = Polling(fast_ping_server)
     for _ in range(3):
         assert session.poll() == (200, "2")
         session.post("3")
@@ -43,9 +43,9 @@ def test_pings_over_polling(quick):
     assert not session.is_alive()
 
 
-def test_a_client_that_never_polls_is_closed(quick):
+def test_a_client_that_never_polls_is_closed(fast_ping_server):
     """docs/wire.md, Bounds: it hasn't polled for the ping interval and timeout together."""
-    session = Polling(quick)
+    session = Polling(fast_ping_server)
     begun = time.monotonic()
     while session.is_alive():
         assert time.monotonic() - begun < 5
@@ -53,22 +53,22 @@ def test_a_client_that_never_polls_is_closed(quick):
     assert time.monotonic() - begun > 0.7
 
 
-def test_a_waiting_poll_hears_the_end_and_then_there_is_no_session(quick):
+def test_a_waiting_poll_hears_the_end_and_then_there_is_no_session(fast_ping_server):
     """Reference: the session is gone once its close packet has been sent."""
-    session = Polling(quick)
+    session = Polling(fast_ping_server)
     assert session.poll() == (200, "2")
     assert session.poll() == (200, "1")
     assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
-def test_session_is_unknown_after_a_ping_timeout(quick):
+def test_session_is_unknown_after_a_ping_timeout(fast_ping_server):
     """Reference: Socket.onClose; no close packet is kept for the next poll."""
-    watcher, session = RawWebSocket(quick), Polling(quick)
+    watcher, session = RawWebSocket(fast_ping_server), Polling(fast_ping_server)
     session.post('42["setUsername","Timed out"]')
     watcher.receive_until('42["userLeft"')
     assert session.poll() == (400, error_body(1, "Session ID unknown"))
     watcher.close()
 
 
-def test_the_log_shows_no_error(quick):
-    assert "Traceback" not in quick.log.read_text()
+def test_the_log_shows_no_error(fast_ping_server):
+    assert "Traceback" not in fast_ping_server.log.read_text()

@@ -8,7 +8,7 @@ import socket
 import threading
 
 import pytest
-from support.chaos.fuzz import alive
+from support.chaos.fuzz import count_alive
 from support.raw import eventually, request
 from support.servers import KINDS, UNLIMITED, Server
 from werkzeug.serving import make_server
@@ -90,11 +90,11 @@ def test_an_answer_that_the_kernel_gives_up_is_not_logged(tmp_path, kind):
     server = Server(kind, tmp_path, brief, module="support.apps.watched")
     try:
         path = re.findall('/static/[^"]*socket.io[^"]*', request(server, "GET", "/")[2])[0]
-        files = alive(server)["file"]
+        files = count_alive(server)["file"]
         with connect(server) as link:
             link.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 500)
-            eventually(lambda: alive(server)["file"] > files)
-            eventually(lambda: alive(server)["file"] == files)
+            eventually(lambda: count_alive(server)["file"] > files)
+            eventually(lambda: count_alive(server)["file"] == files)
         assert "Traceback" not in server.log.read_text()
     finally:
         server.stop()

@@ -18,14 +18,14 @@ from support.raw import BINARY, CLOSE, TEXT, RawWebSocket
 class TestSocketIO(EngineIOCases):
     path = "/socket.io/"
 
-    def serves_on(self, client: RawWebSocket) -> None:
+    def check_messages(self, client: RawWebSocket) -> None:
         client.send("40")
         assert client.receive_text().startswith('40{"sid":')
 
     @pytest.fixture
     def client(self, server):
         """A client that has sent no CONNECT packet."""
-        client = self.websocket(server)
+        client = self.connect_websocket(server)
         yield client
         client.close()
 

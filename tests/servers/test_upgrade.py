@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from support.chaos.fuzz import alive, left_over
+from support.chaos.fuzz import count_alive, find_leaks
 from support.raw import CLOSE, Polling, RawWebSocket, error_body, eventually, frame, refused_upgrade
 from support.servers import KINDS, UNLIMITED, Server
 
@@ -129,14 +129,14 @@ def test_nothing_is_kept_of_an_unwanted_websocket(tmp_path, kind):
     try:
         client = RawWebSocket(server)
         path = f"/socket.io/?EIO=4&transport=websocket&sid={client.open_packet['sid']}"
-        at_first = alive(server)
+        at_first = count_alive(server)
         for _ in range(10):
             answering, leaving = unwanted(server, path), unwanted(server, path)
             answering.send_raw(frame(b"\x03\xe8", CLOSE))
             assert answering.receive_frame() is None
             leaving.close()
         silent = [unwanted(server, path) for _ in range(10)]
-        assert left_over(server, at_first) == {}
+        assert find_leaks(server, at_first) == {}
         for other in silent:
             assert other.receive_frame() is None
     finally:

@@ -1,4 +1,4 @@
-"""Well-behaved Socket.IO clients, and Engine.IO 3 clients that tests drive packet by packet.
+"""A Socket.IO client, and Engine.IO 3 clients that tests drive packet by packet.
 
 Use `SocketIOClient` (python-socketio) where the protocol isn't what is tested. Use
 `Engine3Polling` and `Engine3WebSocket` to send malformed or unusual packets of Engine.IO 3.

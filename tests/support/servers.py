@@ -1,4 +1,4 @@
-"""Server processes on free ports of 127.0.0.1: the chat under each kind of server, and Redis.
+"""Server processes on free ports: the chat under each kind of server, and Redis.
 
 Use the fixture `serve` (tests/conftest.py) where tests can share a server, and `Server` where a
 test needs its own folder or stops the server.

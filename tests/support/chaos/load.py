@@ -1,4 +1,4 @@
-"""Clients that load a server and record what it acknowledged, and a check of its log afterwards.
+"""Clients that load a server and record acknowledgements, and a check of its log.
 
 Use `Client` as a simple blocking client. Use `Load` while a server is killed, and `check` on the
 server that is started in its place.

@@ -1,10 +1,11 @@
 """Power cuts of a disk under a loaded server, simulated from traces of its system calls.
 
-The server runs under strace, which records each write and each sync with its time. `restore`
-builds the files that a disk may have after a power cut at some moment. They have all writes before
-the last sync that had completed, and any of the sectors that were written later. A file's name is
-on the disk once the file or its folder was synced, as in Linux's file systems. `make torture` and
-tests/servers/test_crash.py use `power_cuts`.
+Use `power_cuts` (tests/servers/test_crash.py, `make torture`).
+
+strace records each write and each sync of the server, with its time. `restore` builds the files
+that a disk may have after a power cut at some moment. These have all writes before the last sync
+that had completed, and any subset of the sectors that were written later.
+A file's name is on the disk once the file or its folder was synced, as in Linux's file systems.
 """
 
 from __future__ import annotations
