@@ -6,7 +6,7 @@ NODE_MODULES := tests/node_modules/.package-lock.json
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all fuzz torture bench bench-page lint vendor icons clean
+.PHONY: help run test test-all fuzz torture bench bench-page lint vendor settings icons clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ lint: $(VENV)/.lint $(NODE_MODULES) ## Check style and types
 
 vendor: $(VENV)/.vendor ## Fetch again what comes from others: the socket.io client, the look-alikes
 	@$(BIN)/python tools/vendor.py
+
+settings: $(VENV)/.test ## Write the table of settings in docs/operating.md again
+	@$(BIN)/python tools/settings_table.py
 
 icons: $(VENV)/.test ## Draw the page's icons again
 	@tests/need.sh chromium

@@ -24,8 +24,9 @@ import redis  # noqa: E402
 
 from bench import machine  # noqa: E402
 from bench.servers import answers, free_port  # noqa: E402
-from chatapp.chat.client import Bounds, Client, Gone  # noqa: E402
+from chatapp.chat.client import Client, Gone  # noqa: E402
 from chatapp.chat.log import Draft, Retention  # noqa: E402
+from chatapp.config import read  # noqa: E402
 from chatapp.store.redis.log import RedisLog  # noqa: E402
 from chatapp.store.redis.roster import RedisRoster  # noqa: E402
 
@@ -36,6 +37,7 @@ AT_ONCE = 32  # that wait for an answer
 MANY = 5000
 TEXT = "x" * 64
 NUMBERS = count(1)
+LIMITS = read({"TESTING": True})
 
 
 class Nobody:
@@ -128,7 +130,7 @@ def memory(client: redis.Redis) -> int:
 
 
 def claim(found: list[Node], number: int) -> None:
-    client = Client(f"client-{next(NUMBERS)}", Bounds())
+    client = Client(f"client-{next(NUMBERS)}", LIMITS)
     roster = found[number % len(found)].roster
     roster.claim(client, f"Name {next(NUMBERS)}")
     roster.end(client, Gone.GOODBYE)
@@ -180,7 +182,7 @@ def by_memory(server: tuple[str, redis.Redis]) -> Iterator[str]:
 
 
 def client(number: int) -> Client:
-    return Client(f"client-{number}", Bounds())
+    return Client(f"client-{number}", LIMITS)
 
 
 def main() -> None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from flask import Flask
 
 HERE = Path(__file__).parent
+COMPRESSION = {"COMPRESS_ALGORITHM_STREAMING": ["br", "zstd", "deflate"], "COMPRESS_BR_LEVEL": 5}
+"""Defaults for Flask-Compress: answers are smaller than with its own, in the same time."""
 EXPORTED = {
     "ChatNamespace": "chatapp.web.namespace",
     "UsernameSet": "chatapp.chat.people.usernames",
@@ -26,19 +28,19 @@ def __getattr__(name: str) -> Any:
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
-    """A Flask application that is the chat; its SocketIO is `app.extensions["socketio"]`.
+    """Create a Flask application that serves the chat.
 
-    `config` holds settings by their names without CHATAPP_ (docs/operating.md), over those of the
-    environment, and Flask's own keys. Nothing is opened and nothing is shared with another app.
+    `config` has settings by their names without CHATAPP_ (docs/operating.md), which take precedence
+    over the environment, and the keys of Flask and its extensions. The application's SocketIO is
+    `app.extensions["socketio"]`. No file or connection is opened, and applications share nothing.
 
     Raises:
-        config.SettingError: a setting is no good; one line that says what it should be.
+        errors.SettingError: a setting's value is bad; one line that says what is expected.
     """
     # Imported here, as a server reads chatapp.serve before gevent has patched the process.
     from flask import Flask
     from flask_compress import Compress
 
-    from chatapp.chat.client import Bounds
     from chatapp.chat.rules import Chat
     from chatapp.config import read
     from chatapp.store import store_of
@@ -55,9 +57,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app = Flask(__name__, template_folder=str(templates), static_url_path=pages.static_path())
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = None if app.debug else pages.FOR_EVER
     app.config.from_mapping(config)
-    # Smaller than what Flask-Compress sends by default, in the same time.
-    app.config["COMPRESS_ALGORITHM_STREAMING"] = ["br", "zstd", "deflate"]
-    app.config["COMPRESS_BR_LEVEL"] = 5
+    for name, value in COMPRESSION.items():
+        app.config.setdefault(name, value)
     Compress(app)
 
     socketio = SocketIO(
@@ -73,17 +74,13 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         allow_eio3=settings.allow_eio3,
     )
     audience = SocketAudience(socketio.server)
-    log, roster = store_of(settings, Path(app.instance_path), audience)
-    bounds = Bounds(
-        settings.max_message_chars,
-        settings.message_limit,
-        settings.name_limit,
-        settings.event_limit,
-    )
-    chat = app.extensions["chat"] = Chat(log, roster, audience, bounds)
+    log, roster, broadcaster = store_of(settings, Path(app.instance_path), audience)
+    chat = app.extensions["chat"] = Chat(log, roster, broadcaster, audience, settings)
     socketio.on_namespace(ChatNamespace("/", chat))
     app.register_blueprint(pages.blueprint(log, settings.title, settings.max_message_chars))
     security.init_app(app, settings.trusted_proxies)
     if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
-        bound_threads(settings.ping_interval + settings.ping_timeout)
+        # Longer than a request's body may take: Werkzeug logs a read that times out.
+        patience = settings.ping_interval + settings.ping_timeout
+        bound_threads(max(patience, 2 * socketio.server.eio.request_timeout))
     return app

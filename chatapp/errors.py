@@ -18,7 +18,8 @@ ChatError
 │   └── Damaged
 └── Internal          internal
 
-StoreError: a store that can't be opened; whoever runs the service is told.
+StoreError: a store that can't be opened; the operator is told.
+SettingError: a bad value of a setting; the start ends with this line.
 """
 
 from __future__ import annotations
@@ -147,3 +148,7 @@ class Internal(ChatError):
 
 class StoreError(Exception):
     """What's wrong with a store: one line, for whoever runs it, that says what to do."""
+
+
+class SettingError(ValueError):
+    """A bad value of a setting: one line with its name, its value and what is expected."""

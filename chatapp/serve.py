@@ -16,7 +16,8 @@ from math import ceil
 from time import monotonic
 from typing import Any
 
-from chatapp.config import SettingError, is_shared, read
+from chatapp.config import read
+from chatapp.errors import SettingError
 
 try:
     settings = read()
@@ -32,7 +33,7 @@ workers = 1
 worker_connections = CONNECTIONS
 control_socket_disable = True
 keepalive = 10  # seconds; a request's headers have no longer, either
-DRAIN_TIME = settings.drain_time if is_shared(settings.store) else 0  # else nobody takes them
+DRAIN_TIME = settings.drain_time if settings.store.is_shared else 0  # else nobody takes them
 graceful_timeout = 3 + ceil(DRAIN_TIME)  # seconds; the master's own tasks take up to 2 more
 forwarded_allow_ips = ""  # X-Forwarded-* is CHATAPP_TRUSTED_PROXIES' matter alone
 

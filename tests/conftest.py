@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import redis
-from support.chat import LATER, NodeRoom, Room
+from support.chat import LATER, ChatHarness, ClusterHarness, NodeHarness
 from support.servers import KINDS, UNLIMITED, RedisProcess, Server
 
 from chatapp import create_app
@@ -29,21 +30,26 @@ def redis_server(tmp_path_factory) -> Iterator[RedisProcess]:
     server.stop()
 
 
-@pytest.fixture(params=["one process", pytest.param("cluster", marks=pytest.mark.server)])
-def make_room(request, monkeypatch) -> Iterator[Callable[..., Room]]:
-    """Make a chat without sockets: of one process, and again as one node of a cluster."""
-    made: list[Room] = []
-    if request.param == "cluster":
+@pytest.fixture(
+    params=[
+        pytest.param(ChatHarness, id="one process"),
+        pytest.param(NodeHarness, id="one node", marks=pytest.mark.server),
+        pytest.param(ClusterHarness, id="two nodes", marks=pytest.mark.server),
+    ]
+)
+def make_room(request, monkeypatch) -> Iterator[Callable[..., ChatHarness]]:
+    """Make a chat without sockets: of one process, of one node of a cluster, and of two nodes."""
+    made: list[ChatHarness] = []
+    harness = request.param
+    if harness is not ChatHarness:
         monkeypatch.setattr(redis_roster, "SCRIPT", LATER)
-        redis_server = request.getfixturevalue("redis_server")
-        with redis.Redis.from_url(redis_server.url) as client:
+        url = request.getfixturevalue("redis_server").url
+        with redis.Redis.from_url(url) as client:
             client.flushall()
+        harness = partial(harness, url)
 
-    def make(**options) -> Room:
-        if request.param == "cluster":
-            made.append(NodeRoom(redis_server.url, **options))
-        else:
-            made.append(Room(**options))
+    def make(**options) -> ChatHarness:
+        made.append(harness(**options))
         return made[-1]
 
     yield make
@@ -52,7 +58,7 @@ def make_room(request, monkeypatch) -> Iterator[Callable[..., Room]]:
 
 
 @pytest.fixture
-def room(make_room) -> Room:
+def room(make_room) -> ChatHarness:
     return make_room()
 
 

@@ -33,6 +33,7 @@ def paragraphs(text: str, first: int, markdown: bool = False) -> Iterator[tuple[
     for number, line in enumerate([*text.split("\n"), ""], first):
         fenced ^= line.lstrip().startswith("```")
         is_code = fenced or line.startswith(("    ", "|", "#", "```")) if markdown else False
+        is_code |= line.lstrip().startswith(("├", "│", "└"))
         if not line.strip() or is_code or LIST_ITEM.match(line):
             if found:
                 yield start, found
@@ -67,7 +68,7 @@ def faults(path: Path) -> Iterator[tuple[int, str]]:
         prose = re.sub(r"^\s*(/?\*+/?|//|#) ?", "", match[0], flags=re.MULTILINE)
         found += paragraphs(prose, text[: match.start()].count("\n") + 1)
     for number, paragraph in found:
-        for sentence in SENTENCE.split(CODE.sub("x", paragraph)):
+        for sentence in SENTENCE.split(CODE.sub("X", paragraph)):
             if RIDDLE.match(sentence) and not sentence.endswith("?"):
                 yield number, f"begins with a clause as its subject: {sentence[:60]}"
             if len(sentence.split()) > MAX_WORDS:

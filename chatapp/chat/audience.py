@@ -1,4 +1,4 @@
-"""Who hears: what the chat asks of whatever connects it to people."""
+"""Audience: what the chat asks of the transport that connects it to its clients."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from chatapp.errors import ChatError
 
 
 class Audience(Protocol):
-    """Who hears. Rooms' membership is its own."""
+    """The clients that are connected to this node, and the rooms that they are in."""
 
     def send(self, client: str, event: str, *arguments: Any) -> None:
         """`client` hears `event`."""
 
     def tell(self, room: str, event: str, *arguments: Any, skip: str | None = None) -> None:
-        """Everyone in `room` hears `event`, but for the client `skip`."""
+        """Send `event` to this node's clients in `room`, except to the client `skip`.
+
+        It doesn't reach the clients of other nodes: Broadcaster.publish does.
+        """
 
     def enter(self, client: str, room: str) -> None:
         """`client` hears `room` from now on."""

@@ -1,53 +1,63 @@
-"""A connection as the chat's rules know it, and what it may do."""
+"""A client as the rules of the chat know it, and its limits."""
 
 from __future__ import annotations
 
 from enum import Enum
 from threading import Event, Lock
-from typing import NamedTuple
+from typing import Protocol
 
 from chatapp.limits import Rate, bucket
 
 
-class Bounds(NamedTuple):
-    """What one connection may do. `max_message_chars`: code points; a rate of None: no limit;
-    `max_rooms`: at once, the lobby included."""
+class Limits(Protocol):
+    """What the settings allow each connection (config.Settings). A rate of None: no limit."""
 
-    max_message_chars: int = 4000
-    message_limit: Rate | None = None
-    name_limit: Rate | None = None
-    event_limit: Rate | None = None
-    max_rooms: int = 50
+    @property
+    def max_message_chars(self) -> int: ...
+    @property
+    def message_limit(self) -> Rate | None: ...
+    @property
+    def name_limit(self) -> Rate | None: ...
+    @property
+    def event_limit(self) -> Rate | None: ...
 
 
 class Gone(Enum):
-    """How a connection has ended. `GOODBYE`: by Socket.IO's DISCONNECT, so that it's not back."""
+    """How a client has disconnected. `GOODBYE`: by a DISCONNECT packet; it won't be back."""
 
     GOODBYE = "goodbye"
     BROKEN = "broken"
 
 
 class Client:
-    """One connection: its id, the name that it has, and what its limits leave it."""
+    """A connected client: its id, the name that it has, and its token buckets."""
 
     __slots__ = (
-        *("events", "flood", "gone", "id", "lock", "messages", "names", "settled", "user"),
-        "waiting",
+        "event_bucket",
+        "flood_bucket",
+        "gone",
+        "id",
+        "lock",
+        "message_bucket",
+        "name_bucket",
+        "pending_done",
+        "pending_messages",
+        "user",
     )
 
-    def __init__(self, id: str, bounds: Bounds) -> None:  # noqa: A002
+    def __init__(self, id: str, limits: Limits) -> None:  # noqa: A002
         self.id = id
         self.user: str | None = None
         self.gone: Gone | None = None
-        self.waiting = 0  # messages that wait for the log
-        self.settled: Event | None = None  # what waits until there are none
+        self.pending_messages = 0  # that wait for the log
+        self.pending_done: Event | None = None  # set when there are none
         self.lock = Lock()
-        self.events = bucket(bounds.event_limit)
-        self.flood = bucket(bounds.event_limit, times=2)
-        self.names = bucket(bounds.name_limit)
-        self.messages = bucket(bounds.message_limit)
+        self.event_bucket = bucket(limits.event_limit)
+        self.flood_bucket = bucket(limits.event_limit, times=2)
+        self.name_bucket = bucket(limits.name_limit)
+        self.message_bucket = bucket(limits.message_limit)
 
-    def go_on(self, earlier: Client) -> None:
-        """Be the connection that `earlier` was, which left and is back: the same limits go on."""
-        self.events, self.flood = earlier.events, earlier.flood
-        self.names, self.messages = earlier.names, earlier.messages
+    def resume(self, earlier: Client) -> None:
+        """Take over the buckets of `earlier`, which the same session was before it reconnected."""
+        self.event_bucket, self.flood_bucket = earlier.event_bucket, earlier.flood_bucket
+        self.name_bucket, self.message_bucket = earlier.name_bucket, earlier.message_bucket

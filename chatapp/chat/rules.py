@@ -11,12 +11,13 @@ from msgspec import UNSET, UnsetType
 
 from chatapp.chat import wire
 from chatapp.chat.audience import Audience
-from chatapp.chat.client import Bounds, Client, Gone
+from chatapp.chat.broadcaster import Broadcaster
+from chatapp.chat.client import Client, Gone, Limits
 from chatapp.chat.log import Draft, Entry, Log
 from chatapp.chat.people.names import visible
 from chatapp.chat.people.roster import Roster
-from chatapp.chat.rooms import LOBBY, ROOM
-from chatapp.chat.sequencer import Turns
+from chatapp.chat.rooms import LOBBY, MAX_ROOMS, ROOM
+from chatapp.chat.sequencer import Sequencer
 from chatapp.errors import (
     MessageEmpty,
     MessageTooLong,
@@ -33,14 +34,17 @@ T = TypeVar("T")
 
 
 class Chat:
-    """The chat's rules, over a log, a roster and an audience. Thread-safe."""
+    """The chat's rules, over a log, a roster, a broadcaster and an audience. Thread-safe."""
 
-    def __init__(self, log: Log, roster: Roster, audience: Audience, bounds: Bounds) -> None:
+    def __init__(
+        self, log: Log, roster: Roster, broadcaster: Broadcaster, audience: Audience, limits: Limits
+    ) -> None:
         self.audience = audience
         self._log = log
         self._roster = roster
-        self._bounds = bounds
-        self._turns = Turns(audience, roster.end)
+        self._broadcaster = broadcaster
+        self._limits = limits
+        self._sequencer = Sequencer(audience, roster.end)
         self._opening = Lock()
         self._is_open = False
         log.follow(self._deliver, lambda room: room == LOBBY or audience.hears(room))
@@ -69,28 +73,28 @@ class Chat:
         with suppress(StoreError, Unavailable):  # whatever needs the log says that it's unavailable
             self.open()
         self.audience.enter(id, LOBBY)
-        return Client(id, self._bounds)
+        return Client(id, self._limits)
 
     def disconnect(self, client: Client, how: Gone) -> None:
         """The connection has ended: its name is free at once, or when what it does now is done,
         unless it is to be held."""
-        self._turns.end(client, how)
+        self._sequencer.end(client, how)
 
     def turn(self, client: Client, do: Callable[[], T], *, beside: bool = False) -> T:
-        """Do one thing at a time for `client` (Turns.take).
+        """Do one thing at a time for `client` (Sequencer.run).
 
         Raises:
             RateLimited: it is over its rate of all events.
         """
         try:
-            return self._turns.take(client, do, beside)
+            return self._sequencer.run(client, do, beside)
         except NameLost:
             self.audience.close(client.id)
             raise
 
     def name(self, client: Client, request: wire.SetUsername) -> wire.NameSet:
         """Give the client the name that it asks for; the first thing it hears is `userSet`."""
-        client.names.take()
+        client.name_bucket.take()
         hold = request.hold
         named = self._roster.claim(client, request.name, request.token, hold=hold)
         self.audience.send(client.id, "userSet", named.user)
@@ -102,7 +106,7 @@ class Chat:
         if user is None:
             raise NameRequired
         room = self._entered(client, request.room)
-        client.messages.take()
+        client.message_bucket.take()
         try:
             self._judge(request.message)
             entry = self._append(client, Draft(room, user, request.message, request.key, client.id))
@@ -110,7 +114,7 @@ class Chat:
             # A key is looked up before the text is judged, and seldom with such a text.
             if not request.key:
                 raise
-            self._turns.settle(client)  # its first message may be waiting for the log
+            self._sequencer.wait_for_pending(client)  # its first message may be waiting for the log
             found = self._log.find(room, user, request.key)
             if found is None:
                 raise
@@ -120,7 +124,7 @@ class Chat:
     def _append(self, client: Client, draft: Draft) -> Entry:
         if not self._log.waits:
             return self._log.append(draft)
-        with self._turns.waiting(client):
+        with self._sequencer.overlap(client):
             return self._log.append(draft)
 
     def join(self, client: Client, request: wire.Join) -> wire.Joined:
@@ -130,8 +134,8 @@ class Chat:
         """
         room = self._room(client, request.room)
         is_new = not self.audience.is_in(client.id, room)
-        if is_new and len(self.audience.rooms(client.id)) >= self._bounds.max_rooms:
-            raise TooManyRooms(self._bounds.max_rooms)
+        if is_new and len(self.audience.rooms(client.id)) >= MAX_ROOMS:
+            raise TooManyRooms(MAX_ROOMS)
         if is_new:
             self.audience.enter(client.id, room)
         try:
@@ -169,11 +173,14 @@ class Chat:
         return wire.Read(room=room, epoch=page.epoch, messages=messages, more=page.more)
 
     def typing(self, client: Client, request: wire.Typing) -> wire.Answer:
-        """The others in the room hear that the client is typing."""
-        if client.user is None:
+        """Tell the others in the room that the client is typing, unless the room is a crowd."""
+        user = client.user  # another connection may take the name over meanwhile
+        if user is None:
             raise NameRequired
         room = self._entered(client, request.room)
-        self._roster.typing(client, room)
+        if self._roster.may_announce(client, room):
+            change = {"room": room, "user": user}
+            self._broadcaster.publish(room, "userTyping", change, skip=client.id)
         return wire.Answer()
 
     def _entered(self, client: Client, name: str) -> str:
@@ -195,8 +202,8 @@ class Chat:
     def _judge(self, message: str) -> None:
         if not visible(message):
             raise MessageEmpty
-        if len(message) > self._bounds.max_message_chars:
-            raise MessageTooLong(len(message), self._bounds.max_message_chars)
+        if len(message) > self._limits.max_message_chars:
+            raise MessageTooLong(len(message), self._limits.max_message_chars)
 
     def _deliver(self, batch: Sequence[Entry]) -> None:
         for entry in batch:

@@ -1,4 +1,4 @@
-"""One thing at a time for each connection, at the rate that it may; but messages wait together."""
+"""The order of each client's events: one at a time, but waiting messages overlap."""
 
 from __future__ import annotations
 
@@ -14,66 +14,70 @@ from chatapp.errors import RateLimited, Unavailable
 T = TypeVar("T")
 
 
-class Turns:
-    """The turns of all connections. `clean_up(client, how)` is called once for each that has ended,
-    when nothing is done for it any more. Thread-safe."""
+class Sequencer:
+    """Run the events of each client one after the other. Thread-safe.
+
+    `clean_up(client, reason)` is called once for each client that has disconnected, when none of
+    its events is running any more.
+    """
 
     def __init__(self, audience: Audience, clean_up: Callable[[Client, Gone], None]) -> None:
         self._audience = audience
         self._clean_up = clean_up
 
-    def take(self, client: Client, do: Callable[[], T], beside: bool = False) -> T:
-        """Do something for `client` once all before is done, charged to its rate of all events; but
-        messages that only wait for the log wait together, if they are `beside` each other.
+    def run(self, client: Client, do: Callable[[], T], overlaps: bool = False) -> T:
+        """Call `do()` once the client's earlier events are done, and charge it to its event rate.
+
+        With `overlaps`, it does not wait for earlier messages that only wait for the log.
 
         Raises:
-            RateLimited: it is over that rate. One that goes on at twice the rate is closed.
+            RateLimited: the client is over its rate. At twice its rate, it is closed.
         """
         try:
             with client.lock:
-                if not beside:
-                    self.settle(client)
+                if not overlaps:
+                    self.wait_for_pending(client)
                 self._charge(client)
                 return do()
         finally:
             if client.gone:
                 self.end(client, client.gone)
 
-    def settle(self, client: Client) -> None:
-        """Within its turn, wait until the client's messages before have their answers.
+    def wait_for_pending(self, client: Client) -> None:
+        """Within an event, wait until the client's earlier messages are acknowledged.
 
         Raises:
-            Unavailable: it has gone meanwhile.
+            Unavailable: the client has disconnected meanwhile.
         """
-        while client.waiting:
-            client.settled = settled = Event()
+        while client.pending_messages:
+            client.pending_done = done = Event()
             client.lock.release()
             try:
-                settled.wait()
+                done.wait()
             finally:
                 client.lock.acquire()
             if client.gone:
-                raise Unavailable  # which nobody hears any more
+                raise Unavailable  # nobody receives this any more
 
     @contextmanager
-    def waiting(self, client: Client) -> Iterator[None]:
-        """Within its turn, let the client's next message begin its own."""
-        client.waiting += 1
+    def overlap(self, client: Client) -> Iterator[None]:
+        """Within an event, let the client's next message begin while this one waits for the log."""
+        client.pending_messages += 1
         client.lock.release()
         self._audience.hand_over(client.id)
         try:
             yield
         finally:
             client.lock.acquire()
-            client.waiting -= 1
-            if client.settled and not client.waiting:
-                client.settled.set()
-                client.settled = None
+            client.pending_messages -= 1
+            if client.pending_done and not client.pending_messages:
+                client.pending_done.set()
+                client.pending_done = None
 
     def end(self, client: Client, how: Gone) -> None:
-        """The connection has ended: it is cleaned up at once, or when what it does now is done."""
+        """Clean up after a client that has disconnected, now or when its last event is done."""
         client.gone = how
-        if not client.waiting and client.lock.acquire(blocking=False):
+        if not client.pending_messages and client.lock.acquire(blocking=False):
             try:
                 self._clean_up(client, how)
             finally:
@@ -81,8 +85,8 @@ class Turns:
 
     def _charge(self, client: Client) -> None:
         try:
-            client.flood.take()
+            client.flood_bucket.take()
         except RateLimited:
             self._audience.close(client.id)
             raise
-        client.events.take()
+        client.event_bucket.take()

@@ -1,36 +1,42 @@
-"""The log, and the names: in memory, in a file, or on a Redis that many processes share."""
+"""The log, roster and broadcaster: in one process, or on a Redis that nodes share."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from chatapp.chat.audience import Audience
+from chatapp.chat.broadcaster import Broadcaster, LocalBroadcaster
 from chatapp.chat.log import Log, Retention
 from chatapp.chat.people.local_roster import LocalRoster
 from chatapp.chat.people.roster import Roster
 from chatapp.chat.people.usernames import UsernameSet
-from chatapp.config import Settings, is_shared
+from chatapp.config import Settings
 from chatapp.store.memory import MemoryLog
 from chatapp.store.sqlite.log import SQLiteLog
 
-FILE = "chat.sqlite3"
 
+def store_of(
+    settings: Settings, folder: Path, audience: Audience
+) -> tuple[Log, Roster, Broadcaster]:
+    """Create what the setting STORE names, not opened yet.
 
-def store_of(settings: Settings, folder: Path, audience: Audience) -> tuple[Log, Roster]:
-    """What the setting STORE names, not opened; `folder` is where its file is else."""
+    `folder`: where an SQLite file without a path is.
+    """
     retention = Retention(settings.retention_messages, settings.retention_days)
     max_chars, name_hold = settings.max_name_chars, settings.name_hold
-    if is_shared(settings.store):
-        from chatapp.store.redis.log import RedisLog  # noqa: PLC0415 (an extra)
+    if settings.store.is_shared:
+        from chatapp.store.redis.broadcaster import RedisBroadcaster  # noqa: PLC0415 (an extra)
+        from chatapp.store.redis.log import RedisLog  # noqa: PLC0415
         from chatapp.store.redis.roster import RedisRoster  # noqa: PLC0415
 
-        shared = RedisLog(settings.store, retention)
+        shared = RedisLog(settings.store.text, retention)
         lease = settings.node_lease
-        return shared, RedisRoster(shared, audience, max_chars, name_hold=name_hold, lease=lease)
+        roster = RedisRoster(shared, audience, max_chars, name_hold=name_hold, lease=lease)
+        return shared, roster, RedisBroadcaster(shared, audience)
     log: Log
-    kind, _, path = settings.store.partition(":")
-    if kind == "memory":
+    if settings.store.kind == "memory":
         log = MemoryLog(retention)
     else:
-        log = SQLiteLog(Path(path) if path else folder / FILE, retention)
-    return log, LocalRoster(UsernameSet(max_chars, log), audience, name_hold)
+        log = SQLiteLog(settings.store.file(folder), retention)
+    usernames = UsernameSet(max_chars, log)
+    return log, LocalRoster(usernames, audience, name_hold), LocalBroadcaster(audience)

@@ -37,7 +37,7 @@ class ChatNamespace(Namespace):  # type: ignore[misc]
         client = self._clients[sid] = self.chat.connect(sid)
         connection = connection_of(self.server, sid, self.namespace)
         if connection and (earlier := connection.session.get("client")):
-            client.go_on(earlier)
+            client.resume(earlier)
 
     def on_disconnect(self, sid: str, reason: str) -> None:
         client = self._clients.pop(sid, None)

@@ -6,7 +6,7 @@ import threading
 from contextlib import suppress
 
 import pytest
-from support.chat import Room
+from support.chat import ChatHarness
 
 from chatapp.chat import wire
 from chatapp.errors import (
@@ -23,21 +23,21 @@ from chatapp.errors import (
 from chatapp.limits import Rate
 
 
-def test_a_name_is_given_and_the_others_hear_of_it(room):
+def test_set_name_is_announced_to_the_others(room):
     watcher, ann = room.connects(), room.connects()
     assert ann.sets(" Ann ") == wire.NameSet(user="Ann")
     assert ann.heard == [("userSet", "Ann")]
     assert watcher.heard == [("userJoined", {"room": "lobby", "user": "Ann"})]
 
 
-def test_user_set_is_the_first_that_its_caller_hears(room):
+def test_user_set_is_the_first_event_its_client_receives(room):
     ann = room.connects()
     ann.sets("Ann")
     ann.sets("Anna")
     assert ann.heard == [("userSet", "Ann"), ("userSet", "Anna")]
 
 
-def test_a_second_name_is_a_rename_and_frees_the_first(room):
+def test_second_name_is_a_rename_and_releases_the_first(room):
     ann, bo = room.connects(), room.connects()
     ann.sets("Ann")
     bo.heard.clear()
@@ -46,7 +46,7 @@ def test_a_second_name_is_a_rename_and_frees_the_first(room):
     bo.sets("Ann")
 
 
-def test_the_same_name_again_is_no_news_to_others(room):
+def test_setting_the_same_name_again_is_not_announced(room):
     ann, bo = room.connects(), room.connects()
     ann.sets("Ann")
     bo.heard.clear()
@@ -54,7 +54,7 @@ def test_the_same_name_again_is_no_news_to_others(room):
     assert bo.heard == []
 
 
-def test_a_new_spelling_is_a_rename(room):
+def test_new_spelling_of_a_name_is_a_rename(room):
     ann, bo = room.connects(), room.connects()
     ann.sets("Ann")
     bo.heard.clear()
@@ -62,7 +62,7 @@ def test_a_new_spelling_is_a_rename(room):
     assert bo.heard == [("userRenamed", {"room": "lobby", "from": "Ann", "to": "ANN"})]
 
 
-def test_a_taken_name_changes_nothing(room):
+def test_refused_name_changes_nothing(room):
     ann, bo = room.connects(), room.connects()
     ann.sets("Ann")
     bo.sets("Bo")
@@ -73,12 +73,12 @@ def test_a_taken_name_changes_nothing(room):
 
 
 @pytest.mark.parametrize("length", [33, 256, 257, 5000])
-def test_a_name_that_is_too_long_is_refused_by_the_bound_that_there_is(room, length):
+def test_refusal_of_a_long_name_states_the_bound(room, length):
     with pytest.raises(NameInvalid, match="too long: 32 characters are allowed"):
         room.connects("x" * length)
 
 
-def test_everyone_hears_a_message_the_sender_too(room):
+def test_message_is_sent_to_all_including_its_sender(room):
     ann, watcher = room.connects(), room.connects()
     ann.sets("Ann")
     watcher.heard.clear()
@@ -88,12 +88,12 @@ def test_everyone_hears_a_message_the_sender_too(room):
     assert (said.room, said.id) == ("lobby", 1)
 
 
-def test_speaking_needs_a_name(room):
+def test_message_without_a_name_is_refused(room):
     with pytest.raises(NameRequired):
         room.connects().says("hi", room="???")
 
 
-def test_speaking_needs_a_room_that_one_is_in(room):
+def test_message_to_a_room_not_joined_is_refused(room):
     ann = room.connects()
     ann.sets("Ann")
     for name in ("", "a b", "x" * 65, "ä", "a\n"):
@@ -104,7 +104,7 @@ def test_speaking_needs_a_room_that_one_is_in(room):
     assert ann.says("hi", room="LOBBY").room == "lobby"
 
 
-def test_a_message_needs_something_to_see(room):
+def test_message_without_visible_characters_is_refused(room):
     ann = room.connects()
     ann.sets("Ann")
     for message in ("", " ", "\n\t", "\u200b", "\u2800", "\u3164", "\u0301"):
@@ -113,15 +113,15 @@ def test_a_message_needs_something_to_see(room):
     assert ann.says(" x\n").id == 1
 
 
-def test_the_length_of_a_message_is_in_code_points():
-    ann = Room(max_message_chars=3).connects()
+def test_message_length_is_counted_in_code_points():
+    ann = ChatHarness(max_message_chars=3).connects()
     ann.sets("Ann")
     assert ann.says("😀😀😀").ok
     with pytest.raises(MessageTooLong, match="4 characters; 3 are allowed"):
         ann.says("abcd")
 
 
-def test_a_known_key_appends_nothing_whatever_its_text(room):
+def test_repeated_key_appends_nothing_for_any_text(room):
     ann, bo = room.connects(), room.connects()
     ann.sets("Ann")
     first = ann.says("hi", key="key-0001")
@@ -133,17 +133,17 @@ def test_a_known_key_appends_nothing_whatever_its_text(room):
     assert bo.says("other", key="key-0001") == first
 
 
-def test_a_key_is_known_while_its_first_message_waits_for_the_log(room, monkeypatch):
+def test_key_is_known_while_its_first_message_waits_for_the_log(room, monkeypatch):
     ann = room.connects("Ann")
-    append, gate, reached = room.log.append, threading.Event(), threading.Event()
+    append, gate, reached = ann.node.log.append, threading.Event(), threading.Event()
 
     def append_slowly(draft):
         reached.set()
         gate.wait(5)
         return append(draft)
 
-    monkeypatch.setattr(room.log, "waits", True)
-    monkeypatch.setattr(room.log, "append", append_slowly)
+    monkeypatch.setattr(ann.node.log, "waits", True)
+    monkeypatch.setattr(ann.node.log, "append", append_slowly)
     answers = []
 
     def says(message):
@@ -161,7 +161,7 @@ def test_a_key_is_known_while_its_first_message_waits_for_the_log(room, monkeypa
     assert answers == answers[:1] * 2
 
 
-def test_another_name_has_keys_of_its_own(room):
+def test_keys_of_different_names_are_independent(room):
     ann, bo = room.connects(), room.connects()
     ann.sets("Ann")
     bo.sets("Bo")
@@ -169,7 +169,7 @@ def test_another_name_has_keys_of_its_own(room):
     assert bo.says("hi", key="key-0001").id == 2
 
 
-def test_leaving_frees_the_name_at_once_and_is_told(room):
+def test_clean_disconnect_releases_the_name_and_is_announced(room):
     ann, bo = room.connects(), room.connects()
     ann.sets("Ann")
     bo.heard.clear()
@@ -178,25 +178,25 @@ def test_leaving_frees_the_name_at_once_and_is_told(room):
     bo.sets("ann")
 
 
-def test_leaving_during_a_turn_frees_the_name_when_it_ends(room):
+def test_disconnect_during_an_event_releases_the_name_after_it(room):
     ann = room.connects()
 
     def leaves_and_claims() -> None:
         ann.goes()
         ann.sets("Ann")
 
-    room.chat.turn(ann.client, leaves_and_claims)
+    ann.node.chat.turn(ann.client, leaves_and_claims)
     assert room.names() == []
     assert room.connects().joins().users == []
 
 
-def test_join_answers_with_the_room_as_it_is(room):
+def test_join_returns_the_members_and_messages_of_a_room(room):
     ann, watcher = room.connects(), room.connects()
     ann.sets("Ann")
     for n in range(3):
         ann.says(str(n))
     joined = watcher.joins(limit=2, room="Lobby")
-    assert (joined.room, joined.epoch) == ("lobby", room.log.epoch)
+    assert (joined.room, joined.epoch) == ("lobby", ann.node.log.epoch)
     assert (joined.count, joined.users, joined.more) == (1, ["Ann"], True)
     assert [(said["message"], number["id"]) for said, number in joined.messages] == [
         ("1", 2),
@@ -204,7 +204,7 @@ def test_join_answers_with_the_room_as_it_is(room):
     ]
 
 
-def test_a_store_that_is_away_loses_nothing_and_tells_nobody(room, monkeypatch):
+def test_message_during_a_store_failure_is_refused_and_not_sent(room, monkeypatch):
     ann, bo = room.connects(), room.connects()
     ann.sets("Ann")
     bo.heard.clear()
@@ -212,7 +212,7 @@ def test_a_store_that_is_away_loses_nothing_and_tells_nobody(room, monkeypatch):
     def away(draft):
         raise Unavailable
 
-    monkeypatch.setattr(room.log, "append", away)
+    monkeypatch.setattr(ann.node.log, "append", away)
     with pytest.raises(Unavailable):
         ann.says("hi")
     assert bo.heard == []
@@ -220,8 +220,8 @@ def test_a_store_that_is_away_loses_nothing_and_tells_nobody(room, monkeypatch):
     assert ann.says("hi").id == 1
 
 
-def test_messages_and_names_have_rates_of_their_own():
-    ann = Room(message_limit=Rate(1, 10), name_limit=Rate(2, 60)).connects()
+def test_messages_and_names_have_separate_rates():
+    ann = ChatHarness(message_limit=Rate(1, 10), name_limit=Rate(2, 60)).connects()
     ann.sets("Ann")
     ann.says("one")
     with pytest.raises(RateLimited):
@@ -231,8 +231,8 @@ def test_messages_and_names_have_rates_of_their_own():
         ann.sets("Annie")
 
 
-def test_rate_is_checked_before_the_content_and_after_the_room():
-    ann = Room(message_limit=Rate(1, 10)).connects()
+def test_message_rate_is_checked_after_the_room_and_before_the_text():
+    ann = ChatHarness(message_limit=Rate(1, 10)).connects()
     ann.sets("Ann")
     ann.says("one")
     with pytest.raises(RateLimited):
@@ -242,15 +242,15 @@ def test_rate_is_checked_before_the_content_and_after_the_room():
 
 
 @pytest.mark.parametrize("name", ["", "x" * 300, "\u200b", "Bo"])
-def test_the_rate_of_names_is_checked_before_the_name(name):
-    room = Room(name_limit=Rate(1, 60))
+def test_name_rate_is_checked_before_the_name(name):
+    room = ChatHarness(name_limit=Rate(1, 60))
     room.connects("Bo")
     ann = room.connects("Ann")
     assert ann.tries(name) == "rate_limited"
 
 
-def test_who_goes_on_at_twice_the_rate_of_all_events_is_closed():
-    room = Room(event_limit=Rate(3, 60))
+def test_client_at_twice_its_event_rate_is_closed():
+    room = ChatHarness(event_limit=Rate(3, 60))
     ann = room.connects()
     taken: list[int] = []
     for n in range(6):

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from msgspec import UNSET
-from support.chat import Room
+from support.chat import ChatHarness
 
 from chatapp.chat.client import Gone
 from chatapp.errors import NameTaken, Unavailable
@@ -44,14 +44,14 @@ def news(person) -> list[tuple]:
     return found
 
 
-def test_a_token_comes_only_where_the_name_is_to_be_held(room):
+def test_token_is_returned_only_for_a_name_to_be_held(room):
     assert room.connects().sets("Ann").token is UNSET
     token = room.connects().sets("Bo", hold=True).token
     assert len(token) == 22
     assert room.connects().sets("Cy", hold=True).token != token
 
 
-def test_a_held_name_waits_for_its_owner_and_nobody_hears_that_it_was_away(room):
+def test_held_name_is_reclaimed_without_an_announcement(room):
     watcher, ann = room.connects("Watcher"), room.connects("Ann", hold=True)
     news(watcher)
     ann.breaks_off()
@@ -66,7 +66,7 @@ def test_a_held_name_waits_for_its_owner_and_nobody_hears_that_it_was_away(room)
     assert news(watcher) == []
 
 
-def test_a_hold_ends(room):
+def test_hold_expires(room):
     watcher, ann = room.connects(), room.connects("Ann", hold=True)
     news(watcher)
     ann.breaks_off()
@@ -76,7 +76,7 @@ def test_a_hold_ends(room):
     assert late.token != ann.token
 
 
-def test_a_goodbye_frees_the_name_at_once(room):
+def test_clean_disconnect_releases_a_name_to_be_held(room):
     watcher, ann = room.connects(), room.connects("Ann", hold=True)
     news(watcher)
     ann.goes()
@@ -84,12 +84,12 @@ def test_a_goodbye_frees_the_name_at_once(room):
     room.connects("Ann")
 
 
-def test_without_hold_the_name_is_free_at_once(room):
+def test_name_without_hold_is_released_when_the_connection_is_lost(room):
     room.connects("Ann").breaks_off()
     room.connects("Ann")
 
 
-def test_what_the_last_setting_of_the_name_said_decides(room):
+def test_last_request_for_a_name_decides_whether_it_is_held(room):
     ann = room.connects("Ann", hold=True)
     token = ann.token
     ann.sets("Ann")
@@ -103,12 +103,12 @@ def test_what_the_last_setting_of_the_name_said_decides(room):
         room.connects("Ann")
 
 
-def test_a_token_takes_the_name_over_from_a_living_connection(room):
+def test_token_takes_a_name_over_from_a_connected_client(room):
     watcher, ann = room.connects(), room.connects("Ann", hold=True)
     news(watcher)
     again = room.connects("Ann", token=ann.token, hold=True)
     assert ann.heard[-1] == ("refused", "setUsername", "taken_over")
-    assert room.audience.closed == [ann.id]
+    assert room.closed == [ann.id]
     assert again.heard[0] == ("userSet", "Ann")
     assert news(watcher) == []
     ann.ends(Gone.BROKEN)
@@ -119,7 +119,7 @@ def test_a_token_takes_the_name_over_from_a_living_connection(room):
 
 
 @pytest.mark.parametrize("is_back", [False, True])
-def test_the_rooms_of_one_who_is_taken_over_wait_for_the_next(room, is_back):
+def test_name_taken_over_stays_listed_in_its_rooms(room, is_back):
     watcher, ann = room.connects("Watcher"), room.connects("Ann", hold=True)
     for person in (watcher, ann):
         person.joins("tea")
@@ -137,26 +137,26 @@ def test_the_rooms_of_one_who_is_taken_over_wait_for_the_next(room, is_back):
 
 
 @pytest.mark.parametrize("token", ["", "x", "é", "AAAAAAAAAAAAAAAAAAAAAA"])
-def test_a_token_that_does_not_fit_is_ignored(room, token):
+def test_wrong_token_is_ignored(room, token):
     room.connects("Ann", hold=True)
     with pytest.raises(NameTaken):
         room.connects("Ann", token=token)
     assert room.connects("Bo", token=token).token is UNSET
 
 
-def test_the_token_of_another_name_is_ignored(room):
+def test_token_of_another_name_is_ignored(room):
     ann, _ = room.connects("Ann", hold=True), room.connects("Bo", hold=True)
     with pytest.raises(NameTaken):
         room.connects("Bo", token=ann.token)
 
 
-def test_a_name_without_hold_has_no_token_that_fits(room):
+def test_name_without_hold_accepts_no_token(room):
     room.connects("Ann")
     with pytest.raises(NameTaken):
         room.connects("Ann", token="")
 
 
-def test_other_rooms_wait_for_their_member_too(room):
+def test_held_name_stays_listed_in_all_its_rooms(room):
     watcher, ann = room.connects("Watcher"), room.connects("Ann", hold=True)
     for person in (watcher, ann):
         person.joins("tea")
@@ -172,7 +172,7 @@ def test_other_rooms_wait_for_their_member_too(room):
     assert watcher.joins("tea").users == ["Ann", "Watcher"]
 
 
-def test_each_break_begins_a_hold_of_its_own(room):
+def test_each_lost_connection_starts_a_new_hold(room):
     watcher, ann = room.connects("Watcher"), room.connects("Ann", hold=True)
     news(watcher)
     ann.breaks_off()
@@ -185,7 +185,7 @@ def test_each_break_begins_a_hold_of_its_own(room):
     assert watcher.joins().users == ["Watcher"]
 
 
-def test_another_spelling_of_a_held_name_is_a_rename(room):
+def test_held_name_in_another_spelling_is_a_rename(room):
     watcher, ann = room.connects("Watcher"), room.connects("Ann", hold=True)
     news(watcher)
     ann.breaks_off()
@@ -195,7 +195,7 @@ def test_another_spelling_of_a_held_name_is_a_rename(room):
     assert watcher.joins().users == ["ANN", "Watcher"]
 
 
-def test_who_has_a_name_takes_a_held_one_and_the_first_is_gone(room):
+def test_reclaiming_a_held_name_releases_the_present_one(room):
     watcher, ann = room.connects("Watcher"), room.connects("Ann", hold=True)
     ann.joins("tea")
     watcher.joins("tea")
@@ -209,7 +209,7 @@ def test_who_has_a_name_takes_a_held_one_and_the_first_is_gone(room):
     assert room.names() == ["Ann", "Watcher"]
 
 
-def test_a_new_name_is_held_in_place_of_the_first(room):
+def test_new_name_is_held_instead_of_the_first(room):
     ann = room.connects("Ann", hold=True)
     first = ann.token
     ann.sets("Anna", hold=True)
@@ -220,13 +220,13 @@ def test_a_new_name_is_held_in_place_of_the_first(room):
     room.connects("Anna", token=ann.token)
 
 
-def test_held_names_outlive_the_process():
+def test_held_names_survive_a_restart():
     kept = Kept()
-    first = Room(kept)
+    first = ChatHarness(kept)
     ann = first.connects("Ann", hold=True)
     ann.joins("tea")
     first.connects("Bo").joins("tea")
-    again = Room(kept, name_hold=30)
+    again = ChatHarness(kept, name_hold=30)
     watcher = again.connects("Watcher")
     assert watcher.joins().users == ["Ann", "Watcher"]
     assert watcher.joins("tea").users == ["Ann", "Watcher"]
@@ -239,10 +239,10 @@ def test_held_names_outlive_the_process():
     assert news(watcher) == []
 
 
-def test_a_name_held_since_the_start_is_free_after_its_hold():
+def test_name_held_since_the_start_expires():
     kept = Kept()
-    Room(kept).connects("Ann", hold=True)
-    again = Room(kept, name_hold=30)
+    ChatHarness(kept).connects("Ann", hold=True)
+    again = ChatHarness(kept, name_hold=30)
     watcher = again.connects("Watcher")
     news(watcher)
     again.audience.wait(30)
@@ -250,19 +250,19 @@ def test_a_name_held_since_the_start_is_free_after_its_hold():
     assert kept.kept == {}
 
 
-def test_a_name_held_since_the_start_is_free_after_its_hold_though_it_is_too_long_by_now():
+def test_name_held_since_the_start_expires_although_too_long_now():
     kept = Kept()
-    Room(kept).connects("A name of old", hold=True)
-    again = Room(kept, max_name_chars=5)
+    ChatHarness(kept).connects("A name of old", hold=True)
+    again = ChatHarness(kept, max_name_chars=5)
     again.connects()
     again.audience.wait(30)
     assert again.connects().joins().users == []
     assert kept.kept == {}
 
 
-def test_nothing_is_kept_of_names_that_are_not_to_be_held():
+def test_names_without_hold_are_not_stored():
     kept = Kept()
-    room = Room(kept)
+    room = ChatHarness(kept)
     room.connects("Ann")
     bo = room.connects("Bo", hold=True)
     assert [hold.user for hold in kept.kept.values()] == ["Bo"]
@@ -271,9 +271,9 @@ def test_nothing_is_kept_of_names_that_are_not_to_be_held():
     assert kept.kept == {}
 
 
-def test_a_claim_that_cannot_be_kept_changes_nothing():
+def test_claim_whose_hold_cannot_be_stored_changes_nothing():
     kept = Kept()
-    room = Room(kept)
+    room = ChatHarness(kept)
     watcher, ann = room.connects(), room.connects("Ann", hold=True)
     news(watcher)
     kept.refuses = True
@@ -286,9 +286,9 @@ def test_a_claim_that_cannot_be_kept_changes_nothing():
     assert room.names() == []
 
 
-def test_rooms_that_cannot_be_kept_are_joined_and_left_all_the_same():
+def test_rooms_are_joined_and_left_although_they_cannot_be_stored():
     kept = Kept()
-    room = Room(kept)
+    room = ChatHarness(kept)
     watcher, ann = room.connects("Watcher"), room.connects("Ann", hold=True)
     for each in ("tea", "cake"):
         watcher.joins(each)
@@ -302,9 +302,9 @@ def test_rooms_that_cannot_be_kept_are_joined_and_left_all_the_same():
     assert kept.kept["ann"].rooms == ("jam", "tea")
 
 
-def test_a_name_and_its_rooms_are_kept_in_one_step():
+def test_name_and_its_rooms_are_stored_in_one_step():
     kept = Kept()
-    room = Room(kept)
+    room = ChatHarness(kept)
     ann = room.connects("Ann")
     ann.joins("tea")
     ann.sets("Ann", hold=True)
@@ -313,9 +313,9 @@ def test_a_name_and_its_rooms_are_kept_in_one_step():
     assert kept.steps == 2
 
 
-def test_each_absence_has_an_end_of_its_own():
+def test_absences_end_independently():
     kept = Kept()
-    room = Room(kept, name_hold=30)
+    room = ChatHarness(kept, name_hold=30)
     watcher, ann = room.connects("Watcher"), room.connects("Ann", hold=True)
     for person in (watcher, ann):
         person.joins("tea")
@@ -334,11 +334,11 @@ def test_each_absence_has_an_end_of_its_own():
     assert watcher.joins().users == ["Ann", "Watcher"]
 
 
-def test_a_name_that_is_somebodys_again_is_not_absent_at_a_late_start():
+def test_reclaimed_name_is_not_held_by_a_late_restore():
     kept = Kept()
-    Room(kept).connects("Ann", hold=True)
+    ChatHarness(kept).connects("Ann", hold=True)
     token = "x"
-    room = Room(kept, name_hold=30)
+    room = ChatHarness(kept, name_hold=30)
     room.chat._is_open = True  # as if the log could not be opened when the first one came
     ann = room.connects("Ann", token=token)
     room.chat._is_open = False
@@ -348,9 +348,9 @@ def test_a_name_that_is_somebodys_again_is_not_absent_at_a_late_start():
     assert ann.says("here").ok
 
 
-def test_a_slow_disk_holds_up_only_those_who_want_the_same_name():
+def test_slow_disk_blocks_only_claims_of_the_same_name():
     kept = Kept()
-    room = Room(kept)
+    room = ChatHarness(kept)
     plain = room.connects("Plain")
     kept.gate = threading.Event()
     slow = threading.Thread(target=room.connects, args=("Slow",), kwargs={"hold": True})
@@ -370,10 +370,10 @@ def test_a_slow_disk_holds_up_only_those_who_want_the_same_name():
 
 
 @pytest.mark.parametrize("hold", [False, True])
-def test_the_name_of_one_who_goes_is_the_next_ones_whole(hold):
+def test_concurrent_disconnect_and_claim_leave_one_holder(hold):
     """Of one who goes and one who wants the name, in two threads, never both lose it."""
     for _ in range(100):
-        room = Room(name_hold=0.5)
+        room = ChatHarness(name_hold=0.5)
         watcher, ann, other = room.connects("Watcher"), room.connects("Ann", hold=hold), None
         watcher.joins("tea")
         ann.joins("tea")

@@ -15,7 +15,7 @@ class Clock:
         return self.now
 
 
-def test_gives_its_capacity_at_once_and_then_no_more():
+def test_bucket_allows_its_capacity_at_once_and_no_more():
     tokens = TokenBucket(3, 6, Clock())
     for _ in range(3):
         tokens.take()
@@ -24,7 +24,7 @@ def test_gives_its_capacity_at_once_and_then_no_more():
     assert refusal.value.retry_after == 2000
 
 
-def test_refills_evenly():
+def test_bucket_refills_evenly():
     clock = Clock()
     tokens = TokenBucket(3, 6, clock)
     for _ in range(3):
@@ -35,7 +35,7 @@ def test_refills_evenly():
         tokens.take()
 
 
-def test_retry_after_is_when_a_token_is_there():
+def test_retry_after_is_the_time_until_the_next_token():
     clock = Clock()
     tokens = TokenBucket(1, 3, clock)
     tokens.take()
@@ -46,7 +46,7 @@ def test_retry_after_is_when_a_token_is_there():
     tokens.take()
 
 
-def test_never_holds_more_than_its_capacity():
+def test_bucket_never_exceeds_its_capacity():
     clock = Clock()
     tokens = TokenBucket(2, 1, clock)
     clock.now = 1000.0

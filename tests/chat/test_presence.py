@@ -1,4 +1,4 @@
-"""Who is in a room, and how a crowd is told."""
+"""Presence: the names in each room, and their announcements in small and large rooms."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def audience():
 
 @pytest.fixture
 def presence(audience):
-    return Presence(audience.tell, audience.later, interval=1.0, clock=audience.clock)
+    return Presence(Announcer(audience.tell, audience.later, interval=1.0, clock=audience.clock))
 
 
 def crowd(presence: Presence, count: int) -> None:
@@ -27,17 +27,17 @@ def crowd(presence: Presence, count: int) -> None:
         presence.enter("lobby", f"user{n:04}", f"c{n}")
 
 
-def test_names_come_sorted_without_case(presence):
+def test_names_are_sorted_without_case(presence):
     for name in ("bo", "Ann", "Cy"):
         presence.enter("lobby", name, name)
     assert presence.users("lobby") == (3, ["Ann", "bo", "Cy"])
     assert presence.users("empty") == (0, [])
 
 
-def test_others_hear_of_joining_renaming_and_leaving(presence, audience):
+def test_joining_renaming_and_leaving_are_announced(presence, audience):
     presence.enter("lobby", "Ann", "a")
     presence.rename("Ann", "Anna", "a")
-    presence.depart("Anna", "a")
+    presence.leave_all("Anna", "a")
     assert audience.heard["watcher"] == [
         ("userJoined", {"room": "lobby", "user": "Ann"}),
         ("userRenamed", {"room": "lobby", "from": "Ann", "to": "Anna"}),
@@ -45,28 +45,28 @@ def test_others_hear_of_joining_renaming_and_leaving(presence, audience):
     ]
 
 
-def test_one_does_not_hear_of_oneself(presence, audience):
+def test_client_is_not_told_of_its_own_changes(presence, audience):
     presence.enter("lobby", "Ann", "watcher")
     presence.rename("Ann", "Bo", "watcher")
-    presence.depart("Bo", "watcher")
+    presence.leave_all("Bo", "watcher")
     assert audience.heard["watcher"] == []
 
 
-def test_leaving_leaves_all_rooms(presence):
+def test_leave_all_removes_a_name_from_all_rooms(presence):
     presence.enter("lobby", "Ann", "a")
     presence.enter("tea", "Ann", "a")
-    presence.depart("Ann", "a")
+    presence.leave_all("Ann", "a")
     assert presence.users("lobby") == presence.users("tea") == (0, [])
 
 
-def test_departing_twice_is_nothing(presence, audience):
+def test_second_leave_all_does_nothing(presence, audience):
     presence.enter("lobby", "Ann", "a")
-    presence.depart("Ann", "a")
-    presence.depart("Ann", "a")
+    presence.leave_all("Ann", "a")
+    presence.leave_all("Ann", "a")
     assert len(audience.heard["watcher"]) == 2
 
 
-def test_the_200th_is_named_and_the_201st_is_counted(presence, audience):
+def test_200th_name_is_announced_and_201st_is_counted(presence, audience):
     crowd(presence, CROWD)
     assert {event for event, _ in audience.heard["watcher"]} == {"userJoined"}
     assert len(audience.heard["watcher"]) == CROWD
@@ -76,7 +76,7 @@ def test_the_200th_is_named_and_the_201st_is_counted(presence, audience):
     assert len(presence.users("lobby")[1]) == CROWD
 
 
-def test_a_crowd_is_told_at_most_once_a_second_and_ends_with_the_truth(presence, audience):
+def test_count_is_sent_once_a_second_and_the_last_one_is_correct(presence, audience):
     crowd(presence, CROWD + 50)
     told = [change["count"] for event, change in audience.heard["watcher"] if event == "presence"]
     assert told == [201]
@@ -89,7 +89,7 @@ def test_a_crowd_is_told_at_most_once_a_second_and_ends_with_the_truth(presence,
 
 
 @pytest.mark.parametrize(("count", "seconds"), [(2000, 1), (5000, 2.5)])
-def test_a_larger_crowd_is_told_less_often(audience, count, seconds):
+def test_larger_room_gets_its_count_less_often(audience, count, seconds):
     announcer = Announcer(audience.tell, audience.later, clock=audience.clock)
     for changed in (count - 1, count):
         announcer.announce("lobby", "userJoined", {}, "a", changed)
@@ -99,45 +99,52 @@ def test_a_larger_crowd_is_told_less_often(audience, count, seconds):
     assert [change["count"] for _, change in audience.heard["watcher"]] == [count - 1, count]
 
 
-def test_a_crowd_that_is_none_any_more_names_people_again(presence, audience):
+def test_room_that_has_shrunk_announces_names_again(presence, audience):
     crowd(presence, CROWD + 1)
     audience.heard["watcher"].clear()
-    presence.depart("user0000", "c0")
+    presence.leave_all("user0000", "c0")
     assert audience.heard["watcher"] == [("userLeft", {"room": "lobby", "user": "user0000"})]
 
 
-def test_in_a_crowd_nobody_is_told_of_typing_and_renaming(presence, audience):
+def test_rename_is_not_announced_in_a_crowd(presence, audience):
     crowd(presence, CROWD + 1)
     audience.heard["watcher"].clear()
-    change = {"room": "lobby", "user": "user0000"}
-    presence.tell_others("lobby", "userTyping", change, "c0")
     presence.rename("user0000", "somebody", "c0")
     audience.wait(1)
     assert audience.heard["watcher"] == [("presence", {"room": "lobby", "count": CROWD + 1})]
-    presence.depart("somebody", "c0")
+    presence.leave_all("somebody", "c0")
     audience.heard["watcher"].clear()
-    presence.tell_others("lobby", "userTyping", change, "c0")
     presence.rename("user0001", "somebody", "c1")
     renamed = {"room": "lobby", "from": "user0001", "to": "somebody"}
-    assert audience.heard["watcher"] == [("userTyping", change), ("userRenamed", renamed)]
+    assert audience.heard["watcher"] == [("userRenamed", renamed)]
 
 
-def test_nothing_is_left_of_a_room_that_all_have_left(presence):
+def test_room_is_a_crowd_from_201_names_on(presence):
+    assert not presence.is_crowd("lobby")
+    crowd(presence, CROWD)
+    assert not presence.is_crowd("lobby")
+    presence.enter("lobby", "one more", "x")
+    assert presence.is_crowd("lobby")
+    presence.leave_all("one more", "x")
+    assert not presence.is_crowd("lobby")
+
+
+def test_empty_room_leaves_no_state(presence):
     for n in range(3):
         presence.enter(f"room-{n}", "Ann", "a")
         presence.enter(f"room-{n}", "Bo", "b")
     presence.leave("room-0", "Ann", "a")
     presence.rename("Ann", "Anna", "a")
-    presence.depart("Anna", "a")
-    presence.depart("Bo", "b")
+    presence.leave_all("Anna", "a")
+    presence.leave_all("Bo", "b")
     assert (presence._rooms, presence._rooms_of) == ({}, {})
 
 
 @pytest.mark.parametrize("pause", [0, 5])
-def test_nothing_is_left_of_a_crowd_that_has_left(presence, audience, pause):
+def test_empty_large_room_leaves_no_state(presence, audience, pause):
     crowd(presence, CROWD + 2)
     audience.wait(pause)
     for n in range(CROWD + 2):
-        presence.depart(f"user{n:04}", "")
+        presence.leave_all(f"user{n:04}", "")
     audience.wait(5)
-    assert presence._announcer._crowds == {}
+    assert presence._announcer._counts == {}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from support.chat import Room
 
+from chatapp.chat import rules
+from chatapp.chat.people.crowd import CROWD
 from chatapp.errors import NameRequired, NotInRoom, RoomInvalid, TooManyRooms, Unavailable
 
 
@@ -15,7 +16,7 @@ def news(person) -> list[tuple]:
     return found
 
 
-def test_who_joins_a_room_hears_it_and_is_announced_in_it_alone(room):
+def test_join_is_announced_in_the_joined_room_only(room):
     ann, bo, cy = (room.connects(name) for name in ("Ann", "Bo", "Cy"))
     ann.joins("Tea")
     for person in (ann, bo, cy):
@@ -29,7 +30,7 @@ def test_who_joins_a_room_hears_it_and_is_announced_in_it_alone(room):
     assert cy.heard == []
 
 
-def test_joining_again_is_no_news_and_answers_as_the_first_time(room):
+def test_second_join_is_not_announced_and_returns_the_same(room):
     ann, bo = room.connects("Ann"), room.connects("Bo")
     ann.joins("tea")
     first = bo.joins("tea")
@@ -38,7 +39,7 @@ def test_joining_again_is_no_news_and_answers_as_the_first_time(room):
     assert news(ann) == []
 
 
-def test_each_room_is_numbered_by_itself(room):
+def test_rooms_are_numbered_independently(room):
     ann = room.connects("Ann")
     ann.joins("tea")
     assert [ann.says("x", room=name).id for name in ("lobby", "tea", "tea", "lobby")] == [
@@ -49,7 +50,7 @@ def test_each_room_is_numbered_by_itself(room):
     ]
 
 
-def test_who_leaves_a_room_hears_it_no_longer(room):
+def test_client_that_left_a_room_receives_nothing_from_it(room):
     ann, bo = room.connects("Ann"), room.connects("Bo")
     ann.joins("tea")
     bo.joins("tea")
@@ -65,7 +66,7 @@ def test_who_leaves_a_room_hears_it_no_longer(room):
         bo.leaves("tea")
 
 
-def test_a_connection_that_ends_leaves_all_its_rooms(room):
+def test_disconnected_client_leaves_all_its_rooms(room):
     ann, bo = room.connects("Ann"), room.connects("Bo")
     ann.joins("tea")
     bo.joins("tea")
@@ -75,7 +76,7 @@ def test_a_connection_that_ends_leaves_all_its_rooms(room):
     assert news(ann) == left
 
 
-def test_a_rename_is_told_in_each_room(room):
+def test_rename_is_announced_in_each_room(room):
     ann, bo, cy = (room.connects(name) for name in ("Ann", "Bo", "Cy"))
     for person in (ann, bo):
         person.joins("tea")
@@ -88,14 +89,14 @@ def test_a_rename_is_told_in_each_room(room):
 
 
 @pytest.mark.parametrize("name", ["", "a b", "x" * 65, "ä", "a/b", "a\n", "\u212a", "../x"])
-def test_a_bad_name_is_no_room(room, name):
+def test_bad_room_name_is_refused(room, name):
     ann = room.connects("Ann")
     for does in (ann.joins, ann.leaves, ann.reads, ann.types):
         with pytest.raises(RoomInvalid):
             does(name)
 
 
-def test_other_rooms_than_the_lobby_need_a_name(room):
+def test_rooms_other_than_the_lobby_need_a_name(room):
     nobody = room.connects()
     for does in (nobody.joins, nobody.leaves, nobody.reads, nobody.types):
         with pytest.raises(NameRequired):
@@ -114,8 +115,8 @@ def test_the_lobby_cannot_be_left(room):
         ann.leaves("Lobby")
 
 
-def test_too_many_rooms():
-    room = Room(max_rooms=3)
+def test_join_over_the_bound_of_rooms_is_refused(room, monkeypatch):
+    monkeypatch.setattr(rules, "MAX_ROOMS", 3)
     ann = room.connects("Ann")
     ann.joins("a")
     ann.joins("b")
@@ -126,7 +127,7 @@ def test_too_many_rooms():
     ann.joins("c")
 
 
-def test_a_join_that_the_log_refuses_changes_nothing(room, monkeypatch):
+def test_join_refused_by_the_log_changes_nothing(room, monkeypatch):
     ann, bo = room.connects("Ann"), room.connects("Bo")
     ann.joins("tea")
     news(ann)
@@ -134,7 +135,7 @@ def test_a_join_that_the_log_refuses_changes_nothing(room, monkeypatch):
     def refuse(*_, **__):
         raise Unavailable
 
-    monkeypatch.setattr(room.log, "read", refuse)
+    monkeypatch.setattr(bo.node.log, "read", refuse)
     with pytest.raises(Unavailable):
         bo.joins("tea")
     assert news(ann) == []
@@ -142,23 +143,23 @@ def test_a_join_that_the_log_refuses_changes_nothing(room, monkeypatch):
         bo.says("hi", room="tea")
 
 
-def test_who_joins_is_in_the_room_before_its_log_is_read(room, monkeypatch):
+def test_client_enters_a_room_before_its_log_is_read(room, monkeypatch):
     ann, bo = room.connects("Ann"), room.connects("Bo")
     ann.joins("tea")
-    read = room.log.read
+    read = bo.node.log.read
 
     def say_and_read(*arguments, **options):
         ann.says("between", room="tea")
         return read(*arguments, **options)
 
-    monkeypatch.setattr(room.log, "read", say_and_read)
+    monkeypatch.setattr(bo.node.log, "read", say_and_read)
     joined = bo.joins("tea")
     heard = [said[1:] for said in bo.heard if said[0] == "newmsg"]
     assert heard == joined.messages
     assert len(heard) == 1
 
 
-def test_joining_with_since_catches_up(room):
+def test_join_with_since_returns_missed_messages(room):
     ann = room.connects("Ann")
     for n in range(5):
         ann.says(str(n))
@@ -178,26 +179,37 @@ def test_joining_with_since_catches_up(room):
         ({"since": 99}, [], False),
     ],
 )
-def test_history(room, asked, ids, more):
+def test_history_returns_pages(room, asked, ids, more):
     ann = room.connects("Ann")
     for n in range(5):
         ann.says(str(n))
     read = ann.reads(**asked)
     assert ([number["id"] for _, number in read.messages], read.more) == (ids, more)
-    assert (read.room, read.epoch) == ("lobby", room.log.epoch)
+    assert (read.room, read.epoch) == ("lobby", ann.node.log.epoch)
 
 
-def test_history_of_a_room_that_one_is_not_in(room):
+def test_history_of_a_room_not_joined_is_refused(room):
     with pytest.raises(NotInRoom):
         room.connects("Ann").reads("tea")
 
 
-def test_the_others_hear_of_typing(room):
-    ann, bo, cy = (room.connects(name) for name in ("Ann", "Bo", "Cy"))
-    for person in (ann, bo):
+def test_typing_is_sent_to_the_others_in_the_room_only(room):
+    ann, bo, cy, dee = people = [room.connects(name) for name in ("Ann", "Bo", "Cy", "Dee")]
+    for person in (ann, bo, dee):
         person.joins("tea")
-    for person in (ann, bo, cy):
+    for person in people:
         person.heard.clear()
     assert bo.types("tea").ok
-    assert ann.heard == [("userTyping", {"room": "tea", "user": "Bo"})]
+    assert ann.heard == dee.heard == [("userTyping", {"room": "tea", "user": "Bo"})]
     assert bo.heard == cy.heard == []
+
+
+def test_typing_is_not_sent_in_a_crowd(room):
+    ann, bo, *_ = [room.connects(f"user{n:04}") for n in range(CROWD)]
+    ann.heard.clear()
+    assert bo.types().ok
+    assert ann.heard == [("userTyping", {"room": "lobby", "user": "user0001"})]
+    one_more = room.connects("one more")
+    for person in (bo, one_more):
+        assert person.types().ok
+    assert [said[0] for said in ann.heard] == ["userTyping", "presence"]

@@ -82,12 +82,12 @@ BAD = [
 
 
 @pytest.mark.parametrize(("request_class", "arguments", "sentence"), BAD)
-def test_bad_arguments_are_refused_by_name(request_class, arguments, sentence):
+def test_refusal_of_bad_arguments_names_the_field(request_class, arguments, sentence):
     with pytest.raises(BadRequest, match=sentence):
         request_class.parse(arguments)
 
 
-def test_fields_that_an_event_does_not_have_are_ignored():
+def test_unknown_fields_are_ignored():
     assert wire.Msg.parse([{"message": "a", "user": 7, "x": None}]) == wire.Msg("a")
     assert wire.Join.parse([{"before": "x", "hold": 1}]) == wire.Join()
     assert wire.SetUsername.parse(["a", {"room": 5, "name": "b"}]) == wire.SetUsername("a")
@@ -97,12 +97,12 @@ def test_fields_that_an_event_does_not_have_are_ignored():
     assert wire.SetUsername.parse(["a", odd]) == wire.SetUsername("a")
 
 
-def test_an_argument_of_optional_fields_may_be_left_out():
+def test_argument_with_only_optional_fields_may_be_left_out():
     assert wire.Join.parse([]) == wire.Join(room="lobby", limit=50)
 
 
 @given(st.sampled_from(REQUESTS), st.lists(fields | json_values, max_size=3))
-def test_anything_parses_or_is_a_bad_request_in_one_sentence(request_class, arguments):
+def test_any_arguments_parse_or_are_refused_in_one_sentence(request_class, arguments):
     try:
         request = request_class.parse(arguments)
     except BadRequest as refusal:
@@ -115,5 +115,5 @@ def test_anything_parses_or_is_a_bad_request_in_one_sentence(request_class, argu
 
 
 @given(st.text(), st.text(max_size=64))
-def test_text_goes_through_as_it_came(message, room):
+def test_text_is_passed_on_unchanged(message, room):
     assert wire.Msg.parse([{"message": message, "room": room}]) == wire.Msg(message, room)

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import redis
 from redis._parsers.base import BaseParser
-from support.chat import LATER, NodeRoom
+from support.chat import LATER, NodeHarness
 from support.log_contract import ALL, DAY, Clock, in_threads
 from support.raw import eventually
 from support.servers import RedisProcess
@@ -39,10 +39,10 @@ def client(redis_server):
 @pytest.fixture
 def make_node(monkeypatch, redis_server, client):
     monkeypatch.setattr(redis_roster, "SCRIPT", LATER)
-    made: list[NodeRoom] = []
+    made: list[NodeHarness] = []
 
-    def make(**options) -> NodeRoom:
-        made.append(NodeRoom(redis_server.url, **options))
+    def make(**options) -> NodeHarness:
+        made.append(NodeHarness(redis_server.url, **options))
         made[-1].chat.open()
         return made[-1]
 
@@ -69,7 +69,7 @@ def make_log(redis_server, client):
         log.close()
 
 
-def look(*nodes: NodeRoom) -> None:
+def look(*nodes: NodeHarness) -> None:
     """What a node does now and then, at once."""
     for node in nodes:
         node.log.server.look(node.log._check)
@@ -538,13 +538,17 @@ def test_publication_of_a_number_that_is_not_reached_is_dropped(nodes, client, c
     for number in ("1000", "9" * 15, "-5", "0", "x", "9" * 5000):
         said = ["newmsg", epoch, number, "1", "Ann", SECRET, ""]
         client.publish(channel("tea"), msgspec.msgpack.encode(said))
-    for data in (b"", b"\x90", msgspec.msgpack.encode(["hint", epoch, "userLeft", "x", 1, 2, 3])):
+    wrong = [["hint", epoch, "userLeft", "x", 1, 2, 3]]
+    for arguments in (None, b"[1]", SECRET, "{}", "[NaN]", '["\\ud800"]', "[" * 2000):
+        wrong.append(["broadcast", epoch, "userTyping", arguments, ""])
+    for data in (b"", b"\x90", *map(msgspec.msgpack.encode, wrong)):
         client.publish(channel("tea"), data)
     ann.says("2", room="tea")
     eventually(lambda: heard_in_tea(bo) == [1, 2])
     look(one, two)
     assert one.log.epoch == epoch
     assert heard_in_tea(ann) == [1, 2]
+    assert [said for said in bo.heard if said[0] == "userTyping"] == []
     lines = [line for line in caplog.messages if "isn't the chat's" in line]
     assert len(lines) == len(caplog.records) == 2
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 import redis
-from support.chat import LATER, NodeRoom
+from support.chat import LATER, NodeHarness
 from support.raw import eventually
 from support.servers import RedisProcess
 
@@ -23,12 +23,12 @@ pytestmark = pytest.mark.server
 @pytest.fixture
 def make_node(monkeypatch, redis_server):
     monkeypatch.setattr(redis_roster, "SCRIPT", LATER)
-    made: list[NodeRoom] = []
+    made: list[NodeHarness] = []
     with redis.Redis.from_url(redis_server.url) as client:
         client.flushall()
 
-    def make(url=redis_server.url, **options) -> NodeRoom:
-        made.append(NodeRoom(url, **options))
+    def make(url=redis_server.url, **options) -> NodeHarness:
+        made.append(NodeHarness(url, **options))
         made[-1].chat.open()
         return made[-1]
 
@@ -42,7 +42,7 @@ def nodes(make_node):
     return make_node(), make_node()
 
 
-def dies(node: NodeRoom) -> None:
+def dies(node: NodeHarness) -> None:
     """As if the process were killed: nothing is told any more."""
     node.roster._closed.set()
     node.log._closed.set()
@@ -147,6 +147,28 @@ def test_who_was_taken_over_speaks_no_more_even_before_it_hears_so(nodes):
     assert one.audience.closed == [ann.id]
     with pytest.raises(NameLost):
         ann.joins("tea")
+
+
+def test_typing_under_a_lost_name_is_not_sent(nodes):
+    one, two = nodes
+    watcher, ann = two.connects("Watcher"), one.connects("Ann", hold=True)
+    one.log.listener._on_hint = lambda *_: None
+    two.connects("Ann", token=ann.token, hold=True)
+    news(watcher)
+    assert ann.types().ok
+    assert news(watcher) == []
+
+
+def test_typing_in_another_database_is_not_heard(make_node, redis_server):
+    """A Redis channel is shared by all databases."""
+    one, two = make_node(), make_node(redis_server.url[:-1] + "1")
+    ann, bo, cy = one.connects("Ann"), two.connects("Bo"), one.connects("Cy")
+    for person in (ann, bo, cy):
+        person.joins("tea")
+        news(person)
+    ann.types("tea")
+    assert news(cy) == [("userTyping", {"room": "tea", "user": "Ann"})]
+    assert news(bo) == []
 
 
 def test_a_dead_nodes_names_are_free_when_its_lease_ends(make_node):
@@ -271,7 +293,7 @@ def shaky(make_node, own):
     return make_node(own.url), make_node(own.url)
 
 
-def back(*nodes: NodeRoom) -> None:
+def back(*nodes: NodeHarness) -> None:
     for node in nodes:
         eventually(node.log.available)
 
@@ -285,6 +307,8 @@ def test_while_redis_is_away_nobody_gets_a_name_or_a_room(shaky, own):
             bo.sets("Bo")
         with pytest.raises(Unavailable):
             ann.joins("tea")
+        with pytest.raises(Unavailable):
+            ann.types()
     assert not one.audience.is_in(ann.id, "tea")
     own.start()
     back(one)

@@ -8,7 +8,7 @@ import threading
 
 import msgspec
 import pytest
-from support.chat import Room
+from support.chat import ChatHarness
 from support.log_contract import ALL, DAY, Clock
 from support.raw import eventually
 
@@ -150,7 +150,7 @@ def test_damaged_hold_is_left_out_and_the_others_are_held(make_log, path, caplog
     change(path, f"UPDATE holds SET user = {NO_TEXT} WHERE folded = 'ann'")
     change(path, "UPDATE holds SET token = 5 WHERE folded = 'cy'")
     log = make_log()
-    room = Room(log)
+    room = ChatHarness(log)
     room.chat.open()
     assert [hold.user for hold in log.holds()] == ["Bo"]
     assert room.names() == ["Bo"]

@@ -1,27 +1,31 @@
-"""A chat without sockets, its clients, and the audience that records what each of them receives.
+"""A chat without sockets, its clients, and an audience that records what each receives.
 
-Use `ChatHarness` for the rules on one process and `NodeHarness` for one node of a cluster.
+Use `ChatHarness` for the rules on one process, `NodeHarness` for one node of a cluster, and
+`ClusterHarness` for people who are spread over two nodes.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 
 import msgspec
 
 from chatapp.chat import wire
-from chatapp.chat.client import Bounds, Gone
+from chatapp.chat.broadcaster import Broadcaster, LocalBroadcaster
+from chatapp.chat.client import Gone
 from chatapp.chat.log import Log, Retention
 from chatapp.chat.people.local_roster import LocalRoster
 from chatapp.chat.people.roster import Roster
 from chatapp.chat.people.usernames import UsernameSet
 from chatapp.chat.rules import Chat
+from chatapp.config import read
 from chatapp.errors import ChatError
 from chatapp.store.memory import MemoryLog
 from chatapp.store.redis import roster as redis_roster
+from chatapp.store.redis.broadcaster import RedisBroadcaster
 from chatapp.store.redis.log import RedisLog
 from chatapp.store.redis.roster import RedisRoster
 from chatapp.store.redis.scripts import channel
@@ -29,7 +33,10 @@ from chatapp.store.redis.subscriber import Hint
 
 
 class Audience:
-    """Remembers what each client heard (chatapp.audience.Audience)."""
+    """Record what each client receives (chatapp.chat.audience.Audience).
+
+    A node's subscriber calls it from a thread of its own.
+    """
 
     def __init__(self) -> None:
         self.heard: dict[str, list[tuple[Any, ...]]] = {}
@@ -43,7 +50,7 @@ class Audience:
             self.heard[client].append((event, *arguments))
 
     def tell(self, room: str, event: str, *arguments: Any, skip: str | None = None) -> None:
-        for client, heard in self.heard.items():
+        for client, heard in list(self.heard.items()):
             if client != skip and self.is_in(client, room):
                 heard.append((event, *arguments))
 
@@ -60,7 +67,7 @@ class Audience:
         return self._rooms.get(client, [])
 
     def hears(self, room: str) -> bool:
-        return any(room in rooms for rooms in self._rooms.values())
+        return any(room in rooms for rooms in list(self._rooms.values()))
 
     def later(self, seconds: float, call: Callable[[], Any]) -> None:
         self._due.append((self.now + seconds, call))
@@ -98,20 +105,26 @@ class Audience:
 NUMBERS = count(1)
 
 
-class Room:
-    """A chat and the people in it."""
+class ChatHarness:
+    """A chat in one process, and the people in it."""
 
-    def __init__(self, holds=None, max_name_chars=32, name_hold=30.0, **bounds) -> None:
+    def __init__(self, holds=None, max_name_chars=32, name_hold=30.0, **limits) -> None:
         self.audience = Audience()
         self.log = self.make_log()
         self.roster = self.make_roster(holds, max_name_chars, name_hold)
-        self.chat = Chat(self.log, self.roster, self.audience, Bounds(**bounds))
+        broadcaster = self.make_broadcaster()
+        settings = {name.upper(): value for name, value in limits.items()}
+        limits = read({"TESTING": True, **settings})
+        self.chat = Chat(self.log, self.roster, broadcaster, self.audience, limits)
 
     def make_log(self) -> Log:
         return MemoryLog()
 
     def make_roster(self, holds, max_name_chars: int, name_hold: float) -> Roster:
         return LocalRoster(UsernameSet(max_name_chars, holds), self.audience, name_hold)
+
+    def make_broadcaster(self) -> Broadcaster:
+        return LocalBroadcaster(self.audience)
 
     def close(self) -> None:
         self.chat.close()
@@ -121,7 +134,12 @@ class Room:
         self.audience.wait(seconds)
 
     def settle(self) -> None:
-        """See to it that everybody has heard everything."""
+        """Wait until this node's clients have received all that was sent so far."""
+
+    @property
+    def closed(self) -> list[str]:
+        """The ids of the clients whose connections the chat has closed."""
+        return self.audience.closed
 
     def names(self) -> list[str]:
         """All names that are somebody's, or held."""
@@ -135,20 +153,22 @@ class Room:
 
 
 class Person:
-    def __init__(self, room: Room) -> None:
-        self.room = room
+    """A client of the chat at `node`."""
+
+    def __init__(self, node: ChatHarness) -> None:
+        self.node = node
         self.id = f"client-{next(NUMBERS)}"
-        self._heard = room.audience.heard[self.id] = []
-        self.client = room.chat.connect(self.id)
+        self._heard = node.audience.heard[self.id] = []
+        self.client = node.chat.connect(self.id)
         self.token = ""
 
     @property
     def heard(self) -> list:
-        self.room.settle()
+        self.node.settle()
         return self._heard
 
     def sets(self, name: str, **options) -> wire.NameSet:
-        answer = self.room.chat.name(self.client, wire.SetUsername(name, **options))
+        answer = self.node.chat.name(self.client, wire.SetUsername(name, **options))
         self.token = answer.token
         return answer
 
@@ -161,20 +181,20 @@ class Person:
         return ""
 
     def says(self, message: str, **fields) -> wire.Said:
-        chat, request = self.room.chat, wire.Msg(message, **fields)
+        chat, request = self.node.chat, wire.Msg(message, **fields)
         return chat.turn(self.client, lambda: chat.say(self.client, request), beside=True)
 
     def joins(self, room: str = "lobby", **fields) -> wire.Joined:
-        return self.room.chat.join(self.client, wire.Join(room, **fields))
+        return self.node.chat.join(self.client, wire.Join(room, **fields))
 
     def leaves(self, room: str) -> wire.Left:
-        return self.room.chat.leave(self.client, wire.Leave(room))
+        return self.node.chat.leave(self.client, wire.Leave(room))
 
     def reads(self, room: str = "lobby", **fields) -> wire.Read:
-        return self.room.chat.history(self.client, wire.History(room, **fields))
+        return self.node.chat.history(self.client, wire.History(room, **fields))
 
     def types(self, room: str = "lobby") -> wire.Answer:
-        return self.room.chat.typing(self.client, wire.Typing(room))
+        return self.node.chat.typing(self.client, wire.Typing(room))
 
     def goes(self) -> None:
         """With a goodbye."""
@@ -184,8 +204,8 @@ class Person:
         self.ends(Gone.BROKEN)
 
     def ends(self, how: Gone) -> None:
-        self.room.audience.forget(self.id)
-        self.room.chat.disconnect(self.client, how)
+        self.node.audience.forget(self.id)
+        self.node.chat.disconnect(self.client, how)
 
 
 AHEAD = "chatapp:ahead"
@@ -198,13 +218,13 @@ LATER = SCRIPT.replace(
 assert LATER != SCRIPT
 
 
-class NodeRoom(Room):
-    """The same as Room, on the Redis at `url`; another on the same Redis is another node."""
+class NodeHarness(ChatHarness):
+    """A ChatHarness that is one node of a cluster, on the Redis at `url`."""
 
-    def __init__(self, url: str, lease: float = 3600, name_hold: float = 30.0, **bounds) -> None:
+    def __init__(self, url: str, lease: float = 3600, name_hold: float = 30.0, **limits) -> None:
         self._url, self._lease = url, lease
         self._markers: dict[str, threading.Event] = {}
-        super().__init__(name_hold=name_hold, **bounds)
+        super().__init__(name_hold=name_hold, **limits)
 
     def make_log(self) -> RedisLog:
         return RedisLog(self._url, Retention(0, 0), check_interval=0.1)
@@ -228,9 +248,18 @@ class NodeRoom(Room):
         self.log.on_hint = mark
         return roster
 
+    def make_broadcaster(self) -> RedisBroadcaster:
+        return RedisBroadcaster(self.log, self.audience)
+
     def wait(self, seconds: float) -> None:
-        super().wait(seconds)
+        self.advance_redis(seconds)
+        self.advance_node(seconds)
+
+    def advance_redis(self, seconds: float) -> None:
         self.log.server.client.incrby(AHEAD, round(seconds * 1000))
+
+    def advance_node(self, seconds: float) -> None:
+        super().wait(seconds)
         self.roster._look()
 
     def settle(self) -> None:
@@ -240,3 +269,37 @@ class NodeRoom(Room):
         where = channel("@" + self.roster._node)
         self.log.server.client.publish(where, msgspec.msgpack.encode(hint))
         assert self._markers[name].wait(5), "the node hears nothing"
+
+
+class ClusterHarness(ChatHarness):
+    """Two nodes on the Redis at `url`; people connect to one and the other in turn.
+
+    An event that doesn't leave its node is missed by every second person. Log, roster and audience
+    are those of a node: `person.node.log`.
+    """
+
+    def __init__(self, url: str, **options) -> None:
+        self.nodes = [NodeHarness(url, **options) for _ in range(2)]
+        self._next_node = cycle(self.nodes)
+        for node in self.nodes:
+            node.chat.open()
+
+    def connects(self, name: str = "", **options) -> Person:
+        return next(self._next_node).connects(name, **options)
+
+    def wait(self, seconds: float) -> None:
+        self.nodes[0].advance_redis(seconds)
+        for node in self.nodes:
+            node.advance_node(seconds)
+
+    def settle(self) -> None:
+        for node in self.nodes:
+            node.settle()
+
+    @property
+    def closed(self) -> list[str]:
+        return [client for node in self.nodes for client in node.closed]
+
+    def close(self) -> None:
+        for node in self.nodes:
+            node.close()

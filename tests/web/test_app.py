@@ -16,7 +16,7 @@ from chatapp.errors import ChatError, StoreError, Unavailable
 from chatapp.web import security
 
 
-def test_two_apps_share_nothing():
+def test_applications_share_no_state():
     first, second = (create_app({"TESTING": True, "TITLE": title}) for title in ("One", "Two"))
     clients = [app.extensions["socketio"].test_client(app) for app in (first, second)]
     for client in clients:
@@ -29,28 +29,28 @@ def test_two_apps_share_nothing():
     assert "Two" in second.test_client().get("/").text
 
 
-def test_flask_keys_are_taken():
+def test_configuration_of_flask_is_applied():
     assert create_app({"TESTING": True, "SECRET_KEY": "x"}).secret_key == "x"
 
 
-def test_a_bad_setting_is_refused():
+def test_bad_setting_is_refused():
     with pytest.raises(SettingError, match=r"^MAX_NAME_CHARS='x' should be"):
         create_app({"MAX_NAME_CHARS": "x"})
 
 
-def test_the_title_is_text(app):
+def test_title_is_escaped(app):
     page = create_app({"TESTING": True, "TITLE": "<b>&"}).test_client().get("/").text
     assert "<b>&" not in page
     assert "&lt;b&gt;&amp;" in page
 
 
-def test_health(app):
+def test_healthz_answers(app):
     client = app.test_client()
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").status_code == 200
 
 
-def test_not_ready_while_the_store_takes_nothing(app, monkeypatch):
+def test_readyz_fails_while_the_store_is_unavailable(app, monkeypatch):
     monkeypatch.setattr("chatapp.store.memory.MemoryLog.available", lambda self: False)
     client = app.test_client()
     assert client.get("/readyz").status_code == 503
@@ -58,7 +58,7 @@ def test_not_ready_while_the_store_takes_nothing(app, monkeypatch):
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz"])
-def test_methods(app, path):
+def test_pages_allow_only_get(app, path):
     client = app.test_client()
     assert client.head(path).status_code == 200
     assert client.options(path).status_code == 200
@@ -66,25 +66,25 @@ def test_methods(app, path):
 
 
 @pytest.mark.parametrize("name", ["tea", "lobby", "a-b_9", "x" * 64])
-def test_a_room_has_its_page(app, name):
+def test_room_has_a_page(app, name):
     answer = app.test_client().get(f"/r/{name}")
     assert answer.status_code == 200
     assert 'data-view="room"' in answer.text
     assert 'data-view="start"' in app.test_client().get("/").text
 
 
-def test_a_room_in_another_case_is_the_same(app):
+def test_room_in_upper_case_redirects_to_lower_case(app):
     answer = app.test_client().get("/r/Tea-Room", environ_overrides={"SCRIPT_NAME": "/chat"})
     assert (answer.status_code, answer.headers["Location"]) == (302, "/chat/r/tea-room")
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a%20b", "x" * 65, "é", "tea/", "tea/x", "%0a", ".."])
-def test_what_is_no_room(app, name):
+def test_bad_room_name_is_not_found(app, name):
     assert app.test_client().get(f"/r/{name}").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/r", "/socket.io", "/static/nothing.js"])
-def test_unknown_paths(app, path):
+def test_unknown_path_is_not_found(app, path):
     assert app.test_client().get(path).status_code == 404
 
 
@@ -95,7 +95,7 @@ def test_unknown_paths(app, path):
         *["/socket.io/?EIO=4&transport=polling", "/socket.io/?EIO=9", "/socket.io/"],
     ],
 )
-def test_every_answer_is_protected(app, path):
+def test_every_answer_has_the_security_headers(app, path):
     path = static_file(app) if path == "static" else path
     for method in ("GET", "POST"):
         headers = app.test_client().open(path, method=method).headers
@@ -107,7 +107,7 @@ def test_every_answer_is_protected(app, path):
         assert headers["Referrer-Policy"]
 
 
-def test_the_page_has_no_inline_script_or_style_and_nothing_from_elsewhere(app):
+def test_page_has_no_inline_code_and_no_foreign_resources(app):
     page = app.test_client().get("/").text
     assert "<script>" not in page
     assert "<style" not in page
@@ -141,11 +141,11 @@ OWN = {"HTTP_HOST": "chat.example", "HTTP_ORIGIN": "http://chat.example"}
         ({"HTTP_ORIGIN": "http://evil.example", "HTTP_X_FORWARDED_HOST": "evil.example"}, 403),
     ],
 )
-def test_origins(app, environ, status):
+def test_origin_decides_whether_a_page_may_connect(app, environ, status):
     assert connect(app, **environ).status_code == status
 
 
-def test_an_allowed_origin_gets_its_cors_headers():
+def test_allowed_origin_gets_cors_headers():
     app = create_app({"TESTING": True, "ALLOWED_ORIGINS": "https://other.example,null"})
     for origin in ("https://other.example", "null"):
         answer = connect(app, HTTP_ORIGIN=origin)
@@ -157,14 +157,14 @@ def test_an_allowed_origin_gets_its_cors_headers():
     assert "Access-Control-Allow-Origin" not in refused.headers
 
 
-def test_a_star_allows_any_origin_by_its_name_and_the_log_says_so(caplog):
+def test_star_allows_any_origin_and_is_logged(caplog):
     app = create_app({"TESTING": True, "ALLOWED_ORIGINS": "*"})
     answer = connect(app, HTTP_ORIGIN="https://any.example")
     assert answer.headers["Access-Control-Allow-Origin"] == "https://any.example"
     assert "any page may connect" in caplog.text
 
 
-def test_forwarded_headers_count_only_from_trusted_proxies():
+def test_forwarded_headers_are_believed_only_from_trusted_proxies():
     environ = {
         "HTTP_HOST": "inner:3000",
         "HTTP_X_FORWARDED_HOST": "chat.example",
@@ -178,7 +178,7 @@ def test_forwarded_headers_count_only_from_trusted_proxies():
     assert connect(trusting, **forged).status_code == 403
 
 
-def test_a_page_below_a_path_finds_its_server():
+def test_page_below_a_path_prefix_finds_its_server():
     app = create_app({"TESTING": True, "TRUSTED_PROXIES": 1})
     page = app.test_client().get("/", headers={"X-Forwarded-Prefix": "/chat"}).text
     assert 'data-socket-path="/chat/socket.io/"' in page
@@ -195,7 +195,7 @@ def static_file(app, name: str = "js/main.js") -> str:
     return f"{app.static_url_path}/{name}"
 
 
-def test_static_files_are_kept_compressed_and_not_sent_again(app):
+def test_static_files_are_compressed_and_cached(app):
     client, path = app.test_client(), static_file(app)
     answer = client.get(path, headers={"Accept-Encoding": "gzip, br"})
     assert answer.headers["Content-Encoding"] == "br"
@@ -205,7 +205,7 @@ def test_static_files_are_kept_compressed_and_not_sent_again(app):
     assert "Content-Encoding" not in client.get(path).headers
 
 
-def test_the_page_asks_for_all_its_modules_at_once_in_the_browsers_language(app):
+def test_page_preloads_its_modules_in_the_language_of_the_browser(app):
     page = app.test_client().get("/", headers={"Accept-Language": "fr-CA, en;q=0.5"}).text
     assert '<html lang="fr" dir="ltr">' in page
     asked = re.findall(r'modulepreload" href="/static/\w+/([^"]+)"', page)
@@ -216,7 +216,7 @@ def test_the_page_asks_for_all_its_modules_at_once_in_the_browsers_language(app)
     assert sorted(asked) == sorted(wanted)
 
 
-def test_a_server_reads_its_settings_without_loading_what_gevent_must_patch():
+def test_reading_settings_imports_nothing_that_gevent_patches():
     code = (
         "import sys, chatapp.serve; print(sorted({'flask', 'socketio', 'ssl'} & set(sys.modules)))"
     )
@@ -225,7 +225,7 @@ def test_a_server_reads_its_settings_without_loading_what_gevent_must_patch():
 
 
 @pytest.mark.parametrize("error", [StoreError("it's damaged"), Unavailable()])
-def test_a_worker_whose_store_cannot_be_used_ends_without_a_traceback(monkeypatch, error):
+def test_worker_with_a_failing_store_exits_without_a_traceback(monkeypatch, error):
     from chatapp import serve  # with the settings of this environment
 
     worker, chat = Mock(), Mock()
@@ -236,7 +236,7 @@ def test_a_worker_whose_store_cannot_be_used_ends_without_a_traceback(monkeypatc
     assert end.value.code == 3  # gunicorn: don't start another
 
 
-def test_every_refusal_has_a_code_of_its_own():
+def test_refusals_have_different_codes():
     codes = [kind.code for kind in ChatError.__subclasses__()]
     assert len(set(codes)) == len(codes)
 
@@ -244,3 +244,9 @@ def test_every_refusal_has_a_code_of_its_own():
 def test_security_headers_are_not_doubled():
     names = [name for name, _ in security.HEADERS]
     assert len(set(names)) == len(names)
+
+
+def test_compression_settings_of_the_application_take_precedence():
+    app = create_app({"TESTING": True, "COMPRESS_BR_LEVEL": 9, "COMPRESS_MIN_SIZE": 1})
+    assert (app.config["COMPRESS_BR_LEVEL"], app.config["COMPRESS_MIN_SIZE"]) == (9, 1)
+    assert app.config["COMPRESS_ALGORITHM_STREAMING"] == ["br", "zstd", "deflate"]

@@ -20,7 +20,7 @@ def heard(client) -> list[tuple]:
     return [(event["name"], *event["args"]) for event in client.get_received()]
 
 
-def test_the_oldest_clients_contract(connect):
+def test_contract_of_the_oldest_client(connect):
     ann, bo = connect(), connect()
     ann.emit("setUsername", "Ann")
     assert heard(ann) == [("userSet", "Ann")]
@@ -34,7 +34,7 @@ def test_the_oldest_clients_contract(connect):
     assert heard(bo)[-1] == ("userSet", "Ann")
 
 
-def test_delivery_is_complete_when_emit_returns_and_the_acknowledgement_comes_last(connect):
+def test_acknowledgement_follows_delivery(connect):
     ann = connect()
     ann.emit("setUsername", "Ann")
     heard(ann)
@@ -46,7 +46,7 @@ def number(answer: dict) -> dict:
     return {name: answer[name] for name in ("room", "id", "at")}
 
 
-def test_refused_follows_user_exists_and_carries_the_same_sentence(connect):
+def test_refused_follows_user_exists_with_the_same_sentence(connect):
     ann = connect()
     answer = ann.emit("setUsername", "", callback=True)
     assert answer == {"ok": False, "code": "name_invalid", "message": "The name is empty."}
@@ -57,7 +57,7 @@ def test_refused_follows_user_exists_and_carries_the_same_sentence(connect):
 
 
 @pytest.mark.parametrize("event", ["connect", "disconnect", "connect_error", "disconnecting"])
-def test_reserved_names_are_refused_and_do_nothing(connect, event):
+def test_reserved_event_names_are_refused(connect, event):
     ann, bo = connect(), connect()
     ann.emit("setUsername", "Ann")
     heard(bo)
@@ -71,7 +71,7 @@ def test_unknown_events_are_refused(connect, event):
     assert connect().emit(event, callback=True)["code"] == "unknown_event"
 
 
-def test_an_unforeseen_error_is_answered_and_logged_once(connect, app, caplog, monkeypatch):
+def test_unexpected_error_is_answered_and_logged_once(connect, app, caplog, monkeypatch):
     ann, bo = connect(), connect()
     ann.emit("setUsername", "Ann")
     namespace = app.extensions["socketio"].server.namespace_handlers["/"]
@@ -91,7 +91,7 @@ def test_an_unforeseen_error_is_answered_and_logged_once(connect, app, caplog, m
     assert [event[0] for event in heard(bo)] == ["newmsg"]
 
 
-def test_a_type_error_is_an_error_like_any_other(connect, app, caplog, monkeypatch):
+def test_type_error_in_a_handler_is_answered_as_internal(connect, app, caplog, monkeypatch):
     ann = connect()
     namespace = app.extensions["socketio"].server.namespace_handlers["/"]
     monkeypatch.setattr(namespace.chat, "name", lambda: None)
@@ -100,7 +100,7 @@ def test_a_type_error_is_an_error_like_any_other(connect, app, caplog, monkeypat
     assert caplog.text.count("Traceback") == 1
 
 
-def test_rate_limits_say_when_to_try_again():
+def test_rate_limit_states_when_to_retry():
     app = create_app({"TESTING": True, "MESSAGE_LIMIT": "1/100"})
     ann = app.extensions["socketio"].test_client(app)
     ann.emit("setUsername", "Ann")
@@ -116,7 +116,7 @@ def test_rate_limits_say_when_to_try_again():
     )
 
 
-def test_logs_carry_nothing_of_a_client_raw(connect, caplog):
+def test_log_lines_escape_text_of_clients(connect, caplog):
     with caplog.at_level(logging.DEBUG):
         connect().emit("evil\nevent", "evil\narg")
     assert "evil\n" not in "".join(
@@ -133,7 +133,7 @@ class Connection:
         self.closed = True
 
 
-def test_one_who_has_gone_is_dismissed_alone(app, connect):
+def test_kicking_a_disconnected_client_affects_no_other(app, connect):
     """The session of one who has gone has no name, which python-engineio takes for all."""
     connect()
     server = app.extensions["socketio"].server

@@ -1,4 +1,4 @@
-"""How those in a room hear who comes and goes: one by one, or in a crowd as a count."""
+"""Announcements of who comes and goes in a room, or of the count in a large one."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from time import monotonic
 from typing import Any
 
 CROWD = 200
-"""A room of more names tells its count only (docs/wire.md, People)."""
-TOLD_A_SECOND = 2000
-"""Names to which a crowd's count is told in a second; a larger crowd hears it less often."""
+"""A room of more names than this announces only their count (docs/wire.md, People)."""
+RECIPIENTS_PER_SECOND = 2000
+"""Members to whom a count is sent each second; a larger room gets it less often."""
 
 Tell = Callable[..., None]
-"""`tell(room, event, *arguments, skip=client)`: everyone in the room hears it, but for `skip`."""
+"""`tell(room, event, *arguments, skip=client)` sends to all in the room but `skip`."""
 Later = Callable[[float, Callable[[], Any]], Any]
-"""`later(seconds, call)`: have `call` called that much later, from any thread or greenlet."""
+"""`later(seconds, call)`: call `call` that much later, from any thread or greenlet."""
 
 
 class Announcer:
-    """Has those in a room hear who comes and goes: one by one, or, in a crowd, how many they are,
-    at most once in `interval` seconds for each TOLD_A_SECOND of them. Thread-safe."""
+    """Announce who comes and goes in a room, or in a large room how many names it has.
+
+    A count is sent at most once in `interval` seconds, for each RECIPIENTS_PER_SECOND names.
+    Thread-safe.
+    """
 
     def __init__(
         self,
@@ -35,45 +38,50 @@ class Announcer:
         self._interval = interval
         self._clock = clock
         self._lock = Lock()
-        self._crowds: dict[str, _Crowd] = {}
+        self._counts: dict[str, _Count] = {}
 
     def announce(
         self, room: str, event: str, change: dict[str, str], client: str, count: int
     ) -> None:
-        """All in `room` but for `client` hear `event`, by which they are `count` now."""
+        """Send `event` to all in `room` but `client`, which has `count` names after it."""
         with self._lock:
-            crowd = self._crowds.get(room)
+            state = self._counts.get(room)
             if count > CROWD:
-                crowd = self._crowds.setdefault(room, _Crowd())
-            if crowd:
-                crowd.count = count
+                state = self._counts.setdefault(room, _Count())
+            if state:
+                state.count = count
             if count <= CROWD:
                 self._tell(room, event, change, skip=client)
-                if crowd and not crowd.waiting and count == 0:
-                    del self._crowds[room]
-            elif crowd and not crowd.waiting:
-                crowd.waiting = True
-                interval = self._interval * max(1, count / TOLD_A_SECOND)
-                wait = crowd.told + interval - self._clock()
-                if wait > 0:
-                    self._later(wait, partial(self._tell_count_later, room, crowd))
-                else:
-                    self._tell_count(room, crowd)
+                if state and not state.is_scheduled and count == 0:
+                    del self._counts[room]
+            elif state and not state.is_scheduled:
+                self._schedule(room, state)
 
-    def _tell_count_later(self, room: str, crowd: _Crowd) -> None:
+    def _schedule(self, room: str, state: _Count) -> None:
+        state.is_scheduled = True
+        interval = self._interval * max(1, state.count / RECIPIENTS_PER_SECOND)
+        wait = state.sent_at + interval - self._clock()
+        if wait > 0:
+            self._later(wait, partial(self._send_when_due, room, state))
+        else:
+            self._send(room, state)
+
+    def _send_when_due(self, room: str, state: _Count) -> None:
         with self._lock:
-            self._tell_count(room, crowd)
-            if crowd.count <= CROWD:
-                del self._crowds[room]
+            self._send(room, state)
+            if state.count <= CROWD:
+                del self._counts[room]
 
-    def _tell_count(self, room: str, crowd: _Crowd) -> None:
-        crowd.waiting = False
-        crowd.told = self._clock()
-        self._tell(room, "presence", {"room": room, "count": crowd.count})
+    def _send(self, room: str, state: _Count) -> None:
+        state.is_scheduled = False
+        state.sent_at = self._clock()
+        self._tell(room, "presence", {"room": room, "count": state.count})
 
 
-class _Crowd:
+class _Count:
+    """How many names a large room has, when that was last sent, and whether it will be."""
+
     def __init__(self) -> None:
         self.count = 0
-        self.told = float("-inf")
-        self.waiting = False
+        self.sent_at = float("-inf")
+        self.is_scheduled = False

@@ -10,11 +10,15 @@ from typing import Protocol
 from msgspec import Struct
 
 TOKEN_BYTES = 16
-"""128 random bits, as text of 22 characters."""
+"""Random bytes of a token, which is 22 characters of text."""
 
 
 class Hold(Struct, frozen=True):
-    """A name that is held, or will be when its holder is gone; `token`: the hash of its token."""
+    """A name that is held, or will be when its holder's connection is lost.
+
+    `folded`: the form that equal names share. `token`: the SHA-256 digest of its token. `rooms`:
+    where it stays listed, the lobby aside.
+    """
 
     folded: str
     user: str
@@ -23,16 +27,17 @@ class Hold(Struct, frozen=True):
 
 
 class Holds(Protocol):
-    """Where holds are kept, beside the log (chat.log.Log)."""
+    """The store of holds (chat.log.Log)."""
 
     def holds(self) -> Sequence[Hold]: ...
     def keep_hold(self, hold: Hold | None, instead_of: Collection[Hold]) -> None: ...
 
 
 def hashed(token: str) -> bytes:
+    """Return what is stored of a token."""
     return sha256(token.encode()).digest()
 
 
 def is_token(token: str, kept: bytes) -> bool:
-    """Whether this hash is its."""
+    """Return whether `kept` is the digest of `token`, in constant time."""
     return hmac.compare_digest(hashed(token), kept)

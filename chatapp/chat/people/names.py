@@ -1,4 +1,4 @@
-"""What a name is, and which names count as the same."""
+"""Names: the form that is shown, and which names are equal."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from precis_i18n import get_profile
 from chatapp.errors import NameInvalid
 
 INPUT_BOUND = 256
-"""Input of more code points is refused unread: a security limit, as the rules below cost time."""
+"""Code points of an input that is examined: a security limit, as normalization costs time."""
 
 PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")
-"""A name that the profiles below leave as it is, but for its case: visible ASCII, and single spaces
-between."""
+"""A name that the profiles don't change, case aside: visible ASCII with single spaces."""
 EMOJI_VARIATION = "\ufe0f"
 UNSEEN = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc\U0001d159\U00013441\U00013442")
-"""Characters that Unicode calls letters or symbols and that show nothing."""
+"""Characters that are letters or symbols in Unicode, but show nothing."""
 
 _shown_profile = get_profile("NicknameCasePreserved")
 _compared_profile = get_profile("NicknameCaseMapped:CaseFold")
 
 
 def present(text: str, max_chars: int = 32) -> str:
-    """The form of a name that people see: trimmed, inner spaces joined, NFKC, its case kept.
+    """Return the form of a name that is shown: trimmed, inner spaces joined, NFKC.
 
-    `max_chars` bounds the result, in code points (RFC 8266, section 2.3; docs/wire.md, Names).
+    Its case is kept. `max_chars` bounds the result, in code points (RFC 8266, section 2.3;
+    docs/wire.md, Names).
 
     Raises:
-        NameInvalid: it is empty, too long, or has characters that can't be shown in a name.
+        NameInvalid: it is empty, too long, or has characters that names can't have.
     """
     if len(text) > INPUT_BOUND:
         raise NameInvalid(f"The name is too long: {max_chars} characters are allowed.")
@@ -42,15 +42,15 @@ def present(text: str, max_chars: int = 32) -> str:
     return text
 
 
-@lru_cache(maxsize=256)  # a name is prepared several times as it is claimed
+@lru_cache(maxsize=256)  # a claim prepares its name several times
 def _prepare(text: str, max_chars: int) -> str:
-    """The shown form of any text, by the profile (see `present`)."""
+    """Return the shown form of any text, by the PRECIS profile (see `present`)."""
     text = text.replace(EMOJI_VARIATION, "")
     if not text.strip():
         raise NameInvalid("The name is empty.")
     try:
         shown: str = _shown_profile.enforce(text)
-        if len(shown) > max_chars:  # before `fold` remembers it
+        if len(shown) > max_chars:  # before `fold` caches it
             raise NameInvalid(f"The name is too long: {max_chars} characters are allowed.")
         fold(shown)
     except UnicodeEncodeError as error:
@@ -63,8 +63,10 @@ def _prepare(text: str, max_chars: int) -> str:
 
 
 def visible(text: str) -> bool:
-    """Whether there is something in `text` that can be seen: a letter, number, mark of
-    punctuation or symbol; combining marks alone don't count."""
+    """Return whether `text` has a visible character: a letter, number, punctuation or symbol.
+
+    Combining marks alone don't count.
+    """
     return any(unicodedata.category(char)[0] in "LNPS" and char not in UNSEEN for char in text)
 
 
@@ -78,11 +80,11 @@ def _describe(error: UnicodeEncodeError) -> str:
 
 @lru_cache(maxsize=4096)
 def fold(shown: str) -> str:
-    """What two names that a person can't tell apart have in common.
+    """Return the form that all names share which a person can't tell apart.
 
-    Case and width folded (RFC 8266, section 2.4), then look-alikes of other scripts replaced by
-    what they look like (UTS 39, section 4). ASCII stays, so that all-ASCII names are the same
-    only if their case-folded forms are.
+    Case and width are folded (RFC 8266, section 2.4). Then each look-alike is replaced by its
+    prototype (UTS 39, section 4). ASCII is kept, so that two ASCII names are equal only if their
+    case-folded forms are.
     """
     if PLAIN.fullmatch(shown):
         return shown.lower()
@@ -93,7 +95,7 @@ def fold(shown: str) -> str:
 
 @cache
 def _prototypes() -> dict[int, str]:
-    """Each look-alike's prototype, from the table that `make vendor` generates."""
+    """Return the prototype of each look-alike, from the table that `make vendor` generates."""
     table = Path(__file__).with_name("confusables.txt").read_text(encoding="utf-8")
     rows = (line.split("\t") for line in table.rstrip("\n").split("\n") if not line.startswith("#"))
     return {ord(char): prototype for prototype, chars in rows for char in chars}

@@ -1,17 +1,16 @@
-"""Who is in which room, by name, and how that is told: one by one, or in a crowd as a count."""
+"""Which names are in which room, and the announcements that follow from changes."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from threading import Lock
-from time import monotonic
 
-from chatapp.chat.people.crowd import CROWD, Announcer, Later, Tell
+from chatapp.chat.people.crowd import CROWD, Announcer
 
 
 class Absence:
-    """The time that a name waits, in the rooms where it is listed, for its owner to be back."""
+    """The time in which a name stays listed although its client is disconnected."""
 
     __slots__ = ("user",)
 
@@ -20,29 +19,21 @@ class Absence:
 
 
 class Presence:
-    """The names in each room, kept sorted without case.
+    """The names in each room, sorted without case. Thread-safe.
 
-    `interval`: a crowd's count is told at most once in so many seconds. Thread-safe; changes are
-    told in their order. Whoever changes a name's whereabouts does so alone (UsernameSet.changing).
+    Changes are announced in their order. Lock a name before you change where it is listed
+    (UsernameSet.changing).
     """
 
-    def __init__(
-        self,
-        tell: Tell,
-        later: Later,
-        interval: float = 1.0,
-        clock: Callable[[], float] = monotonic,
-    ) -> None:
-        self._tell = tell
-        self._announcer = Announcer(tell, later, interval, clock)
+    def __init__(self, announcer: Announcer) -> None:
+        self._announcer = announcer
         self._lock = Lock()
         self._rooms: dict[str, _Names] = {}
-        # Where each name is listed, and whether that's only until an absence is given up.
+        # Where each name is listed, and the absence for which it is only listed, if any.
         self._rooms_of: dict[str, dict[str, Absence | None]] = {}
 
     def enter(self, room: str, user: str, client: str) -> None:
-        """`user` is in `room` from now on; unless it was listed there already, all but `client`
-        (its own connection) are told."""
+        """List `user` in `room`, and announce it to all but `client` if it was not listed."""
         with self._lock:
             if room in self._rooms_of.get(user, ()):
                 self._rooms_of[user][room] = None
@@ -51,39 +42,41 @@ class Presence:
             self._announce(room, names, "userJoined", {"room": room, "user": user}, client)
 
     def leave(self, room: str, user: str, client: str) -> None:
-        """`user` has left `room`; all but `client` are told."""
+        """Remove `user` from `room`, and announce it to all but `client`."""
         with self._lock:
             self._leave(room, user, client)
 
-    def depart(self, user: str, client: str) -> None:
-        """`user` has left all its rooms; all but `client` are told."""
+    def leave_all(self, user: str, client: str) -> None:
+        """Remove `user` from all its rooms, and announce it to all but `client`."""
         with self._lock:
             for room in sorted(self._rooms_of.get(user, ())):
                 self._leave(room, user, client)
 
-    def be_absent(self, user: str, rooms: Iterable[str] = ()) -> Absence:
-        """`user` stays listed where it was by now, and in `rooms`, until it's back there or has
-        given up; nobody is told."""
+    def start_absence(self, user: str, rooms: Iterable[str] = ()) -> Absence:
+        """Keep `user` listed where it is, and list it in `rooms`; announce nothing.
+
+        The absence ends in each room that the user enters again, and in all by `end_absence`.
+        """
         absence = Absence(user)
         with self._lock:
             for room in rooms:
                 self._list(room, user, None)
             listed = self._rooms_of.get(user, {})
-            for room, absent in listed.items():
-                listed[room] = absent or absence
+            for room, earlier in listed.items():
+                listed[room] = earlier or absence
         return absence
 
-    def give_up(self, absence: Absence) -> None:
-        """The user has left the rooms to which it hasn't come back; those in them are told."""
+    def end_absence(self, absence: Absence) -> None:
+        """Remove the user from the rooms that it has not entered again, and announce it."""
         with self._lock:
             rooms = self._rooms_of.get(absence.user, {})
-            for room in sorted(room for room, since in rooms.items() if since is absence):
+            for room in sorted(room for room, its in rooms.items() if its is absence):
                 self._leave(room, absence.user, "")
 
     def rename(self, before: str, after: str, client: str) -> None:
-        """`before` is called `after` in all its rooms; all but `client` are told.
+        """Replace `before` by `after` in all its rooms, and announce it to all but `client`.
 
-        Where `after` is listed already, its owner is back, and `before` has left.
+        Where `after` is listed already, its owner is back: there `before` leaves.
         """
         with self._lock:
             listed = self._rooms_of.get(after, {})
@@ -93,26 +86,26 @@ class Presence:
                         listed[room] = None
                     self._leave(room, before, client)
                     continue
-                self._strike(room, before)
+                self._unlist(room, before)
                 names = self._list(room, after, absence)
                 renamed = {"room": room, "from": before, "to": after}
                 self._announce(room, names, "userRenamed", renamed, client)
                 if absence:
                     absence.user = after
 
-    def tell_others(self, room: str, event: str, change: dict[str, str], client: str) -> None:
-        """All in `room` but for `client` hear `event`, unless it's a crowd."""
+    def is_crowd(self, room: str) -> bool:
+        """Return whether `room` has more than CROWD names."""
         with self._lock:
             names = self._rooms.get(room)
-            if names and len(names.sorted) <= CROWD:
-                self._tell(room, event, change, skip=client)
+            return names is not None and len(names.sorted) > CROWD
 
     def rooms_of(self, user: str) -> list[str]:
+        """Return the rooms in which `user` is listed, sorted."""
         with self._lock:
             return sorted(self._rooms_of.get(user, ()))
 
     def users(self, room: str) -> tuple[int, list[str]]:
-        """How many names are in `room`, and the first CROWD of them, sorted without case."""
+        """Return how many names are in `room`, and the first CROWD of them."""
         with self._lock:
             names = self._rooms.get(room)
             if names is None:
@@ -125,7 +118,7 @@ class Presence:
         self._rooms_of.setdefault(user, {})[room] = absence
         return names
 
-    def _strike(self, room: str, user: str) -> _Names:
+    def _unlist(self, room: str, user: str) -> _Names:
         names = self._rooms[room]
         names.remove(user)
         if not names.sorted:
@@ -136,7 +129,7 @@ class Presence:
         return names
 
     def _leave(self, room: str, user: str, client: str) -> None:
-        names = self._strike(room, user)
+        names = self._unlist(room, user)
         self._announce(room, names, "userLeft", {"room": room, "user": user}, client)
 
     def _announce(
@@ -146,6 +139,8 @@ class Presence:
 
 
 class _Names:
+    """Names sorted without case."""
+
     def __init__(self) -> None:
         self.sorted: list[tuple[str, str]] = []
 

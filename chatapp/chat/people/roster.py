@@ -1,4 +1,4 @@
-"""Roster: who is here, under which name, and in which rooms; and how the others hear of it."""
+"""Roster: the contract for names, the rooms they are listed in, and their announcements."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from chatapp.chat.client import Client, Gone
 
 
 class Named(NamedTuple):
-    """The name as shown, and what takes it over from now on, if it's to be held."""
+    """A name as it is shown, and the token that takes it over if it is to be held, else ""."""
 
     user: str
     token: str
 
 
 class Roster(ABC):
-    """Names and where they are. A client with a name is listed in the rooms that it hears
-    (Audience.rooms); one that is to be held stays there for a while when its connection breaks.
+    """The names of the clients, and the rooms in which they are listed.
 
-    All methods may be called from any thread or greenlet, for one client by one at a time.
+    A client with a name is listed in the rooms that it is in (Audience.rooms). When the connection
+    of a client is lost whose name is to be held, the name stays listed for a while.
+
+    All methods may be called from any thread or greenlet, but for one client not at once.
     """
 
     @abstractmethod
@@ -30,45 +32,51 @@ class Roster(ABC):
             Unavailable: they can't be read.
         """
 
-    def close(self) -> None:  # noqa: B027 (where nobody else is told)
-        """All clients have gone, and this is left."""
+    def close(self) -> None:  # noqa: B027 (a single process has nothing to announce)
+        """Leave the chat; all clients have disconnected."""
 
     @abstractmethod
     def claim(self, client: Client, name: str, token: str = "", *, hold: bool = False) -> Named:
-        """Give `name` to the client as `client.user`, who gives up the one that it had, in one
-        step.
+        """Give `name` to the client as `client.user`, and release its last one, in one step.
 
-        A `token` that fits takes the name over from whoever has it, who hears so and is closed.
+        A valid `token` takes the name over from its holder, which is told so and closed.
 
         Raises:
             NameInvalid: it can't be a name.
-            NameTaken: someone else has it, or one that can't be told from it.
-            Unavailable: it can't be kept just now; nothing has changed.
+            NameTaken: another client has the name or an equal one, or it is held.
+            Unavailable: it can't be stored now; nothing has changed.
         """
 
     @abstractmethod
     def enter(self, client: Client, room: str) -> tuple[int, list[str]]:
-        """The client hears `room`; with a name it is listed there. How many names are there by now,
-        and the first crowd.CROWD of them, sorted without case.
+        """List the client in `room`, which it has entered, if it has a name.
+
+        Return the number of names in the room, and the first crowd.CROWD of them, sorted without
+        case.
 
         Raises:
-            Unavailable: it can't be told just now; nothing has changed.
-            NameLost: the client's name isn't its own any longer.
+            Unavailable: it can't be stored now; nothing has changed.
+            NameLost: the name is no longer the client's.
         """
 
     @abstractmethod
     def leave(self, client: Client, room: str) -> None:
-        """The client doesn't hear `room` any longer."""
+        """Remove the client from `room`, which it has left."""
 
     @abstractmethod
     def end(self, client: Client, how: Gone) -> None:
-        """The client's connection has ended: its name is free, or held if it asked for that and
-        said no goodbye."""
+        """Release the name of a client that has disconnected, or hold it.
+
+        A name is held if the client asked for it and the connection was lost.
+        """
 
     @abstractmethod
-    def typing(self, client: Client, room: str) -> None:
-        """The others in the room hear that the client is typing, unless it's a crowd.
+    def may_announce(self, client: Client, room: str) -> bool:
+        """Return whether the others in `room` are told what the client does there.
+
+        They aren't if the room has more than crowd.CROWD names, or if another client has taken over
+        the client's name.
 
         Raises:
-            Unavailable: it can't be told just now.
+            Unavailable: the names in the room can't be read now.
         """

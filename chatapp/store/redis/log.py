@@ -35,7 +35,7 @@ from chatapp.store.redis.scripts import (
     keys_key,
     log_key,
 )
-from chatapp.store.redis.subscriber import Hint, Listener
+from chatapp.store.redis.subscriber import Broadcast, Hint, Listener
 
 T = TypeVar("T")
 RETIRED_AT_ONCE = 100
@@ -57,6 +57,8 @@ class RedisLog(OpenedLog):
 
     RedisRoster has names on the same Redis; `on_hint(room, hint)` is called for what is told of
     them, and `on_return()` when Redis is there again, before anything else is asked of it.
+    RedisBroadcaster publishes over it; `on_broadcast(room, event, arguments, skip)` is called for
+    each event that a node has published.
     """
 
     def __init__(
@@ -77,7 +79,8 @@ class RedisLog(OpenedLog):
         self._tails = Tails(self._missed, self._deliver)
         self.on_return: Callable[[], None] = lambda: None
         self.on_hint: Callable[[str, Hint], None] = lambda *_: None
-        hear = (self._catch_up, self._hear, self._hear_hint)
+        self.on_broadcast: Callable[[str, str, list[Any], str], None] = lambda *_: None
+        hear = (self._catch_up, self._hear, self._hear_hint, self._hear_broadcast)
         self.listener = Listener(self.server.client, self.server.damage, *hear, patience)
         self._renumbering = threading.Lock()
         self._batches: Batches[Draft, Entry] = Batches(self._write, self._tails.said)
@@ -258,6 +261,10 @@ class RedisLog(OpenedLog):
     def _hear_hint(self, room: str, hint: Hint) -> None:
         if hint.epoch == self._epoch:
             self.on_hint(room, hint)
+
+    def _hear_broadcast(self, room: str, broadcast: Broadcast, arguments: list[Any]) -> None:
+        if broadcast.epoch == self._epoch:
+            self.on_broadcast(room, broadcast.event, arguments, broadcast.skip)
 
     def _missed(self, room: str, since: int, until: int) -> Iterator[Entry]:
         with self.server.asked():

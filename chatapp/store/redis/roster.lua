@@ -292,11 +292,9 @@ function tasks.gone(folded, is_goodbye)
   end
 end
 
-function tasks.typing(folded, room)
-  local record = own(folded)
-  if record and call('ZCARD', users(room)) <= CROWD then
-    tell(room, 'userTyping', record.user)
-  end
+-- Whether others in a room are told what a client does: it has its name, and the room is no crowd.
+function tasks.may_announce(folded, room)
+  return own(folded) and call('ZCARD', users(room)) <= CROWD
 end
 
 -- A lease for this node, of so many ms.

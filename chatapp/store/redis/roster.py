@@ -174,8 +174,8 @@ class RedisRoster(Roster):
             except Unavailable:
                 self._owed.append(task)
 
-    def typing(self, client: Client, room: str) -> None:
-        self._do("typing", client, fold(client.user or ""), room)
+    def may_announce(self, client: Client, room: str) -> bool:
+        return bool(self._do("may_announce", client, fold(client.user or ""), room))
 
     def _do(self, name: str, client: Client | None = None, *arguments: Any) -> Any:
         """What the script answers.
@@ -300,8 +300,6 @@ class RedisRoster(Roster):
         change = {"room": room, "user": hint.user}
         if room.startswith("@"):
             self._hear_of_ones_own(hint)
-        elif hint.event == "userTyping":
-            self._audience.tell(room, hint.event, change, skip=hint.holder)
         else:
             if hint.to:
                 change = {"room": room, "from": hint.user, "to": hint.to}

@@ -49,13 +49,26 @@ class Hint(Struct, array_like=True, tag="hint"):
     holder: str
 
 
+class Broadcast(Struct, array_like=True, tag="broadcast"):
+    """An event for all clients in a room, as RedisBroadcaster publishes it.
+
+    `arguments`: a JSON list. `skip`: the client that doesn't get the event, or empty.
+    """
+
+    epoch: str
+    event: str
+    arguments: str
+    skip: str
+
+
 class Listener:
     """Subscribed to rooms' channels, again and again where the connection breaks.
 
     `on_subscribed(room)` is called before anything is heard of a room, after each break too;
-    `on_entry(epoch, entry)` for what is said, `on_hint(room, hint)` for names. What isn't heard
-    while the connection is broken, nobody repeats: see RedisLog. What is published there and isn't
-    the chat's is dropped, and goes to `damage`. `patience`: seconds that a subscription has.
+    `on_entry(epoch, entry)` for what is said, `on_hint(room, hint)` for names,
+    `on_broadcast(room, broadcast, arguments)` for other events. What isn't heard while the
+    connection is broken, nobody repeats: see RedisLog. What is published there and isn't the chat's
+    is dropped, and goes to `damage`. `patience`: seconds that a subscription has.
     """
 
     def __init__(
@@ -65,6 +78,7 @@ class Listener:
         on_subscribed: Callable[[str], None],
         on_entry: Callable[[str, Entry], None],
         on_hint: Callable[[str, Hint], None],
+        on_broadcast: Callable[[str, Broadcast, list[Any]], None],
         patience: float,
     ) -> None:
         self._server = server
@@ -72,6 +86,7 @@ class Listener:
         self._on_subscribed = on_subscribed
         self._on_entry = on_entry
         self._on_hint = on_hint
+        self._on_broadcast = on_broadcast
         self._patience = patience
         self._rooms: dict[str, Any] = {}  # events: that it's subscribed
         self._pubsub: Any = None
@@ -159,12 +174,15 @@ class Listener:
 
     def _heard(self, room: str, data: bytes) -> None:
         try:
-            told = msgspec.msgpack.decode(data, type=Said | Hint)
+            told = msgspec.msgpack.decode(data, type=Said | Hint | Broadcast)
             if isinstance(told, Hint):
                 self._on_hint(room, told)
                 return
+            if isinstance(told, Broadcast):
+                self._on_broadcast(room, told, msgspec.json.decode(told.arguments, type=list))
+                return
             numbers = int(told.number), int(told.at)
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter for JSON that is nested too deep
             self.drop(room)
             return
         self._on_entry(told.epoch, Entry(room, *numbers, told.user, told.message, told.key))
