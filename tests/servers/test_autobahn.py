@@ -29,7 +29,7 @@ async def run_cases(server: Server) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_case_of_autobahns_fails(tmp_path, kind):
+def test_server_passes_autobahn_suite(tmp_path, kind):
     server = Server(kind, tmp_path, {}, module="support.apps.echo")
     try:
         # In a thread of its own: Playwright keeps a running loop in this one.

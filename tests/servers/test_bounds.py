@@ -34,7 +34,7 @@ def says(speaker: RawWebSocket, messages: list[str]) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_over_the_bound_on_connections(serve, kind):
+def test_connection_over_the_limit_is_refused(serve, kind):
     server = serve(kind, MAX_CONNECTIONS="2", **UNLIMITED)
     first, second = RawWebSocket(server), Polling(server)
     status, headers, _ = request(server, "GET", BASE)
@@ -52,7 +52,7 @@ def test_over_the_bound_on_connections(serve, kind):
 
 
 @pytest.mark.parametrize("forwarded", ["203.0.113.7", "2001:db8::1"])
-def test_the_bound_for_each_address(serve, forwarded):
+def test_connections_of_one_address_are_limited(serve, forwarded):
     server = serve("gunicorn", MAX_CONNECTIONS_PER_ADDRESS="2", TRUSTED_PROXIES="1", **UNLIMITED)
     statuses = [
         request(server, "GET", BASE, X_Forwarded_For=address)[0]
@@ -62,7 +62,7 @@ def test_the_bound_for_each_address(serve, forwarded):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_hearer_that_does_not_read_is_cut_and_nobody_waits(serve, kind):
+def test_slow_consumer_over_websocket_is_closed_without_delaying_others(serve, kind):
     """docs/wire.md, Bounds: 128 KiB, or nothing has moved for 2 s."""
     server = serve(kind, **UNLIMITED)
     deaf, speaker, watcher = (RawWebSocket(server) for _ in range(3))
@@ -87,7 +87,7 @@ def test_a_hearer_that_does_not_read_is_cut_and_nobody_waits(serve, kind):
         client.close()
 
 
-def test_a_polling_hearer_that_does_not_poll_is_cut(serve):
+def test_session_that_does_not_poll_is_closed_when_its_queue_is_full(serve):
     server = serve("gunicorn", **UNLIMITED)
     deaf, speaker = Polling(server), RawWebSocket(server)
     says(speaker, ["x" * 3900] * 40)
@@ -96,7 +96,7 @@ def test_a_polling_hearer_that_does_not_poll_is_cut(serve):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_poll_carries_at_most_16_packets(serve, kind):
+def test_poll_response_has_at_most_16_packets(serve, kind):
     server = serve(kind, **UNLIMITED)
     hearer, speaker = Polling(server), RawWebSocket(server)
     says(speaker, [str(n) for n in range(50)])
@@ -111,7 +111,7 @@ def test_a_poll_carries_at_most_16_packets(serve, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_last_words_are_at_most_16_packets_in_an_answer(serve, kind):
+def test_packets_of_a_closed_session_come_16_at_a_time(serve, kind):
     server = serve(kind, EVENT_LIMIT="20/60")
     session = Polling(server)
     session.post("\x1e".join(['42["nonsense"]'] * 60))  # ends it
@@ -126,7 +126,7 @@ def test_last_words_are_at_most_16_packets_in_an_answer(serve, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_bodies_that_do_not_come_in_time(serve, kind):
+def test_request_body_that_comes_too_late_is_refused(serve, kind):
     """docs/wire.md, Bounds: a request not wholly received 10 s after its first byte."""
     server = serve(kind, **UNLIMITED)
     sessions = [Polling(server) for _ in range(2)]
@@ -160,7 +160,7 @@ def test_bodies_that_do_not_come_in_time(serve, kind):
     speaker.close()
 
 
-def test_headers_that_do_not_come_in_time(serve):
+def test_request_headers_that_come_too_late_end_the_connection(serve):
     server = serve("gunicorn", **UNLIMITED)
     begun = time.monotonic()
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as link:
@@ -169,7 +169,7 @@ def test_headers_that_do_not_come_in_time(serve):
     assert 5 < time.monotonic() - begun < 14
 
 
-def test_a_connection_that_sends_much_at_once_is_handled_in_order(serve):
+def test_burst_of_3000_events_is_answered_in_order(serve):
     """docs/wire.md, Bounds: with 64 events waiting, a connection isn't read; nothing is lost."""
     server = serve("gunicorn", **UNLIMITED)
     client = RawWebSocket(server)

@@ -16,7 +16,7 @@ TRANSPORTS = [("websocket",), ("polling",), ("polling", "websocket")]
 
 
 @pytest.mark.parametrize("transports", TRANSPORTS, ids="+".join)
-def test_two_people_chat(server, transports):
+def test_two_python_clients_chat(server, transports):
     ann, bo = (SocketIOClient(server.url, *transports) for _ in range(2))
     try:
         assert ann.set_name("Ann")["ok"]
@@ -44,7 +44,7 @@ def test_two_javascript_clients_chat(server, package, transports):
 
 @pytest.mark.parametrize("transports", TRANSPORTS, ids="+".join)
 @pytest.mark.parametrize("kind", KINDS)
-def test_two_chat_over_tls(tmp_path, kind, transports):
+def test_two_javascript_clients_chat_over_tls(tmp_path, kind, transports):
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "pem")
@@ -80,7 +80,7 @@ def two_javascript_clients_chat(package: str, url: str, *transports: str, **envi
     assert found["reason"] == "io client disconnect"
 
 
-def test_a_disconnect_frees_the_name(server):
+def test_disconnect_frees_the_name(server):
     ann, bo = SocketIOClient(server.url, "websocket"), SocketIOClient(server.url, "polling")
     ann.set_name("Leaver")
     bo.set_name("Stayer")
@@ -90,7 +90,7 @@ def test_a_disconnect_frees_the_name(server):
     bo.disconnect()
 
 
-def test_the_page_and_its_parts_are_served(server):
+def test_page_and_its_files_are_served(server):
     status, _, page = server.get("/")
     assert status == 200
     static = re.search(r'src="(/static/\w+)/js/main.js"', page.decode())[1]
@@ -105,7 +105,7 @@ def test_the_page_and_its_parts_are_served(server):
         assert server.get(f"{static}/{part}")[0] == 200
 
 
-def test_a_foreign_origin_is_refused_over_either_transport(server):
+def test_foreign_origin_is_refused_over_both_transports(server):
     evil = {"Origin": "http://evil.example"}
     polling = "/socket.io/?EIO=4&transport=polling"
     assert server.get(polling, **evil)[0] == 403

@@ -96,13 +96,13 @@ def member(server):
     member.leaves()
 
 
-def test_events_of_a_connect_handler_follow_the_connect_packet(client, member):
+def test_events_of_connect_handler_follow_connect_packet(client, member):
     client.enters()
     assert client.hears_connect_first() == OWN
     assert member.hears(len(ROOMS) + 1) == [*ROOMS, '42["others"]']
 
 
-def test_acknowledgement_of_an_event_of_a_connect_handler_is_taken(client, member):
+def test_acknowledgement_of_event_of_connect_handler_reaches_it(client, member):
     client.enters()
     client.hears_connect_first()
     member.hears(len(ROOMS) + 1)
@@ -110,7 +110,7 @@ def test_acknowledgement_of_an_event_of_a_connect_handler_is_taken(client, membe
     assert client.hears(1) == member.hears(1) == ['42["answered","yes"]']
 
 
-def test_events_of_others_follow_the_connect_packet(client, member):
+def test_events_of_other_clients_follow_connect_packet(client, member):
     word = uuid.uuid4().hex
     client.enters(wait=word)
     member.says(f'42{NAME},["release","{word}"]')
@@ -119,7 +119,7 @@ def test_events_of_others_follow_the_connect_packet(client, member):
     assert member.hears(len(ROOMS) + 3) == [*ROOMS, '42["others"]', *late]
 
 
-def test_refused_client_hears_none_of_the_events(client, member):
+def test_refused_client_receives_no_events(client, member):
     client.enters(refuse="yes")
     assert client.hears(1)[0].startswith("44")
     assert member.hears(len(ROOMS) + 1) == [*ROOMS, '42["others"]']
@@ -127,7 +127,7 @@ def test_refused_client_hears_none_of_the_events(client, member):
     assert client.hears_connect_first() == OWN
 
 
-def test_client_whose_connect_handler_fails_is_not_connected(client, member):
+def test_failing_connect_handler_leaves_client_unconnected(client, member):
     client.enters(fail="yes")
     assert member.hears(len(ROOMS) + 1) == [*ROOMS, '42["others"]']
     client.enters()

@@ -12,18 +12,18 @@ from support.servers import Server
 
 
 @pytest.mark.parametrize("kind", ["gunicorn", "flask"])
-def test_killed_under_load(tmp_path, kind):
+def test_kill_under_load_loses_no_acknowledged_message(tmp_path, kind):
     assert "each in the log once" in torture(
         tmp_path, rounds=5 if kind == "gunicorn" else 2, seed=1, kind=kind
     )
 
 
-def test_power_cut_under_load(tmp_path):
+def test_power_cut_under_load_loses_no_acknowledged_message(tmp_path):
     assert "each in the log once" in power_cuts(tmp_path, rounds=2, cuts=3, seed=1)
 
 
 @pytest.mark.parametrize("kind", ["gunicorn", "gevent-websocket"])
-def test_sigterm_finishes_and_acknowledges_what_was_accepted(tmp_path, kind):
+def test_sigterm_acknowledges_each_stored_message(tmp_path, kind):
     """Whatever the log has, its sender was told; and the other way round."""
     server = Server(kind, tmp_path, SETTINGS)
     senders = [Sender(server, f"Sender {n}") for n in range(8)]

@@ -72,7 +72,7 @@ def disk(request, tmp_path) -> Iterator[SmallDisk]:
     disk.is_gone()
 
 
-def test_nothing_is_acknowledged_that_is_not_kept_and_the_chat_resumes(disk, tmp_path):
+def test_failing_disk_refuses_messages_until_it_recovers(disk, tmp_path):
     store = {"STORE": f"sqlite:{disk.folder}/chat.sqlite3"}
     server = Server("gunicorn", tmp_path, {**SETTINGS, **store})
     try:
@@ -119,7 +119,7 @@ def test_nothing_is_acknowledged_that_is_not_kept_and_the_chat_resumes(disk, tmp
         server.stop()
 
 
-def test_a_store_that_cannot_be_used_is_said_in_one_line_at_the_start(tmp_path):
+def test_unusable_store_is_reported_in_one_line_at_start(tmp_path):
     (tmp_path / "chat.sqlite3").write_text("no database at all, but a text of some length\n" * 100)
     with pytest.raises(AssertionError) as error:
         Server("gunicorn", tmp_path, {})

@@ -64,7 +64,7 @@ def client(here):
 # Handshake
 
 
-def test_handshake_over_polling(server):
+def test_handshake_over_polling_frames_open_and_connect_packets(server):
     """Packet, open; Payload: framed by its length. CONNECT is unasked, and has no data."""
     session = Engine3Polling(server)
     assert session.headers["content-type"] == "text/plain; charset=UTF-8"
@@ -79,7 +79,7 @@ def test_handshake_over_polling(server):
     assert rest[int(length) :] == "2:40"
 
 
-def test_handshake_over_websocket(server):
+def test_handshake_over_websocket_sends_bare_open_and_connect_packets(server):
     """Packet, open: bare; then CONNECT, unasked."""
     client = Engine3WebSocket(server)
     assert client.open_packet["upgrades"] == []
@@ -89,13 +89,13 @@ def test_handshake_over_websocket(server):
 
 
 @pytest.mark.parametrize("version", ["", "&EIO=2", "&EIO=33", "&EIO=03", "&EIO=3.0", "&EIO=x"])
-def test_exactly_3_or_4(here, version):
+def test_only_protocols_3_and_4_are_accepted(here, version):
     """The reference takes all but 4 for 3."""
     path = f"/socket.io/?transport=polling{version}"
     assert request(here, "GET", path)[::2] == (400, error_body(5, "Unsupported protocol version"))
 
 
-def test_the_protocol_of_a_session_is_fixed(here):
+def test_session_keeps_its_protocol(here):
     """Reference: PROTOCOL_MISMATCH."""
     older, newer = Engine3Polling(here), Polling(here)
     for session, other in ((older, "4"), (newer, "3")):
@@ -108,7 +108,7 @@ def test_the_protocol_of_a_session_is_fixed(here):
 
 
 @pytest.mark.parametrize("off", ["0", "false", "No", "off"])
-def test_it_can_be_forbidden(serve, off):
+def test_setting_disables_protocol_3(serve, off):
     """Reference: allowEIO3: false."""
     server = serve("gunicorn", ALLOW_EIO3=off)
     words = "Unsupported protocol version"
@@ -118,7 +118,7 @@ def test_it_can_be_forbidden(serve, off):
 
 
 @pytest.mark.parametrize("path", [BASE + "&j=0", BASE + "&j="])
-def test_jsonp_is_refused_in_words(here, path):
+def test_jsonp_is_refused_with_a_sentence(here, path):
     status, headers, body = request(here, "GET", path)
     assert (status, body) == (400, error_body(3, "JSONP polling isn't supported"))
     assert headers["content-type"] == "application/json"
@@ -137,11 +137,11 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("method", "path", "status", "body"), REFUSED)
-def test_refused_requests(here, method, path, status, body):
+def test_invalid_request_is_refused_like_the_reference(here, method, path, status, body):
     assert request(here, method, path)[::2] == (status, body)
 
 
-def test_a_foreign_origin_is_refused_and_an_allowed_one_may_send_cookies(serve):
+def test_allowed_origin_may_send_credentials_and_foreign_one_is_refused(serve):
     """docs/wire.md, HTTP: the origin itself, and credentials, as 2.x's polling sends them."""
     server = serve("gunicorn", ALLOWED_ORIGINS="https://a.example,null")
     for origin in ("https://a.example", "null"):
@@ -154,7 +154,7 @@ def test_a_foreign_origin_is_refused_and_an_allowed_one_may_send_cookies(serve):
     )
 
 
-def test_too_many_sessions_are_refused(serve):
+def test_session_over_the_limit_is_refused(serve):
     server = serve("gunicorn", MAX_CONNECTIONS="1", fresh=True)
     session = Engine3Polling(server)
     assert request(server, "GET", BASE)[0] == 429
@@ -165,7 +165,7 @@ def test_too_many_sessions_are_refused(serve):
 # Heartbeat
 
 
-def test_the_client_pings_and_the_server_answers(fast_ping_server):
+def test_ping_over_websocket_is_answered(fast_ping_server):
     """Packet, ping and pong; the server never pings."""
     client = Engine3WebSocket(fast_ping_server)
     for _ in range(4):
@@ -177,7 +177,7 @@ def test_the_client_pings_and_the_server_answers(fast_ping_server):
     client.close()
 
 
-def test_pings_over_polling(fast_ping_server):
+def test_ping_over_polling_is_answered(fast_ping_server):
     session = Engine3Polling(fast_ping_server)
     for _ in range(4):
         time.sleep(0.5)
@@ -185,7 +185,7 @@ def test_pings_over_polling(fast_ping_server):
         assert session.receive() == ["3"]
 
 
-def test_one_that_does_not_ping_is_closed(fast_ping_server):
+def test_client_without_pings_is_closed_at_its_deadline(fast_ping_server):
     """Its deadline is the interval and the timeout together, from the open packet."""
     client = Engine3WebSocket(fast_ping_server)
     client.send('420["setUsername","Silent"]')
@@ -196,7 +196,7 @@ def test_one_that_does_not_ping_is_closed(fast_ping_server):
     assert_name_is_free(fast_ping_server, "Silent")
 
 
-def test_each_ping_renews_the_deadline(fast_ping_server):
+def test_ping_renews_the_deadline(fast_ping_server):
     client = Engine3WebSocket(fast_ping_server)
     time.sleep(0.6)
     client.send("2")
@@ -206,14 +206,14 @@ def test_each_ping_renews_the_deadline(fast_ping_server):
     assert 0.8 < time.monotonic() - begun < 1.7
 
 
-def test_a_waiting_poll_hears_the_end(fast_ping_server):
+def test_waiting_poll_receives_the_close_packet(fast_ping_server):
     """Packet, close: what the server closes ends the poll with it."""
     session = Engine3Polling(fast_ping_server)
     assert session.poll() == (200, "1:1")
     assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
-def test_one_that_pings_but_never_polls_is_closed(fast_ping_server):
+def test_client_that_pings_but_never_polls_is_closed(fast_ping_server):
     """docs/wire.md, Bounds."""
     session = Engine3Polling(fast_ping_server)
     begun = time.monotonic()
@@ -223,7 +223,7 @@ def test_one_that_pings_but_never_polls_is_closed(fast_ping_server):
     assert time.monotonic() - begun > 0.7
 
 
-def test_session_is_unknown_after_a_ping_timeout(fast_ping_server):
+def test_session_is_unknown_after_ping_timeout(fast_ping_server):
     watcher, session = RawWebSocket(fast_ping_server), Engine3Polling(fast_ping_server)
     session.send('42["setUsername","Timed out"]')
     watcher.receive_until('42["userLeft"')
@@ -231,7 +231,7 @@ def test_session_is_unknown_after_a_ping_timeout(fast_ping_server):
     watcher.close()
 
 
-def test_the_deadline_outlives_an_upgrade(fast_ping_server):
+def test_deadline_survives_upgrade(fast_ping_server):
     """The reference server forgets it there, until the next ping."""
     session = Engine3Polling(fast_ping_server)
     client = upgraded(fast_ping_server, session)
@@ -240,7 +240,7 @@ def test_the_deadline_outlives_an_upgrade(fast_ping_server):
     assert time.monotonic() - begun < 1.7
 
 
-def test_a_pong_from_the_client_closes_it(here, client):
+def test_pong_from_client_ends_the_session(here, client):
     """Reference: "invalid heartbeat direction"."""
     client.send("3")
     assert client.receive_close_code() == 1000
@@ -249,7 +249,7 @@ def test_a_pong_from_the_client_closes_it(here, client):
     assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
-def test_a_ping_from_a_client_of_protocol_4_closes_that(here):
+def test_ping_from_protocol_4_client_ends_the_session(here):
     """Reference: "invalid heartbeat direction"."""
     client = RawWebSocket(here)
     client.send("2")
@@ -259,7 +259,7 @@ def test_a_ping_from_a_client_of_protocol_4_closes_that(here):
 # Payload, as text
 
 
-def test_lengths_count_utf16_units_in_both_directions(here):
+def test_payload_lengths_count_utf16_units(here):
     session = Engine3Polling(here)
     said = f'421["setUsername","{EMOJI}é"]'
     assert session.post(f"{len(said) + 1}:{said}".encode()) == (200, "ok")
@@ -269,7 +269,7 @@ def test_lengths_count_utf16_units_in_both_directions(here):
     session.send("1")
 
 
-def test_a_character_counted_as_one_unit_or_as_bytes_closes_it(here):
+def test_payload_length_in_characters_or_bytes_ends_the_session(here):
     packet = f'42["{EMOJI}"]'
     for length in (len(packet), len(packet.encode())):
         session = Engine3Polling(here)
@@ -309,7 +309,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("body", MALFORMED)
-def test_a_malformed_payload_closes_it(here, body):
+def test_malformed_payload_ends_the_session(here, body):
     """docs/wire.md, Bounds: 400, and the session ends with that answer."""
     session = Engine3Polling(here)
     assert session.send('420["setUsername","Older"]')[0] == 200
@@ -318,7 +318,7 @@ def test_a_malformed_payload_closes_it(here, body):
     assert_name_is_free(here, "Older")
 
 
-def test_of_a_malformed_payload_nothing_is_taken(here):
+def test_malformed_payload_is_rejected_as_a_whole(here):
     session, watcher = Engine3Polling(here), RawWebSocket(here)
     session.post(encode_payload('42["setUsername","Half"]') + b"7")
     watcher.send('421["setUsername","Half"]')
@@ -326,14 +326,14 @@ def test_of_a_malformed_payload_nothing_is_taken(here):
     watcher.close()
 
 
-def test_packets_without_meaning_are_ignored(here):
+def test_meaningless_packets_are_ignored(here):
     """Reference: Socket.onPacket has no case for these; an empty packet is skipped."""
     session = Engine3Polling(here)
     assert session.post(b'1:01:51:60:0:11:421["join"]') == (200, "ok")
     assert session.receive()[0].startswith("431")
 
 
-def test_many_packets_in_one_body_are_all_taken(server):
+def test_body_of_100_events_is_answered_in_order(server):
     """Clients of 2.x say all that waits in one POST."""
     session = Engine3Polling(server)
     asked = '["history",{"since":9007199254740991}]'  # whose answer is short
@@ -346,20 +346,20 @@ def test_many_packets_in_one_body_are_all_taken(server):
     assert [packet[2:].split("[")[0] for packet in heard] == [str(n) for n in range(100)]
 
 
-def test_a_body_over_the_limit(here):
+def test_body_over_the_limit_ends_the_session(here):
     session = Engine3Polling(here)
     assert session.send("4" + "x" * 65536)[0] == 413
     assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
-def test_a_body_at_the_limit(here):
+def test_body_at_the_limit_is_accepted(here):
     session = Engine3Polling(here)
     packet = '42["nonsense","' + "x" * (65536 - 17 - 6) + '"]'
     assert len(encode_payload(packet)) == 65536
     assert session.send(packet) == (200, "ok")
 
 
-def test_one_that_does_not_poll_is_cut_when_128_kib_wait(here):
+def test_session_that_does_not_poll_is_closed_at_128_kib(here):
     """docs/wire.md, Bounds."""
     session, speaker = Engine3Polling(here), RawWebSocket(here)
     speaker.send('420["setUsername","Loud"]')
@@ -395,7 +395,7 @@ ECHOED = '461-/custom,1[{"_placeholder":true,"num":0}]'
 
 
 @pytest.mark.parametrize("more", ["", "&b64="])
-def test_binary_over_polling(wide, more):
+def test_binary_over_polling_makes_the_response_binary(wide, more):
     """Payload: where one packet of an answer is binary, all of it is."""
     session = Engine3Polling(wide, more)
     session.send("40/custom")
@@ -406,7 +406,7 @@ def test_binary_over_polling(wide, more):
     assert session.receive() == ["43/custom,2[]"]  # text alone stays text
 
 
-def test_binary_as_base64(wide):
+def test_b64_parameter_selects_base64_responses(wide):
     """Payload, `b64`; a POST may have either form."""
     session = Engine3Polling(wide, "&b64=1")
     session.send("40/custom")
@@ -420,7 +420,7 @@ MALFORMED_OCTETS = [b"", b"\0\2\xff6", b"\0\xff6", b"\2\1\xff6", b"\0" + b"\x09"
 
 
 @pytest.mark.parametrize("body", [*MALFORMED_OCTETS, b"\1\1\xff6", b"\1\2\xff\2x", b"1:6"])
-def test_malformed_octets_close_it(here, body):
+def test_malformed_binary_payload_ends_the_session(here, body):
     session = Engine3Polling(here)
     assert session.post(body, **OCTETS)[0] == 400
     assert session.poll() == (400, error_body(1, "Session ID unknown"))
@@ -429,7 +429,7 @@ def test_malformed_octets_close_it(here, body):
 @pytest.mark.parametrize(
     ("more", "opcode", "data"), [("", BINARY, b"\4\0\1"), ("&b64=1", TEXT, b"b4AAE=")]
 )
-def test_binary_over_websocket(wide, more, opcode, data):
+def test_binary_over_websocket_uses_the_clients_encoding(wide, more, opcode, data):
     """Packet: its first byte is the type; with `b64` a text frame. Both are taken."""
     client = Engine3WebSocket(wide, query=more)
     client.send("40/custom")
@@ -443,12 +443,12 @@ def test_binary_over_websocket(wide, more, opcode, data):
 
 
 @pytest.mark.parametrize("data", [b"", b"\0\1", b"\2", b"\6"])
-def test_binary_that_is_no_message_closes_it(client, data):
+def test_binary_frame_that_is_no_message_ends_the_session(client, data):
     client.send_raw(frame(data, BINARY))
     assert client.receive_close_code() == 1000
 
 
-def test_a_binary_broadcast_reaches_each_in_its_form(wide):
+def test_binary_broadcast_uses_each_recipients_encoding(wide):
     """Engine.IO 4 has no first byte; text broadcasts are the same bytes for all."""
     hearers = [Engine3WebSocket(wide), RawWebSocket(wide), Engine3WebSocket(wide, query="&b64=1")]
     polling, now = Engine3Polling(wide), Polling(wide)
@@ -483,7 +483,7 @@ def upgraded(server, session: Engine3Polling) -> Engine3WebSocket:
     return client
 
 
-def test_upgrade(server):
+def test_upgrade_moves_the_session_to_websocket(server):
     """Transport upgrading: probe, noop to the waiting poll, upgrade; what waited comes first."""
     session = Engine3Polling(server)
     waiting, answers = session.start_poll()
@@ -503,7 +503,7 @@ def test_upgrade(server):
 
 
 @pytest.mark.parametrize("messages", [["2"], ["5"], ["3probe"], ["2probe", "x"], [""]])
-def test_a_bad_probe_leaves_the_session_to_polling(here, messages):
+def test_invalid_probe_keeps_the_session_on_polling(here, messages):
     session = Engine3Polling(here)
     client = Engine3WebSocket(here, session.path.replace("polling", "websocket"))
     for message in messages:
@@ -513,7 +513,7 @@ def test_a_bad_probe_leaves_the_session_to_polling(here, messages):
     assert session.receive()[0].startswith("431")
 
 
-def test_a_refused_websocket_is_http(here):
+def test_refused_websocket_gets_an_http_response(here):
     """Reference: abortUpgrade."""
     assert refused_upgrade(here, WEBSOCKET + "&sid=unknown") == (400, "Session ID unknown")
 
@@ -521,7 +521,7 @@ def test_a_refused_websocket_is_http(here):
 # Closing
 
 
-def test_the_client_closes_over_polling(server):
+def test_close_packet_over_polling_ends_the_session(server):
     """Packet, close: the waiting poll ends with a noop."""
     session = Engine3Polling(server)
     session.send('42["setUsername","Closer"]')
@@ -534,12 +534,12 @@ def test_the_client_closes_over_polling(server):
     assert_name_is_free(server, "Closer")
 
 
-def test_the_client_closes_over_websocket(client):
+def test_close_packet_over_websocket_ends_the_session(client):
     client.send("1")
     assert client.receive_close_code() == 1000
 
 
-def test_a_second_poll_at_once(server):
+def test_concurrent_poll_ends_the_session(server):
     """Reference: "overlap from client": the first ends with a close, the second is refused."""
     session = Engine3Polling(server)
     waiting, first = session.start_poll()
@@ -549,7 +549,7 @@ def test_a_second_poll_at_once(server):
     assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
-def test_a_second_post_at_once(here):
+def test_concurrent_post_ends_the_session(here):
     session = Engine3Polling(here)
     with socket.create_connection(("127.0.0.1", here.port), timeout=15) as link:
         head = f"POST {session.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n1"
@@ -559,7 +559,7 @@ def test_a_second_post_at_once(here):
         assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
-def test_a_poll_that_hangs_up_is_noticed(here):
+def test_disconnected_poll_ends_the_session(here):
     session = Engine3Polling(here)
     session.send('42["setUsername","Hung up"]')
     session.poll()
@@ -570,7 +570,7 @@ def test_a_poll_that_hangs_up_is_noticed(here):
     assert_name_is_free(here, "Hung up")
 
 
-def test_an_answer_to_head_has_no_body(here):
+def test_response_to_head_has_no_body(here):
     answer = exchange(
         here, f"HEAD {BASE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
     )
@@ -578,7 +578,7 @@ def test_an_answer_to_head_has_no_body(here):
     assert answer.endswith(b"\r\n\r\n")
 
 
-def test_a_server_that_stops_closes_at_the_transport(tmp_path):
+def test_shutdown_closes_sessions_at_the_transport(tmp_path):
     """docs/wire.md, Held names: so that clients come back by themselves."""
     server = Server("gunicorn", tmp_path, UNLIMITED)
     session, client = Engine3Polling(server), Engine3WebSocket(server)
@@ -593,7 +593,7 @@ def test_a_server_that_stops_closes_at_the_transport(tmp_path):
 # Socket.IO
 
 
-def test_nobody_need_connect(serve):
+def test_session_without_connect_packet_stays_open(serve):
     """The time limit for CONNECT counts as met."""
     client = Engine3WebSocket(serve("gunicorn", **UNLIMITED))
     client.sock.settimeout(12)
@@ -608,7 +608,7 @@ def test_nobody_need_connect(serve):
     client.close()
 
 
-def test_another_namespace(wide):
+def test_client_enters_another_namespace_with_a_query(wide):
     """CONNECT: `/` first; the path is the name, the query what later became auth. Reference: the id
     is the Engine.IO sid behind the namespace's name."""
     client = Engine3WebSocket(wide)
@@ -630,7 +630,7 @@ def test_another_namespace(wide):
 @pytest.mark.parametrize(
     ("query", "told"), [("refuse=why", '{"why":"why"}'), ("refuse=", '"refused"')]
 )
-def test_a_refusal_is_raw(wide, query, told):
+def test_refusal_carries_bare_data(wide, query, told):
     """ERROR: the data, or else the words; the connection stays."""
     client = Engine3WebSocket(wide)
     client.send(f"40/custom?{query}")
@@ -640,7 +640,7 @@ def test_a_refusal_is_raw(wide, query, told):
     client.close()
 
 
-def test_an_unknown_namespace(client):
+def test_unknown_namespace_is_refused(client):
     """Reference: in today's form, without the query."""
     client.send("40/unknown?a=b,")
     assert client.receive_text() == '44/unknown,{"message":"Invalid namespace"}'
@@ -648,19 +648,19 @@ def test_an_unknown_namespace(client):
     assert client.receive_text().startswith("431")
 
 
-def test_a_second_connect_closes_it(here, client):
+def test_second_connect_ends_the_session(here, client):
     """Reference: Client.ondecoded."""
     client.send("40")
     assert client.receive_close_code() == 1000
 
 
 @pytest.mark.parametrize("packet", ['42/other,["join"]', '42/?x,["a"]x', "44", "431", "40[]"])
-def test_what_is_malformed_closes_it(client, packet):
+def test_malformed_packet_ends_the_session(client, packet):
     client.send(packet)
     assert client.receive_close_code() == 1000
 
 
-def test_disconnect_frees_the_name_and_the_client_may_come_back(here, client):
+def test_disconnect_frees_the_name_and_allows_a_new_connect(here, client):
     """DISCONNECT is `41`; the connection stays."""
     client.send('421["setUsername","Goodbye"]')
     client.receive_until("431")
@@ -670,7 +670,7 @@ def test_disconnect_frees_the_name_and_the_client_may_come_back(here, client):
     assert_name_is_free(here, "Goodbye")
 
 
-def test_the_server_disconnects(wide):
+def test_server_disconnects_client_from_a_namespace(wide):
     client = Engine3WebSocket(wide)
     client.send("40/custom")
     client.receive_until("40/custom")
@@ -681,7 +681,7 @@ def test_the_server_disconnects(wide):
     client.close()
 
 
-def test_acknowledgements_go_both_ways(wide):
+def test_client_acknowledges_event_of_server(wide):
     """ACK."""
     client = Engine3WebSocket(wide)
     client.send("40/custom")
@@ -693,7 +693,7 @@ def test_acknowledgements_go_both_ways(wide):
     client.close()
 
 
-def test_binary_events_are_refused_as_elsewhere(client):
+def test_binary_event_is_refused(client):
     """docs/wire.md, Refusals."""
     client.send('451-1["msg",{"message":{"_placeholder":true,"num":0}}]')
     client.send(b"\4\0\1")
@@ -702,7 +702,7 @@ def test_binary_events_are_refused_as_elsewhere(client):
     assert texts[0].startswith('42["refused"')
 
 
-def test_what_the_oldest_clients_know(here):
+def test_oldest_clients_events_work_beside_a_current_client(here):
     """docs/wire.md, The oldest clients come first; beside one of today."""
     older, newer, polling = Engine3WebSocket(here), RawWebSocket(here), Engine3Polling(here)
     older.send('42["setUsername","Oldest"]')
@@ -744,7 +744,7 @@ console.log(JSON.stringify({ written, again, octets }));
 """
 
 
-def test_payloads_are_those_of_the_clients_own_parser():
+def test_payloads_match_engine_io_parser_2():
     """engine.io-parser 2.2, which client 2.3.1 has."""
     from base64 import b64decode, b64encode
 

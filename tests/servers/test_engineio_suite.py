@@ -19,26 +19,26 @@ class TestEngineIO(EngineIOCases):
 
     # Messages over polling
 
-    def is_said_back(self, server, payload: str) -> None:
+    def check_echo(self, server, payload: str) -> None:
         session = self.connect_polling(server)
         assert session.post(payload) == (200, "ok")
         assert session.poll() == (200, payload)
 
-    def test_payload_of_one_text_packet_is_said_back(self, server):
-        self.is_said_back(server, "4hello")
+    def test_payload_of_one_text_packet_is_echoed(self, server):
+        self.check_echo(server, "4hello")
 
-    def test_payload_of_several_text_packets_is_said_back(self, server):
-        self.is_said_back(server, "4test1\x1e4test2\x1e4test3")
+    def test_payload_of_several_text_packets_is_echoed(self, server):
+        self.check_echo(server, "4test1\x1e4test2\x1e4test3")
 
-    def test_payload_of_text_and_binary_packets_is_said_back(self, server):
-        self.is_said_back(server, "4hello\x1ebAQIDBA==")
+    def test_payload_of_text_and_binary_packets_is_echoed(self, server):
+        self.check_echo(server, "4hello\x1ebAQIDBA==")
 
     def test_invalid_packet_over_polling_ends_the_session(self, server):
         session = self.connect_polling(server)
         assert session.post("abc")[0] == 400
         assert session.poll()[0] == 400
 
-    def test_second_poll_at_once_ends_the_session(self, server):
+    def test_concurrent_poll_ends_the_session(self, server):
         session = self.connect_polling(server)
         with self.start_poll(session) as link:
             assert session.poll()[0] == 400
@@ -52,13 +52,13 @@ class TestEngineIO(EngineIOCases):
 
     # Messages over WebSocket
 
-    def test_text_packet_over_websocket_is_said_back(self, server):
+    def test_text_packet_over_websocket_is_echoed(self, server):
         client = self.connect_websocket(server)
         client.send("4hello")
         assert client.receive_text() == "4hello"
         client.close()
 
-    def test_binary_packet_over_websocket_is_said_back(self, server):
+    def test_binary_packet_over_websocket_is_echoed(self, server):
         client = self.connect_websocket(server)
         client.send(b"\1\2\3\4")
         assert client.receive_frame() == (BINARY, b"\1\2\3\4")

@@ -60,7 +60,7 @@ def longest(server, waited: int) -> int:
 
 
 @pytest.mark.parametrize("connections", [1, 8])
-def test_pipelined_requests_leave_everyone_a_turn(traced, connections):
+def test_pipelined_requests_do_not_delay_other_clients(traced, connections):
     pipelined = b"GET /step HTTP/1.1\r\nHost: x\r\n\r\n" * STEPS
     with contextlib.ExitStack() as links:
         flooding = [
@@ -79,7 +79,7 @@ def test_pipelined_requests_leave_everyone_a_turn(traced, connections):
 
 
 @pytest.mark.parametrize("connections", [1, 8])
-def test_a_flood_of_events_leaves_everyone_a_turn(traced, connections):
+def test_flood_of_events_does_not_delay_other_clients(traced, connections):
     flooding = [RawWebSocket(traced) for _ in range(connections)]
     for client in flooding:
         client.send_raw(frame(b'42["step"]') * STEPS + frame(b'421["steps"]'))
@@ -89,7 +89,7 @@ def test_a_flood_of_events_leaves_everyone_a_turn(traced, connections):
     assert longest(traced, waited=2 * connections) <= FRAMES_PER_SLICE
 
 
-def test_a_body_in_tiny_chunks_leaves_everyone_a_turn(traced):
+def test_body_in_tiny_chunks_does_not_delay_other_clients(traced):
     """RFC 9112, section 7.1: a chunk may have one byte."""
     head = b"POST /step HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     with socket.create_connection(("127.0.0.1", traced.port), 30) as link:
@@ -99,7 +99,7 @@ def test_a_body_in_tiny_chunks_leaves_everyone_a_turn(traced):
 
 
 @pytest.mark.parametrize("kind", GEVENT)
-def test_trailers_without_end_leave_everyone_a_turn(serve, kind):
+def test_endless_trailers_do_not_delay_other_clients(serve, kind):
     """RFC 9112, section 7.1.2: gevent's HTTP server takes any number of trailers."""
     server = serve(kind, **UNLIMITED)
     path = Polling(server).path
@@ -134,7 +134,7 @@ PATHS = ["/", "/healthz", "/nothing", "/socket.io/", "/socket.io/?EIO=4&transpor
 @pytest.mark.parametrize("kind", GEVENT)
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("path", PATHS)
-def test_a_body_that_nobody_wants_is_not_drained(serve, kind, path, body):
+def test_unused_body_is_not_read(serve, kind, path, body):
     server = serve(kind, **UNLIMITED)
     header, piece = BODIES[body]
     with socket.create_connection(("127.0.0.1", server.port), 5) as link:
@@ -150,7 +150,7 @@ def test_a_body_that_nobody_wants_is_not_drained(serve, kind, path, body):
 
 
 @pytest.mark.parametrize("kind", GEVENT)
-def test_a_body_over_the_bound_is_not_drained(serve, kind):
+def test_body_over_the_limit_is_not_read_to_its_end(serve, kind):
     server = serve(kind, **UNLIMITED)
     _, _, opening = request(server, "GET", "/socket.io/?EIO=4&transport=polling")
     path = f"/socket.io/?EIO=4&transport=polling&sid={json.loads(opening[1:])['sid']}"
@@ -167,7 +167,7 @@ def test_a_body_over_the_bound_is_not_drained(serve, kind):
 
 
 @pytest.mark.parametrize("kind", GEVENT)
-def test_a_body_after_connection_upgrade_is_not_drained(serve, kind):
+def test_body_after_connection_upgrade_is_not_read(serve, kind):
     """RFC 9110, section 7.8: a server may ignore that; gevent's gives such a request raw bytes."""
     server = serve(kind, **UNLIMITED)
     head = (
@@ -179,7 +179,7 @@ def test_a_body_after_connection_upgrade_is_not_drained(serve, kind):
 
 @pytest.mark.parametrize("connection", ["keep-alive", "Upgrade"])
 @pytest.mark.parametrize("kind", GEVENT)
-def test_a_request_after_a_read_body_uses_the_same_connection(serve, kind, connection):
+def test_connection_is_reused_after_a_read_body(serve, kind, connection):
     server = serve(kind, **UNLIMITED)
     _, _, opening = request(server, "GET", "/socket.io/?EIO=4&transport=polling")
     path = f"/socket.io/?EIO=4&transport=polling&sid={json.loads(opening[1:])['sid']}"

@@ -45,13 +45,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("method", "path", "status", "body"), REFUSED)
-def test_refused_requests(server, method, path, status, body):
+def test_invalid_request_is_refused_like_the_reference(server, method, path, status, body):
     """Handshake; reference server: Server.verify."""
     assert request(server, method, path)[::2] == (status, body)
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "HEAD"])
-def test_wrong_method_in_a_session_is_refused_and_the_session_lives(server, method):
+def test_wrong_method_in_a_session_keeps_the_session(server, method):
     """docs/wire.md, HTTP."""
     polling, client = Polling(server), RawWebSocket(server)
     websocket = f"/socket.io/?EIO=4&transport=websocket&sid={client.open_packet['sid']}"
@@ -65,7 +65,7 @@ def test_wrong_method_in_a_session_is_refused_and_the_session_lives(server, meth
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_wrong_method_of_an_upgrade_is_refused(server, method):
+def test_upgrade_with_wrong_method_is_refused(server, method):
     """RFC 6455, section 4.1; reference: Server.verify, and ws within a session."""
     session = Polling(server)
     base = "/socket.io/?EIO=4&transport=websocket"
@@ -79,12 +79,12 @@ def test_wrong_method_of_an_upgrade_is_refused(server, method):
 
 
 @pytest.mark.parametrize("more", ["&transport=polling", "&EIO=3&EIO=4", "&sid=a&sid="])
-def test_the_last_of_a_parameter_counts(server, more):
+def test_last_value_of_a_repeated_parameter_counts(server, more):
     """Reference: Server.prepare."""
     assert request(server, "GET", BASE + more)[0] == 200
 
 
-def test_an_answer_to_head_has_no_body(server):
+def test_response_to_head_has_no_body(server):
     """RFC 9110, section 9.3.2."""
     head = f"HEAD {BASE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     answer = exchange(server, head.encode())
@@ -93,7 +93,7 @@ def test_an_answer_to_head_has_no_body(server):
     assert "no-body" not in server.log.read_text()
 
 
-def test_handshake(server):
+def test_handshake_over_polling_returns_the_open_packet(server):
     """Handshake: the open packet and its fields."""
     status, headers, body = request(server, "GET", BASE)
     assert (status, headers["content-type"]) == (200, "text/plain; charset=UTF-8")
@@ -109,14 +109,14 @@ def test_handshake(server):
     }
 
 
-def test_handshake_over_websocket(server):
+def test_handshake_over_websocket_offers_no_upgrade(server):
     """Handshake: over WebSocket there's nothing to upgrade to."""
     client = RawWebSocket(server)
     assert client.open_packet["upgrades"] == []
     client.close()
 
 
-def test_fractional_intervals_are_exact(fast_ping_server):
+def test_fractional_ping_interval_is_exact(fast_ping_server):
     """Heartbeat: the server pings after pingInterval, both transports."""
     assert Polling(fast_ping_server).open_packet["pingInterval"] == 500
     client = RawWebSocket(fast_ping_server, connect=False)
@@ -128,11 +128,11 @@ def test_fractional_intervals_are_exact(fast_ping_server):
     client.close()
 
 
-def test_sids_differ(server):
+def test_session_ids_are_unique(server):
     assert len({Polling(server, connect=False).open_packet["sid"] for _ in range(20)}) == 20
 
 
-def test_cors_preflight(serve):
+def test_cors_preflight_allows_configured_origin_only(serve):
     """Fetch, CORS protocol."""
     server = serve("gunicorn", ALLOWED_ORIGINS="https://a.example")
     asked = {

@@ -11,7 +11,7 @@ import time
 from support.raw import Polling, RawWebSocket, assert_name_is_free, error_body
 
 
-def test_a_silent_client_is_closed(fast_ping_server):
+def test_client_without_pongs_is_closed(fast_ping_server):
     """Heartbeat: no pong within pingTimeout."""
     client = RawWebSocket(fast_ping_server)
     client.send('420["setUsername","Silent"]')
@@ -23,7 +23,7 @@ def test_a_silent_client_is_closed(fast_ping_server):
     assert_name_is_free(fast_ping_server, "Silent")
 
 
-def test_a_client_that_answers_pings_lives(fast_ping_server):
+def test_client_that_answers_pings_stays_connected(fast_ping_server):
     client = RawWebSocket(fast_ping_server)
     for _ in range(4):
         assert client.receive_frame() == (1, b"2")
@@ -33,7 +33,7 @@ def test_a_client_that_answers_pings_lives(fast_ping_server):
     client.close()
 
 
-def test_pings_over_polling(fast_ping_server):
+def test_session_over_polling_ends_without_pongs(fast_ping_server):
     session = Polling(fast_ping_server)
     for _ in range(3):
         assert session.poll() == (200, "2")
@@ -43,7 +43,7 @@ def test_pings_over_polling(fast_ping_server):
     assert not session.is_alive()
 
 
-def test_a_client_that_never_polls_is_closed(fast_ping_server):
+def test_client_that_never_polls_is_closed(fast_ping_server):
     """docs/wire.md, Bounds: it hasn't polled for the ping interval and timeout together."""
     session = Polling(fast_ping_server)
     begun = time.monotonic()
@@ -53,7 +53,7 @@ def test_a_client_that_never_polls_is_closed(fast_ping_server):
     assert time.monotonic() - begun > 0.7
 
 
-def test_a_waiting_poll_hears_the_end_and_then_there_is_no_session(fast_ping_server):
+def test_waiting_poll_receives_the_close_packet_at_ping_timeout(fast_ping_server):
     """Reference: the session is gone once its close packet has been sent."""
     session = Polling(fast_ping_server)
     assert session.poll() == (200, "2")
@@ -61,7 +61,7 @@ def test_a_waiting_poll_hears_the_end_and_then_there_is_no_session(fast_ping_ser
     assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
-def test_session_is_unknown_after_a_ping_timeout(fast_ping_server):
+def test_session_is_unknown_after_ping_timeout(fast_ping_server):
     """Reference: Socket.onClose; no close packet is kept for the next poll."""
     watcher, session = RawWebSocket(fast_ping_server), Polling(fast_ping_server)
     session.post('42["setUsername","Timed out"]')

@@ -48,7 +48,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_what_is_no_goodbye_holds_the_name(server, watcher, end):
+def test_name_is_held_after_unclean_disconnect(server, watcher, end):
     name = f"Held by {len(end)}"
     client, token = named(server, name)
     ENDS[end](client)
@@ -60,14 +60,14 @@ def test_what_is_no_goodbye_holds_the_name(server, watcher, end):
     again.close()
 
 
-def test_a_goodbye_frees_the_name_at_once(server, watcher):
+def test_clean_disconnect_frees_a_held_name_at_once(server, watcher):
     client, _ = named(server, "Polite")
     client.send("41")
     eventually(lambda: answers(watcher, "setUsername", "Polite")["ok"])
     client.close()
 
 
-def test_who_is_taken_over_is_told_and_closed(server):
+def test_taken_over_client_is_told_and_closed(server):
     first, token = named(server, "Two Windows")
     second, _ = named(server, "Two Windows", token=token)
     texts = first.receive_until("41")
@@ -79,7 +79,7 @@ def test_who_is_taken_over_is_told_and_closed(server):
     second.close()
 
 
-def test_who_is_taken_over_while_polling_is_told(server):
+def test_taken_over_polling_client_is_told_and_closed(server):
     first = Polling(server)
     first.post('421["setUsername","Poller",{"hold":true}]')
     told = first.poll()[1]
@@ -91,7 +91,7 @@ def test_who_is_taken_over_while_polling_is_told(server):
     second.close()
 
 
-def test_rooms_are_joined_heard_and_left(server):
+def test_members_of_a_room_receive_its_events(server):
     ann, bo = RawWebSocket(server), RawWebSocket(server)
     answers(ann, "setUsername", "Ann in a room")
     answers(bo, "setUsername", "Bo in a room")
@@ -117,7 +117,7 @@ def test_rooms_are_joined_heard_and_left(server):
         client.close()
 
 
-def test_the_51st_room_is_refused(server):
+def test_join_of_51st_room_is_refused(server):
     client = RawWebSocket(server)
     answers(client, "setUsername", "Everywhere")
     for n in range(49):
@@ -127,7 +127,7 @@ def test_the_51st_room_is_refused(server):
     client.close()
 
 
-def test_answers_come_in_the_order_of_the_events(server):
+def test_answers_follow_the_order_of_events(server):
     """Messages wait for the log together; nothing overtakes them."""
     client = RawWebSocket(server)
     answers(client, "setUsername", "In order")
@@ -149,7 +149,7 @@ def test_answers_come_in_the_order_of_the_events(server):
     client.close()
 
 
-def test_the_key_of_a_message_that_waits_is_known_whatever_the_text(server):
+def test_repeated_key_of_pending_message_returns_its_answer(server):
     client = RawWebSocket(server)
     answers(client, "setUsername", "In a hurry")
     events = [
@@ -164,7 +164,7 @@ def test_the_key_of_a_message_that_waits_is_known_whatever_the_text(server):
 
 
 @pytest.mark.parametrize("signal", [SIGKILL, SIGTERM])
-def test_a_held_name_and_its_rooms_outlive_the_server(tmp_path, signal):
+def test_held_name_and_its_rooms_survive_restart(tmp_path, signal):
     server = Server("gunicorn", tmp_path, SETTINGS)
     ann, token = named(server, "Ann")
     answers(ann, "join", {"room": "tea"})
@@ -183,7 +183,7 @@ def test_a_held_name_and_its_rooms_outlive_the_server(tmp_path, signal):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_who_is_taken_over_while_gone_takes_nobody_along(kind, tmp_path):
+def test_takeover_of_disconnected_client_keeps_its_pending_message(kind, tmp_path):
     """Its connection has ended, and a message of its own still waits for the disk."""
     server = Server(kind, tmp_path, UNLIMITED, module="support.apps.stalling")
     try:

@@ -25,7 +25,7 @@ def connect(server) -> socket.socket:
 
 
 @pytest.mark.parametrize("kind", GEVENT)
-def test_an_address_has_so_many_connections(serve, kind):
+def test_connections_of_one_address_are_limited(serve, kind):
     server = serve(kind, MAX_CONNECTIONS_PER_ADDRESS="4", LIMIT_LOOPBACK="1", **UNLIMITED)
     with contextlib.ExitStack() as links:
         held = [links.enter_context(connect(server)) for _ in range(PER_ADDRESS)]
@@ -42,7 +42,7 @@ def test_an_address_has_so_many_connections(serve, kind):
 
 @pytest.mark.parametrize("kind", GEVENT)
 @pytest.mark.parametrize("exempt", [{}, {"LIMIT_LOOPBACK": "1", "TRUSTED_PROXIES": "1"}])
-def test_loopback_and_a_proxy_have_no_bound_of_their_own(serve, kind, exempt):
+def test_loopback_and_trusted_proxy_are_not_limited(serve, kind, exempt):
     server = serve(kind, MAX_CONNECTIONS_PER_ADDRESS="4", **exempt, **UNLIMITED)
     with contextlib.ExitStack() as links:
         for _ in range(PER_ADDRESS + 1):
@@ -51,7 +51,7 @@ def test_loopback_and_a_proxy_have_no_bound_of_their_own(serve, kind, exempt):
 
 
 @pytest.mark.parametrize("kind", GEVENT)
-def test_a_request_head_is_bounded(serve, kind):
+def test_oversized_request_head_is_refused(serve, kind):
     """http.client, by which gevent's HTTP server reads it, takes 100 lines of 64 KiB."""
     server = serve(kind, **UNLIMITED)
     line = b"a: " + b"x" * 60_000 + b"\r\n"
@@ -62,13 +62,13 @@ def test_a_request_head_is_bounded(serve, kind):
 
 
 @pytest.mark.parametrize("kind", GEVENT)
-def test_a_head_of_usual_length_is_taken(serve, kind):
+def test_request_head_with_8000_byte_cookie_is_accepted(serve, kind):
     server = serve(kind, **UNLIMITED)
     assert request(server, "GET", "/healthz", Cookie="x" * 8000)[0] == 200
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_client_that_never_reads_its_answers_is_cut(tmp_path, kind):
+def test_client_that_never_reads_responses_is_closed(tmp_path, kind):
     server = Server(kind, tmp_path, {}, module="support.apps.answering")
     try:
         with connect(server) as link:
@@ -84,7 +84,7 @@ def test_a_client_that_never_reads_its_answers_is_cut(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", GEVENT)
-def test_an_answer_that_the_kernel_gives_up_is_not_logged(tmp_path, kind):
+def test_response_that_the_kernel_times_out_is_not_logged(tmp_path, kind):
     """TCP_USER_TIMEOUT, where it is shorter than the time for an answer."""
     brief = {"PING_INTERVAL": "0.5", "PING_TIMEOUT": "0.5"}
     server = Server(kind, tmp_path, brief, module="support.apps.watched")
@@ -119,7 +119,7 @@ def development():
     del type(server).verify_request
 
 
-def test_the_development_server_has_so_many_threads(development, monkeypatch):
+def test_development_server_limits_its_threads(development, monkeypatch):
     monkeypatch.setattr(accepting, "MAX_THREADS", threading.active_count() + 3)
     with contextlib.ExitStack() as links:
         held = [links.enter_context(connect(development)) for _ in range(3)]
@@ -129,7 +129,7 @@ def test_the_development_server_has_so_many_threads(development, monkeypatch):
         assert refused.recv(4096) == b""
 
 
-def test_the_development_server_ends_an_idle_connection(development):
+def test_development_server_closes_an_idle_connection(development):
     with connect(development) as link:
         link.sendall(b"GET")
         assert link.recv(4096) == b""

@@ -49,7 +49,7 @@ def assert_cut(client: RawWebSocket, flood: bytes) -> None:
 
 
 @pytest.mark.parametrize("flood", FLOODS)
-def test_a_flood_of_packets_ends_its_connection_alone(metered, flood):
+def test_flood_of_packets_closes_only_its_connection(metered, flood):
     bystander = RawWebSocket(metered)
     fragmented = flood == "empty fragments"
     pieces = FLOODS[flood]
@@ -61,7 +61,7 @@ def test_a_flood_of_packets_ends_its_connection_alone(metered, flood):
     bystander.close()
 
 
-def test_a_flood_is_closed_as_a_violation_of_policy(metered):
+def test_flood_is_closed_with_code_1008(metered):
     """RFC 6455, section 7.4.1: 1008."""
     client = RawWebSocket(metered)
     client.send_raw(frame(b"", PONG) * ALLOWED + frame(b"", PONG))
@@ -69,18 +69,18 @@ def test_a_flood_is_closed_as_a_violation_of_policy(metered):
     client.close()
 
 
-def test_pings_of_the_older_protocol_count(metered):
+def test_engine_3_pings_are_metered(metered):
     client = RawWebSocket(metered, connect=False, path=WEBSOCKET.format(3))
     assert_cut(client, frame(b"2") * (2 * ALLOWED))
     assert_name_is_free(metered, "Flooding")
 
 
-def test_bytes_count(metered):
+def test_bytes_are_metered(metered):
     assert_cut(RawWebSocket(metered), frame(b"43[" + b"1," * 30000 + b"1]") * 10)
     assert_name_is_free(metered, "Flooding")
 
 
-def test_a_frame_in_tiny_pieces_counts_for_each_read(metered):
+def test_each_read_of_a_split_frame_is_metered(metered):
     client = RawWebSocket(metered)
     client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     client.send('420["setUsername","Flooding"]')
@@ -92,14 +92,14 @@ def test_a_frame_in_tiny_pieces_counts_for_each_read(metered):
     assert_name_is_free(metered, "Flooding")
 
 
-def test_polling_counts_packets_and_requests(metered):
+def test_packets_over_polling_are_metered(metered):
     session = Polling(metered)
     assert session.post("\x1e".join(["3"] * 100)) == (200, "ok")
     assert session.post("\x1e".join(["3"] * ALLOWED))[0] == 429
     assert session.poll()[0] == 400
 
 
-def test_what_events_need_is_never_too_much(metered):
+def test_allowed_events_with_pongs_stay_below_the_limit(metered):
     """Pongs of both kinds, and as many events as are allowed, with acknowledgements."""
     client = RawWebSocket(metered)
     for number in range(20):

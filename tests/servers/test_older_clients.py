@@ -43,13 +43,13 @@ def talk(server: Server, count: int, *people: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "count"), [("gunicorn", 667), ("gevent-websocket", 60), ("flask", 60)]
 )
-def test_everybody_talks_in_one_room(serve, kind, count):
+def test_all_client_versions_exchange_messages_in_one_room(serve, kind, count):
     """15 people: 10,005 messages one way, and as many to each the other way."""
     talk(serve(kind, **SETTINGS), count, *EVERYBODY)
 
 
 @pytest.mark.parametrize("transports", TRANSPORTS)
-def test_two_say_ten_thousand_messages_each(serve, transports):
+def test_two_clients_send_10_000_messages_each(serve, transports):
     talk(
         serve("gunicorn", **SETTINGS),
         10_000,

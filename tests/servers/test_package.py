@@ -23,7 +23,7 @@ def wheel(tmp_path_factory):
     return found
 
 
-def test_the_wheel_holds_what_the_page_needs(wheel):
+def test_wheel_contains_all_files_of_the_package(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     tracked = subprocess.run(
         ["git", "ls-files", "chatapp", "templates"], cwd=ROOT, check=True, capture_output=True
@@ -35,7 +35,7 @@ def test_the_wheel_holds_what_the_page_needs(wheel):
     assert not [name for name in names if name.startswith(("tests", "tools", "templates"))]
 
 
-def test_the_installed_command_serves_the_page(wheel, tmp_path, monkeypatch):
+def test_installed_command_serves_the_page(wheel, tmp_path, monkeypatch):
     environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     subprocess.run([environment / "bin" / "pip", "install", "-q", wheel], check=True)

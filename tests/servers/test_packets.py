@@ -37,7 +37,7 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("body", MALFORMED)
-def test_malformed_packets_over_polling(server, body):
+def test_malformed_packet_over_polling_ends_the_session(server, body):
     """docs/wire.md, Bounds: 400, and the session ends with that answer."""
     session = Polling(server)
     assert session.post('420["setUsername","Malformed"]')[0] == 200
@@ -47,7 +47,7 @@ def test_malformed_packets_over_polling(server, body):
 
 
 @pytest.mark.parametrize("message", [m for m in MALFORMED if "\x1e" not in m and m])
-def test_malformed_packets_over_websocket(server, message):
+def test_malformed_packet_over_websocket_ends_the_session(server, message):
     """docs/wire.md, Bounds: closed, and its name is free at once."""
     client = RawWebSocket(server)
     client.send('420["setUsername","Malformed"]')
@@ -57,20 +57,20 @@ def test_malformed_packets_over_websocket(server, message):
     assert_name_is_free(server, "Malformed")
 
 
-def test_an_empty_message_over_websocket(server):
+def test_empty_message_over_websocket_ends_the_session(server):
     client = RawWebSocket(server)
     client.send("")
     assert client.receive_close_code() == 1000
 
 
-def test_a_close_packet_over_websocket(server):
+def test_close_packet_over_websocket_ends_the_session(server):
     client = RawWebSocket(server)
     client.send("1")
     assert client.receive_close_code() == 1000
 
 
 @pytest.mark.parametrize("packet", ["0", "5", "6", "3", "43[]", '43["x"]'])
-def test_packets_without_meaning_here_are_ignored(server, packet):
+def test_meaningless_packet_is_ignored(server, packet):
     """Reference: Socket.onPacket has no case for these; Socket.onack knows no such number."""
     client = RawWebSocket(server)
     client.send(packet)
@@ -80,7 +80,7 @@ def test_packets_without_meaning_here_are_ignored(server, packet):
 
 
 @pytest.mark.parametrize("value", ["9" * 4301, "[" * 200 + "]" * 200])
-def test_what_is_huge_or_deep_is_refused_and_the_connection_stays(server, value):
+def test_huge_or_deep_value_is_refused_and_the_connection_stays(server, value):
     """docs/wire.md, Refusals and Bounds."""
     client = RawWebSocket(server)
     client.send(f'421["history",{{"since":{value}}}]')

@@ -23,14 +23,14 @@ from support.raw import (
 from support.servers import UNLIMITED
 
 
-def test_post_is_answered_ok(server):
+def test_post_is_answered_with_ok(server):
     """HTTP long-polling: a POST is answered with ok."""
     session = Polling(server)
     status, headers, body = request(server, "POST", session.path, b'42["nonsense"]')
     assert (status, body, headers["content-type"]) == (200, "ok", "text/html")
 
 
-def test_several_packets_in_one_body(server):
+def test_packets_of_one_body_are_answered_in_order(server):
     """Packet encoding, HTTP long-polling: packets are joined by U+001E."""
     session = Polling(server)
     assert session.post('421["join"]\x1e422["nonsense"]\x1e3') == (200, "ok")
@@ -38,7 +38,7 @@ def test_several_packets_in_one_body(server):
     assert [answer[:3] for answer in answers] == ["431", "42[", "432"]
 
 
-def test_many_packets_in_one_body_are_all_taken(server):
+def test_body_of_40_events_is_answered_in_order(server):
     session = Polling(server)
     packets = [f'42{n}["nonsense"]' for n in range(40)]
     assert session.post("\x1e".join(packets)) == (200, "ok")
@@ -52,21 +52,21 @@ def test_many_packets_in_one_body_are_all_taken(server):
     ]
 
 
-def test_a_binary_message_travels_as_base64(server):
+def test_base64_packet_is_decoded_as_attachment(server):
     """Packet encoding, HTTP long-polling: binary is `b` and base64."""
     session = Polling(server)
     assert session.post('451-7["msg",{"_placeholder":true,"num":0}]\x1ebAAEC') == (200, "ok")
     assert "binary" in session.poll()[1]
 
 
-def test_a_body_over_the_limit(server):
+def test_body_over_the_limit_ends_the_session(server):
     """docs/wire.md, Bounds: HTTP 413, and the session ends."""
     session = Polling(server)
     assert session.post("4" + "x" * 65536)[0] == 413
     assert not session.is_alive()
 
 
-def test_a_body_at_the_limit(server):
+def test_body_at_the_limit_is_accepted(server):
     session = Polling(server)
     message = '42["nonsense","' + "x" * (65536 - 17) + '"]'
     assert len(message) == 65536
@@ -74,27 +74,27 @@ def test_a_body_at_the_limit(server):
 
 
 @pytest.mark.parametrize("body", [b"\xff", b'42["\xc3"]', b"4\xed\xa0\x80"])
-def test_invalid_utf8_in_a_body(server, body):
+def test_invalid_utf8_in_a_body_ends_the_session(server, body):
     session = Polling(server)
     assert session.post(body)[0] == 400
     assert not session.is_alive()
 
 
-def test_a_binary_body(server):
+def test_binary_body_ends_the_session(server):
     """Reference: protocol 4 has no binary bodies."""
     session = Polling(server)
     assert session.post("3", Content_Type="application/octet-stream")[0] == 400
     assert not session.is_alive()
 
 
-def test_a_body_of_another_type_is_read_as_text(server):
+def test_body_of_another_content_type_is_read_as_text(server):
     """Reference: it compares the whole Content-Type."""
     session = Polling(server)
     assert session.post("3", Content_Type="application/octet-stream; x=y") == (200, "ok")
 
 
 @pytest.mark.parametrize("kind", ["gevent-websocket", "flask"])
-def test_an_answer_that_waited_for_no_body_is_the_last_of_its_connection(serve, kind):
+def test_early_response_closes_the_connection(serve, kind):
     """These servers would read the body first, however long it took; gunicorn bounds that."""
     head = f"POST {BASE}&sid=unknown HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n3"
     begun = time.monotonic()
@@ -113,7 +113,7 @@ CHUNKED = {
 
 
 @pytest.mark.parametrize("body", CHUNKED)
-def test_a_malformed_chunked_body(server, body):
+def test_malformed_chunked_body_ends_the_session(server, body):
     """RFC 9112, section 7.1; docs/wire.md, Bounds: 400, and the session ends with that answer."""
     session = Polling(server)
     head = f"POST {session.path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -122,14 +122,14 @@ def test_a_malformed_chunked_body(server, body):
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "1_0", "9" * 5000])
-def test_a_length_that_is_none(server, length):
+def test_invalid_content_length_is_refused(server, length):
     session = Polling(server)
     head = f"POST {session.path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
     assert exchange(server, head.encode() + b"3").split()[1] in (b"400", b"413")
     assert "Traceback" not in server.log.read_text() or server.kind == "gevent-websocket"
 
 
-def test_a_second_post_at_once(server):
+def test_concurrent_post_ends_the_session(server):
     """Reference: "data request overlap from client", the session ends."""
     session = Polling(server)
     with socket.create_connection(("127.0.0.1", server.port), timeout=15) as link:
@@ -140,7 +140,7 @@ def test_a_second_post_at_once(server):
         assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
-def test_a_chunked_body(server):
+def test_chunked_body_is_accepted(server):
     session = Polling(server)
     with socket.create_connection(("127.0.0.1", server.port), timeout=15) as link:
         head = f"POST {session.path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -149,7 +149,7 @@ def test_a_chunked_body(server):
     assert "431" in session.poll()[1]
 
 
-def test_a_second_poll_at_once(server):
+def test_concurrent_poll_ends_the_session(server):
     """Reference: "overlap from client", the session ends; so do both polls."""
     session = Polling(server)
     waiting, first = session.start_poll()
@@ -159,7 +159,7 @@ def test_a_second_poll_at_once(server):
     assert not session.is_alive()
 
 
-def test_the_client_closes(server):
+def test_close_packet_answers_the_waiting_poll_and_ends_the_session(server):
     """Packet type close: the waiting poll is answered, the session is gone."""
     session = Polling(server)
     waiting, answers = session.start_poll()
@@ -169,7 +169,7 @@ def test_the_client_closes(server):
     assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
-def test_packets_after_close_are_not_taken(server):
+def test_packets_after_a_close_packet_are_ignored(server):
     session = Polling(server)
     watcher = RawWebSocket(server)
     session.post('42["setUsername","Gone"]\x1e1\x1e42["msg",{"message":"late"}]')
@@ -178,7 +178,7 @@ def test_packets_after_close_are_not_taken(server):
     watcher.close()
 
 
-def test_a_polling_client_that_hangs_up_is_noticed(server):
+def test_disconnected_poll_ends_the_session(server):
     session = Polling(server)
     session.post('42["setUsername","Hung up"]')
     session.poll()
@@ -189,7 +189,7 @@ def test_a_polling_client_that_hangs_up_is_noticed(server):
     assert_name_is_free(server, "Hung up")
 
 
-def test_one_that_hangs_up_is_noticed_while_it_is_spoken_to(server):
+def test_disconnected_poll_ends_the_session_when_a_message_is_sent(server):
     session, speaker = Polling(server), RawWebSocket(server)
     speaker.send('421["setUsername","Speaker"]')
     speaker.receive_until("431")
@@ -207,7 +207,7 @@ def test_one_that_hangs_up_is_noticed_while_it_is_spoken_to(server):
     speaker.close()
 
 
-def test_connection_close_is_kept_and_said(server):
+def test_connection_close_is_honoured(server):
     """RFC 9112, section 9.6."""
     session = Polling(server)
     head = f"GET {BASE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

@@ -10,7 +10,7 @@ from support.servers import UNLIMITED
 ROUNDS, CLIENTS = 20, 50
 
 
-def test_one_of_fifty_gets_the_name_each_time(serve):
+def test_one_of_50_concurrent_claims_of_a_name_succeeds(serve):
     server = serve("gunicorn", **UNLIMITED)
     people = [SocketIOClient(server.url, "websocket") for _ in range(CLIENTS)]
     barrier = threading.Barrier(CLIENTS)

@@ -93,7 +93,7 @@ def people(serve):
     REFUSALS,
     ids=lambda value: str(value)[:24] if isinstance(value, str | tuple) else "",
 )
-def test_refusal(people, event, arguments, code, sentence):
+def test_invalid_event_is_refused_and_changes_nothing(people, event, arguments, code, sentence):
     speaker, bystander = people
     speaker.clear_received()
     bystander.clear_received()
@@ -114,7 +114,7 @@ def test_refusal(people, event, arguments, code, sentence):
     assert [heard[0] for heard in bystander.received] == ["newmsg"]
 
 
-def test_a_refusal_is_told_without_an_acknowledgement(people):
+def test_refusal_is_emitted_without_an_acknowledgement(people):
     speaker, _ = people
     speaker.clear_received()
     speaker.emit("msg", {"message": ""})
@@ -122,7 +122,7 @@ def test_a_refusal_is_told_without_an_acknowledgement(people):
 
 
 @pytest.mark.parametrize("arguments", [("msg", {"message": "a"}), ("join", {"room": "tea"})])
-def test_a_name_is_required(people, serve, arguments):
+def test_event_without_a_name_is_refused(people, serve, arguments):
     nobody = SocketIOClient(serve("gunicorn", **UNLIMITED).url, "websocket")
     assert nobody.call(*arguments)["code"] == "name_required"
     assert nobody.call("join")["ok"]
@@ -130,7 +130,7 @@ def test_a_name_is_required(people, serve, arguments):
 
 
 @pytest.mark.parametrize("event", ["connect", "disconnect", "connect_error", "newListener"])
-def test_reserved_names_are_refused(people, event):
+def test_reserved_event_names_are_refused(people, event):
     speaker, bystander = people
     bystander.clear_received()
     speaker.clear_received()
@@ -141,7 +141,7 @@ def test_reserved_names_are_refused(people, event):
     assert [heard[0] for heard in bystander.received] == ["newmsg"]
 
 
-def test_too_many_messages_and_names(serve):
+def test_messages_and_names_over_their_rate_are_refused(serve):
     server = serve("gunicorn", MESSAGE_LIMIT="2/60", NAME_LIMIT="2/60", EVENT_LIMIT="")
     hasty, calm = SocketIOClient(server.url, "websocket"), SocketIOClient(server.url, "websocket")
     assert hasty.set_name("Hasty")["ok"]
@@ -160,7 +160,7 @@ def test_too_many_messages_and_names(serve):
     calm.disconnect()
 
 
-def test_who_goes_on_at_twice_the_rate_of_all_events_is_closed(serve):
+def test_client_at_twice_the_event_rate_is_closed(serve):
     server = serve("gunicorn", EVENT_LIMIT="5/60")
     flooder, calm = SocketIOClient(server.url, "websocket"), SocketIOClient(server.url, "websocket")
     flooder.set_name("Flooder")

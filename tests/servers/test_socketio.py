@@ -28,7 +28,7 @@ def bare(server) -> RawWebSocket:
 
 
 @pytest.mark.parametrize("packet", ["40", "40/,", '40{"token":"x"}', "40{}"])
-def test_connect(server, packet):
+def test_connect_is_answered_with_a_new_id(server, packet):
     """Connection to a namespace: answered with the sid, which isn't Engine.IO's."""
     client = RawWebSocket(server, connect=False)
     opening = json.loads(client.receive_text()[1:])
@@ -40,7 +40,7 @@ def test_connect(server, packet):
 
 
 @pytest.mark.parametrize("namespace", ["/unknown", "/admin", "/socket", "/é"])
-def test_connect_to_an_unknown_namespace(server, namespace):
+def test_unknown_namespace_is_refused(server, namespace):
     """Connection to a namespace: CONNECT_ERROR with a message; the connection stays."""
     client = bare(server)
     client.send(f"40{namespace},")
@@ -51,7 +51,7 @@ def test_connect_to_an_unknown_namespace(server, namespace):
 
 
 @pytest.mark.parametrize("packet", ['42["join"]', '421["join"]', "41", "431[]", '451-["join"]'])
-def test_anything_before_connect_ends_the_connection(server, packet):
+def test_packet_before_connect_ends_the_connection(server, packet):
     """Reference: Client.ondecoded closes where there's no such namespace."""
     client = bare(server)
     client.send(packet)
@@ -60,12 +60,12 @@ def test_anything_before_connect_ends_the_connection(server, packet):
     assert session.post(packet)[0] == 400
 
 
-def test_an_event_for_another_namespace_ends_the_connection(client):
+def test_event_in_another_namespace_ends_the_connection(client):
     client.send('42/other,["join"]')
     assert client.receive_close_code() == 1000
 
 
-def test_a_second_connect_ends_the_connection(server, client):
+def test_second_connect_ends_the_connection(server, client):
     """Reference: Client.ondecoded closes where there's such a socket already."""
     client.send('421["setUsername","Twice"]')
     client.receive_until("431")
@@ -74,7 +74,7 @@ def test_a_second_connect_ends_the_connection(server, client):
     assert_name_is_free(server, "Twice")
 
 
-def test_a_session_may_not_connect_without_end(client):
+def test_100th_connect_of_a_session_ends_it(client):
     """See MOST_CONNECTS."""
     for _ in range(99):
         client.send("41")
@@ -86,7 +86,7 @@ def test_a_session_may_not_connect_without_end(client):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_who_connects_again_has_the_limits_that_it_had(serve, kind):
+def test_rate_limits_survive_a_new_connect(serve, kind):
     """docs/operating.md: limits are for each connection."""
     client = RawWebSocket(serve(kind, NAME_LIMIT="2/600"))
     for n in range(2):
@@ -101,26 +101,26 @@ def test_who_connects_again_has_the_limits_that_it_had(serve, kind):
 
 
 @pytest.mark.parametrize("number", ["0", "1", "12", "9007199254740991"])
-def test_an_acknowledgement_carries_the_events_number(client, number):
+def test_acknowledgement_has_the_number_of_its_event(client, number):
     """Acknowledgement."""
     client.send(f'42{number}["join"]')
     assert client.receive_text().startswith(f'43{number}[{{"')
 
 
-def test_no_number_no_acknowledgement(client):
+def test_event_without_a_number_is_not_acknowledged(client):
     client.send('42["setUsername","Quiet"]')
     assert client.receive_text() == '42["userSet","Quiet"]'
     client.send('427["join"]')
     assert client.receive_text().startswith("437[")
 
 
-def test_an_acknowledgement_that_nobody_waits_for_is_ignored(client):
+def test_unexpected_acknowledgement_is_ignored(client):
     client.send('437["x"]')
     client.send('421["join"]')
     assert client.receive_text().startswith("431[")
 
 
-def test_disconnect_leaves_the_namespace_and_frees_the_name(server, client):
+def test_disconnect_frees_the_name_and_keeps_the_connection(server, client):
     """Disconnection from a namespace: the connection stays, and may enter again."""
     client.send('421["setUsername","Goodbye"]')
     client.receive_until("431")
@@ -133,13 +133,13 @@ def test_disconnect_leaves_the_namespace_and_frees_the_name(server, client):
     other.close()
 
 
-def test_an_event_after_disconnect_ends_the_connection(client):
+def test_event_after_disconnect_ends_the_connection(client):
     client.send("41")
     client.send('42["join"]')
     assert client.receive_close_code() == 1000
 
 
-def test_a_name_of_an_event_that_is_no_unicode_is_answered(client):
+def test_event_name_with_a_surrogate_is_refused(client):
     client.send('421["\\ud800"]')
     assert '"event":"?"' in client.receive_until("431")[0]
 
@@ -147,7 +147,7 @@ def test_a_name_of_an_event_that_is_no_unicode_is_answered(client):
 @pytest.mark.parametrize(
     "event", ["1", "1.5", '""', '"constructor"', '"on_msg"', '"trigger_event"']
 )
-def test_any_name_of_an_event_is_answered(client, event):
+def test_unknown_event_name_is_refused(client, event):
     """Reference: a name is a string or a number."""
     client.send(f"421[{event}]")
     texts = client.receive_until("431")
@@ -155,14 +155,14 @@ def test_any_name_of_an_event_is_answered(client, event):
     assert "unknown_event" in texts[1]
 
 
-def test_a_binary_event_with_its_attachment(client):
+def test_binary_event_is_refused(client):
     """Packet encoding: binary; docs/wire.md: bad_request."""
     client.send('451-1["msg",{"message":{"_placeholder":true,"num":0}}]')
     client.send(b"\x00\x01")
     assert "bad_request" in client.receive_until("431")[-1]
 
 
-def test_text_where_an_attachment_was_promised_ends_the_connection(client):
+def test_text_in_place_of_an_attachment_ends_the_connection(client):
     """Reference: "got plaintext data when reconstructing a packet"."""
     client.send('452-["msg",{"_placeholder":true,"num":0}]')
     client.send(b"\x00")
@@ -170,25 +170,25 @@ def test_text_where_an_attachment_was_promised_ends_the_connection(client):
     assert client.receive_close_code() == 1000
 
 
-def test_an_attachment_that_nobody_promised_ends_the_connection(client):
+def test_unannounced_attachment_ends_the_connection(client):
     """Reference: "got binary data when not reconstructing a packet"."""
     client.send_raw(frame(b"\x00", BINARY))
     assert client.receive_close_code() == 1000
 
 
-def test_a_promise_of_too_many_attachments_ends_the_connection(client):
+def test_too_many_announced_attachments_end_the_connection(client):
     client.send('4511-["msg"]')
     assert client.receive_close_code() == 1000
 
 
-def test_attachments_over_the_bound_together_end_the_connection(client):
+def test_attachments_over_the_total_limit_end_the_connection(client):
     client.send('453-["msg"]')
     for _ in range(2):
         client.send(b"x" * 40000)
     assert client.receive_close_code() == 1000
 
 
-def test_promised_and_never_sent_keeps_nobody_from_leaving(server, client):
+def test_missing_attachment_does_not_delay_disconnection(server, client):
     client.send('421["setUsername","Promiser"]')
     client.receive_until("431")
     client.send('451-["msg",{"_placeholder":true,"num":0}]')
@@ -201,7 +201,7 @@ def test_promised_and_never_sent_keeps_nobody_from_leaving(server, client):
     other.close()
 
 
-def test_unpaired_surrogates_are_answered(client):
+def test_unpaired_surrogate_is_refused(client):
     client.send('421["setUsername","\\ud800"]')
     assert "bad_request" in client.receive_until("431")[-1]
 
@@ -217,7 +217,7 @@ def test_events_are_handled_in_order(client):
     assert ids == list(range(ids[0], ids[0] + 199))
 
 
-def test_a_session_in_no_namespace_is_closed_in_time(serve, request):
+def test_session_in_no_namespace_is_closed_after_10_seconds(serve, request):
     """docs/wire.md, Bounds: a handshake without CONNECT after 10 s."""
     client = bare(serve("gunicorn", **UNLIMITED))
     client.sock.settimeout(14)

@@ -32,10 +32,10 @@ class TestSocketIO(EngineIOCases):
     @pytest.fixture
     def connected(self, client):
         """A client in the main namespace."""
-        self.connects(client, "", "", "{}")
+        self.enter(client, "", "", "{}")
         return client
 
-    def connects(self, client: RawWebSocket, namespace: str, payload: str, told: str) -> None:
+    def enter(self, client: RawWebSocket, namespace: str, payload: str, told: str) -> None:
         """Enter a namespace, and hear what was brought with CONNECT in the event `auth`."""
         client.send(f"40{namespace}{payload}")
         answer = client.receive_text()
@@ -48,16 +48,16 @@ class TestSocketIO(EngineIOCases):
     # Connect
 
     def test_main_namespace_may_be_entered(self, client):
-        self.connects(client, "", "", "{}")
+        self.enter(client, "", "", "{}")
 
     def test_main_namespace_may_be_entered_with_a_payload(self, client):
-        self.connects(client, "", '{"token":"123"}', '{"token":"123"}')
+        self.enter(client, "", '{"token":"123"}', '{"token":"123"}')
 
     def test_custom_namespace_may_be_entered(self, client):
-        self.connects(client, "/custom,", "", "{}")
+        self.enter(client, "/custom,", "", "{}")
 
     def test_custom_namespace_may_be_entered_with_a_payload(self, client):
-        self.connects(client, "/custom,", '{"token":"abc"}', '{"token":"abc"}')
+        self.enter(client, "/custom,", '{"token":"abc"}', '{"token":"abc"}')
 
     def test_unknown_namespace_may_not_be_entered(self, client):
         client.send("40/random")
@@ -89,11 +89,11 @@ class TestSocketIO(EngineIOCases):
 
     # Messages
 
-    def test_text_event_is_said_back(self, connected):
+    def test_text_event_is_echoed(self, connected):
         connected.send('42["message",1,"2",{"3":[true]}]')
         assert connected.receive_text() == '42["message-back",1,"2",{"3":[true]}]'
 
-    def says_binary(self, connected, event: str, told: str) -> None:
+    def check_binary_answer(self, connected, event: str, told: str) -> None:
         """Send an event with two attachments, and hear them again after `told`."""
         places = '{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}'
         connected.send(event % places)
@@ -103,15 +103,15 @@ class TestSocketIO(EngineIOCases):
         assert connected.receive_frame() == (BINARY, b"\1\2\3")
         assert connected.receive_frame() == (BINARY, b"\4\5\6")
 
-    def test_binary_event_is_said_back(self, connected):
-        self.says_binary(connected, '452-["message",%s]', '452-["message-back",%s]')
+    def test_binary_event_is_echoed(self, connected):
+        self.check_binary_answer(connected, '452-["message",%s]', '452-["message-back",%s]')
 
     def test_text_event_is_acknowledged(self, connected):
         connected.send('42456["message-with-ack",1,"2",{"3":[false]}]')
         assert connected.receive_text() == '43456[1,"2",{"3":[false]}]'
 
     def test_binary_event_is_acknowledged(self, connected):
-        self.says_binary(connected, '452-789["message-with-ack",%s]', "462-789[%s]")
+        self.check_binary_answer(connected, '452-789["message-with-ack",%s]', "462-789[%s]")
 
     def test_unknown_packet_type_closes_the_connection(self, connected):
         connected.send("4abc")

@@ -24,12 +24,12 @@ def refusal(tmp_path, kind: str, settings: dict, *arguments: str, port: int = 0)
 
 
 @pytest.mark.parametrize("kind", ["command", "gunicorn", "gevent-websocket", "flask"])
-def test_a_bad_setting_is_one_line(tmp_path, kind):
+def test_invalid_setting_is_reported_in_one_line(tmp_path, kind):
     lines = refusal(tmp_path, kind, {"PING_INTERVAL": "soon"})
     assert lines == ["CHATAPP_PING_INTERVAL='soon' should be seconds, from 0.01 to 86400"]
 
 
-def test_a_port_in_use_is_one_line(tmp_path):
+def test_port_in_use_is_reported_in_one_line(tmp_path):
     port = free_port()
     with socket.create_server(("127.0.0.1", port)):
         for kind in ("command", "gunicorn"):
@@ -40,7 +40,7 @@ def test_a_port_in_use_is_one_line(tmp_path):
             )
 
 
-def test_a_host_that_is_none_is_one_line(tmp_path):
+def test_unknown_host_is_reported_in_one_line(tmp_path):
     (line,) = refusal(tmp_path, "command", {"BIND": "nowhere.invalid:3000"})
     assert line.startswith("nowhere.invalid:3000 can't be listened on")
 
@@ -56,7 +56,7 @@ def test_preload_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["gunicorn", "command"])
-def test_a_store_that_cannot_be_used_is_one_line_that_names_it(tmp_path, kind):
+def test_unusable_store_is_reported_in_one_line(tmp_path, kind):
     served = SQLiteLog(tmp_path / "served.sqlite3")
     served.open()
     newer = SQLiteLog(tmp_path / "newer.sqlite3")
@@ -83,12 +83,12 @@ def test_a_store_that_cannot_be_used_is_one_line_that_names_it(tmp_path, kind):
     served.close()
 
 
-def test_the_command_serves_and_stops_with_code_0(serve):
+def test_command_exits_with_code_0_after_sigterm(serve):
     server = serve("command", fresh=True)
     assert server.stop() == 0
 
 
-def test_flask_lists_its_routes_without_opening_anything():
+def test_flask_routes_works_beside_a_running_server():
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "routes"]
     routes = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert routes.returncode == 0, routes.stderr

@@ -15,7 +15,7 @@ from support.servers import ROOT, UNLIMITED, Server
 
 
 @pytest.mark.parametrize("kind", ["gunicorn", "gevent-websocket", "command"])
-def test_sigterm_closes_all_and_ends_with_code_0_within_5_seconds(tmp_path, kind):
+def test_sigterm_closes_clients_and_exits_within_5_seconds(tmp_path, kind):
     server = Server(kind, tmp_path, UNLIMITED)
     client, session = RawWebSocket(server), Polling(server)
     waiting, answers = session.start_poll()
@@ -34,7 +34,7 @@ def test_sigterm_closes_all_and_ends_with_code_0_within_5_seconds(tmp_path, kind
 
 
 @pytest.mark.parametrize("kind", ["command", "flask"])
-def test_ctrl_c_closes_clients_too(tmp_path, kind):
+def test_ctrl_c_closes_clients(tmp_path, kind):
     server = Server(kind, tmp_path, UNLIMITED)
     client = RawWebSocket(server)
     os.killpg(server.process.pid, signal.SIGINT)
@@ -42,7 +42,7 @@ def test_ctrl_c_closes_clients_too(tmp_path, kind):
     assert server.process.wait(5) == 0
 
 
-def test_sighup_serves_new_code_and_takes_clients_back(tmp_path, monkeypatch):
+def test_sighup_loads_new_code_and_clients_reconnect(tmp_path, monkeypatch):
     tree = tmp_path / "tree"
     for part in ("chatapp", "templates"):
         shutil.copytree(ROOT / part, tree / part)

@@ -10,7 +10,7 @@ from support.servers import KINDS, Server
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_clock_jumps_back(kind, tmp_path):
+def test_clock_set_back_stops_timestamps_but_not_rates(kind, tmp_path):
     """Times stand still until it has caught up; numbers and rates go on."""
     server = Server(kind, tmp_path, {"MESSAGE_LIMIT": "10/20"}, module="support.apps.jumping")
     try:

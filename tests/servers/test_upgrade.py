@@ -18,7 +18,7 @@ def upgrade_path(session: Polling) -> str:
     return session.path.replace("polling", "websocket")
 
 
-def test_upgrade(server):
+def test_upgrade_moves_the_session_to_websocket(server):
     """Upgrade: probe, pong, noop to the waiting poll, upgrade; what waited comes first."""
     session = Polling(server)
     waiting, answers = session.start_poll()
@@ -42,7 +42,7 @@ def test_upgrade(server):
 @pytest.mark.parametrize(
     "messages", [["2"], ["5"], ["x"], ["2probe", "2probe"], ["2probe", "x"], [""]]
 )
-def test_a_bad_probe_leaves_the_session_to_polling(server, messages):
+def test_invalid_probe_keeps_the_session_on_polling(server, messages):
     """Upgrade; reference: Socket.maybeUpgrade closes the new transport only."""
     session = Polling(server)
     client = RawWebSocket(server, connect=False, path=upgrade_path(session))
@@ -53,7 +53,7 @@ def test_a_bad_probe_leaves_the_session_to_polling(server, messages):
     assert session.poll()[1].startswith("431")
 
 
-def test_a_probe_that_breaks_leaves_the_session_to_polling(server):
+def test_broken_probe_keeps_the_session_on_polling(server):
     session = Polling(server)
     client = RawWebSocket(server, connect=False, path=upgrade_path(session))
     client.send("2probe")
@@ -92,7 +92,7 @@ def test_session_has_one_upgrade_at_a_time(server):
     client.close()
 
 
-def test_session_that_has_upgraded_takes_no_other_websocket(server):
+def test_upgraded_session_refuses_another_websocket(server):
     """Reference: Server.onWebSocket; what the other one sends changes nothing."""
     session = Polling(server)
     path = upgrade_path(session)
@@ -112,7 +112,7 @@ def test_session_that_has_upgraded_takes_no_other_websocket(server):
     client.close()
 
 
-def test_session_that_began_over_websocket_takes_no_other(server):
+def test_websocket_session_refuses_another_websocket(server):
     """The reference would let it take the session over."""
     client = RawWebSocket(server)
     path = f"/socket.io/?EIO=4&transport=websocket&sid={client.open_packet['sid']}"
@@ -123,7 +123,7 @@ def test_session_that_began_over_websocket_takes_no_other(server):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_is_kept_of_an_unwanted_websocket(tmp_path, kind):
+def test_refused_websocket_leaks_nothing(tmp_path, kind):
     """Whether its client answers the close frame, hangs up, or does nothing."""
     server = Server(kind, tmp_path, UNLIMITED, module="support.apps.watched")
     try:
@@ -143,7 +143,7 @@ def test_nothing_is_kept_of_an_unwanted_websocket(tmp_path, kind):
         server.stop()
 
 
-def test_a_probe_ends_with_its_session(server):
+def test_probe_is_closed_with_its_session(server):
     """Reference: Socket.maybeUpgrade, onClose."""
     session = Polling(server)
     probe = RawWebSocket(server, connect=False, path=upgrade_path(session))
@@ -155,7 +155,7 @@ def test_a_probe_ends_with_its_session(server):
     assert time.monotonic() - begun < 3
 
 
-def test_a_waiting_poll_is_answered_once_the_probe_is(server):
+def test_probe_answers_the_waiting_poll_at_once(server):
     """Upgrade: the server answers it with noop; the client waits for that."""
     waits = []
     for _ in range(3):
@@ -171,7 +171,7 @@ def test_a_waiting_poll_is_answered_once_the_probe_is(server):
     assert min(waits) < 0.4
 
 
-def test_refused_upgrades(server):
+def test_invalid_upgrade_is_refused_with_http_400(server):
     """Reference: abortUpgrade answers 400 with the error's words."""
     session = Polling(server)
     client = RawWebSocket(server)
@@ -188,7 +188,7 @@ def test_refused_upgrades(server):
     assert session.is_alive()
 
 
-def test_upgrade_of_a_closed_session_leaves_its_last_packets_to_polls(serve):
+def test_upgrade_of_a_closed_session_keeps_its_packets_for_polls(serve):
     """Reference: an upgrade of a closed session is refused with "Session ID unknown"."""
     server = serve("gunicorn", EVENT_LIMIT="20/60")
     session = Polling(server)

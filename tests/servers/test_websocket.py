@@ -39,7 +39,7 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_attack_is_closed_and_its_name_free(server, attack):
+def test_protocol_violation_closes_the_connection_and_frees_the_name(server, attack):
     data, code = ATTACKS[attack]
     client, bystander = RawWebSocket(server), RawWebSocket(server)
     client.send('421["setUsername","Attacker"]')
@@ -59,14 +59,14 @@ def client(server):
     client.close()
 
 
-def test_a_message_at_the_limit(client):
+def test_message_at_the_limit_is_accepted(client):
     message = '421["nonsense","' + "x" * (LIMIT - 18) + '"]'
     assert len(message) == LIMIT
     client.send(message)
     assert "unknown_event" in client.receive_until("431")[-1]
 
 
-def test_fragments_make_one_message(client):
+def test_fragments_are_joined_to_one_message(client):
     """Section 5.4; control frames may come between."""
     client.send_raw(
         frame(EVENT[:3], fin=False)
@@ -78,18 +78,18 @@ def test_fragments_make_one_message(client):
     assert client.receive_text().startswith("431")
 
 
-def test_a_frame_byte_by_byte(client):
+def test_frame_sent_byte_by_byte_is_accepted(client):
     for byte in frame(EVENT):
         client.send_raw(bytes([byte]))
     assert client.receive_text().startswith("431")
 
 
-def test_several_frames_at_once(client):
+def test_frames_of_one_segment_are_all_answered(client):
     client.send_raw(frame(EVENT) * 5)
     assert [client.receive_text()[:3] for _ in range(5)] == ["431"] * 5
 
 
-def test_utf8_across_fragments(client):
+def test_utf8_sequence_may_span_fragments(client):
     """Section 5.6: only the whole message need be UTF-8."""
     body = '421["setUsername","é"]'.encode()
     cut = body.index(b"\xc3") + 1
@@ -104,25 +104,25 @@ def test_ping_is_answered_with_its_data(client, data):
     assert client.receive_frame() == (PONG, data)
 
 
-def test_an_unasked_pong_is_ignored(client):
+def test_unsolicited_pong_is_ignored(client):
     """Section 5.5.3."""
     client.send_raw(frame(b"x", PONG) + frame(EVENT))
     assert client.receive_text().startswith("431")
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 3000, 4999])
-def test_close_is_answered_with_its_code(client, code):
+def test_close_frame_is_answered_with_its_code(client, code):
     """Section 5.5.1."""
     client.send_raw(frame(struct.pack("!H", code) + b"bye", CLOSE))
     assert client.receive_close_code() == code
 
 
-def test_close_without_a_code(client):
+def test_close_frame_without_code_is_answered(client):
     client.send_raw(frame(b"", CLOSE))
     assert client.receive_close_code() == 1005
 
 
-def test_a_peer_that_never_answers_our_close_is_left(client):
+def test_client_that_ignores_the_close_frame_is_disconnected(client):
     """Section 7.1.1: the server closes the connection, after 2 s at most."""
     client.send("4x")
     assert client.receive_close_code() == 1000
@@ -137,7 +137,7 @@ def test_a_peer_that_never_answers_our_close_is_left(client):
     eventually(has_gone)
 
 
-def test_events_before_a_close_are_handled(server, client):
+def test_events_before_a_close_frame_are_handled(server, client):
     watcher = RawWebSocket(server)
     client.send('421["setUsername","Last words"]')
     client.receive_until("431")
@@ -149,7 +149,7 @@ def test_events_before_a_close_are_handled(server, client):
     watcher.close()
 
 
-def test_the_answer_to_the_handshake(client):
+def test_handshake_response_accepts_the_key_without_extensions(client):
     """Section 4.2.2; the key's answer is the document's own example."""
     assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in client.head
     assert b"Sec-WebSocket-Extensions" not in client.head
