@@ -92,12 +92,16 @@ def serve(tmp_path_factory) -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture(params=KINDS)
-def server(request, serve) -> Server:
-    """Each kind of server, without rate limits."""
-    return serve(request.param, **UNLIMITED)
+def server(request, serve) -> Iterator[Server]:
+    """Each kind of server, without rate limits; fails if it logs a traceback."""
+    server = serve(request.param, **UNLIMITED)
+    yield server
+    assert server.new_tracebacks() == []
 
 
 @pytest.fixture(params=KINDS)
-def fast_ping_server(request, serve) -> Server:
-    """Each kind of server, with a ping interval of half a second."""
-    return serve(request.param, PING_INTERVAL="0.5", PING_TIMEOUT="0.4", **UNLIMITED)
+def fast_ping_server(request, serve) -> Iterator[Server]:
+    """Each kind of server, with a ping interval of 0.5 s; fails if it logs a traceback."""
+    server = serve(request.param, PING_INTERVAL="0.5", PING_TIMEOUT="0.4", **UNLIMITED)
+    yield server
+    assert server.new_tracebacks() == []

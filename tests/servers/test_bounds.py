@@ -1,4 +1,7 @@
-"""Bounds in time and number (docs/wire.md, Bounds and HTTP), over each kind of server."""
+"""Limits on connections, queues and requests (docs/wire.md, Bounds and HTTP).
+
+Raw clients exceed the limits under each kind of server.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +27,13 @@ from support.servers import KINDS, UNLIMITED
 WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
 
 
-def says(speaker: RawWebSocket, messages: list[str]) -> None:
-    """Have `speaker` take a name and say `messages`, each once the one before is acknowledged."""
-    speaker.send('421["setUsername","Speaker"]')
-    speaker.receive_until("431")
+def send_messages(sender: RawWebSocket, messages: list[str]) -> None:
+    """Take a name and send messages, each after the acknowledgement of the one before."""
+    sender.send('421["setUsername","Sender"]')
+    sender.receive_until("431")
     for number, message in enumerate(messages, 2):
-        speaker.send(f'42{number}["msg",{{"message":"{message}"}}]')
-        speaker.receive_until(f"43{number}[")
+        sender.send(f'42{number}["msg",{{"message":"{message}"}}]')
+        sender.receive_until(f"43{number}[")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -63,58 +66,60 @@ def test_connections_of_one_address_are_limited(serve, forwarded):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_slow_consumer_over_websocket_is_closed_without_delaying_others(serve, kind):
-    """docs/wire.md, Bounds: 128 KiB, or nothing has moved for 2 s."""
+    """docs/wire.md, Bounds: 128 KiB are queued, or the client has read nothing for 2 s."""
     server = serve(kind, **UNLIMITED)
-    deaf, speaker, watcher = (RawWebSocket(server) for _ in range(3))
-    deaf.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    deaf.send('421["setUsername","Deaf"]')
-    speaker.send('421["setUsername","Speaker"]')
-    deaf.receive_until("431")
-    speaker.receive_until("431")
-    slowest, left = 0.0, False
+    slow, sender, watcher = (RawWebSocket(server) for _ in range(3))
+    slow.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    slow.send('421["setUsername","Slow"]')
+    sender.send('421["setUsername","Sender"]')
+    slow.receive_until("431")
+    sender.receive_until("431")
+    max_latency, left = 0.0, False
     for n in range(4000):
         begun = time.monotonic()
-        speaker.send(f'42{n + 2}["msg",{{"message":"{"x" * 3900}"}}]')
-        texts = speaker.receive_until(f"43{n + 2}[")
-        slowest = max(slowest, time.monotonic() - begun)
+        sender.send(f'42{n + 2}["msg",{{"message":"{"x" * 3900}"}}]')
+        texts = sender.receive_until(f"43{n + 2}[")
+        max_latency = max(max_latency, time.monotonic() - begun)
         watcher.receive_until('42["newmsg"')
         if left := any('"userLeft"' in text for text in texts):
             break
-    if not left:  # the kernel's buffers have taken all that; it's cut for standing still
-        speaker.receive_until('42["userLeft"')
-    assert slowest < 1.5
-    for client in (deaf, speaker, watcher):
+    if not left:  # the kernel's buffers hold all messages, so the 2 s without a read decide
+        sender.receive_until('42["userLeft"')
+    assert max_latency < 1.5
+    for client in (slow, sender, watcher):
         client.close()
 
 
 def test_session_that_does_not_poll_is_closed_when_its_queue_is_full(serve):
     server = serve("gunicorn", **UNLIMITED)
-    deaf, speaker = Polling(server), RawWebSocket(server)
-    says(speaker, ["x" * 3900] * 40)
-    assert not deaf.is_alive()
-    speaker.close()
+    slow, sender = Polling(server), RawWebSocket(server)
+    send_messages(sender, ["x" * 3900] * 40)
+    assert not slow.is_alive()
+    sender.close()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_poll_response_has_at_most_16_packets(serve, kind):
     server = serve(kind, **UNLIMITED)
-    hearer, speaker = Polling(server), RawWebSocket(server)
-    says(speaker, [str(n) for n in range(50)])
-    heard: list[str] = []
-    while sum("newmsg" in packet for packet in heard) < 50:
-        packets = hearer.poll()[1].split("\x1e")
+    recipient, sender = Polling(server), RawWebSocket(server)
+    send_messages(sender, [str(n) for n in range(50)])
+    received: list[str] = []
+    while sum("newmsg" in packet for packet in received) < 50:
+        status, body = recipient.poll()
+        assert status == 200
+        packets = body.split("\x1e")
         assert len(packets) <= 16
-        heard += packets
-    said = [json.loads(packet[2:])[1]["message"] for packet in heard if "newmsg" in packet]
-    assert said == [str(n) for n in range(50)]
-    speaker.close()
+        received += packets
+    texts = [json.loads(packet[2:])[1]["message"] for packet in received if "newmsg" in packet]
+    assert texts == [str(n) for n in range(50)]
+    sender.close()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_packets_of_a_closed_session_come_16_at_a_time(serve, kind):
     server = serve(kind, EVENT_LIMIT="20/60")
     session = Polling(server)
-    session.post("\x1e".join(['42["nonsense"]'] * 60))  # ends it
+    session.post("\x1e".join(['42["nonsense"]'] * 60))  # over the rate limit
     packets: list[str] = []
     while packets[-1:] != ["1"]:
         status, body = session.poll()
@@ -127,12 +132,12 @@ def test_packets_of_a_closed_session_come_16_at_a_time(serve, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_request_body_that_comes_too_late_is_refused(serve, kind):
-    """docs/wire.md, Bounds: a request not wholly received 10 s after its first byte."""
+    """docs/wire.md, Bounds: a request is complete within 10 s after its first byte."""
     server = serve(kind, **UNLIMITED)
     sessions = [Polling(server) for _ in range(2)]
-    speaker = RawWebSocket(server)
+    sender = RawWebSocket(server)
     length, chunked = "Content-Length: 100", "Transfer-Encoding: chunked"
-    event = b'42["msg",{"message":"not taken"}]'
+    event = b'42["msg",{"message":"too late"}]'
     sessions[1].post('42["setUsername","Cut off"]')
     requests = [
         (f"POST {sessions[0].path}", length, b"4", b"408"),
@@ -156,8 +161,8 @@ def test_request_body_that_comes_too_late_is_refused(serve, kind):
                 assert link.recv(4096) == b""
     assert 9 < time.monotonic() - begun < 14
     assert not any(session.is_alive() for session in sessions)
-    assert not [text for text in speaker.receive_until('42["userLeft"') if "not taken" in text]
-    speaker.close()
+    assert not [text for text in sender.receive_until('42["userLeft"') if "too late" in text]
+    sender.close()
 
 
 def test_request_headers_that_come_too_late_end_the_connection(serve):
@@ -170,7 +175,7 @@ def test_request_headers_that_come_too_late_end_the_connection(serve):
 
 
 def test_burst_of_3000_events_is_answered_in_order(serve):
-    """docs/wire.md, Bounds: with 64 events waiting, a connection isn't read; nothing is lost."""
+    """docs/wire.md, Bounds: the server doesn't read while 64 events are pending."""
     server = serve("gunicorn", **UNLIMITED)
     client = RawWebSocket(server)
     client.send_raw(b"".join(frame(b'42%d["join",{"limit":1}]' % n) for n in range(3000)))

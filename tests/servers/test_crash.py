@@ -1,4 +1,7 @@
-"""The server is killed, and nothing that it acknowledged is lost (docs/wire.md, Messages)."""
+"""No acknowledged message is lost when a server is killed (docs/wire.md, Messages).
+
+The tests use short runs of `make torture`.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ def test_power_cut_under_load_loses_no_acknowledged_message(tmp_path):
 
 @pytest.mark.parametrize("kind", ["gunicorn", "gevent-websocket"])
 def test_sigterm_acknowledges_each_stored_message(tmp_path, kind):
-    """Whatever the log has, its sender was told; and the other way round."""
+    """The log has exactly the acknowledged messages."""
     server = Server(kind, tmp_path, SETTINGS)
     senders = [Sender(server, f"Sender {n}") for n in range(8)]
     for sender in senders:

@@ -1,4 +1,4 @@
-"""What the documents tell people to do, done."""
+"""The examples, links and tables of the documents."""
 
 from __future__ import annotations
 

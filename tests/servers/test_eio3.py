@@ -1,9 +1,10 @@
-"""Engine.IO 3 and Socket.IO 4, rule by rule: what clients of socket.io 2.x speak.
+"""Engine.IO 3 and Socket.IO 4, the protocols of socket.io 2 clients.
 
-Sections are those of the protocols' documents (socketio/engine.io-protocol, v3;
-socketio/socket.io-protocol, v4); where they are silent, docs/wire.md and then the reference server
-(engine.io 6.6, socket.io 4.8, with allowEIO3) decide. Over each kind of server where the server has
-a part in it, else over gunicorn's.
+Raw clients send packets to each kind of server where the kind matters, else to gunicorn.
+
+Section names are those of the protocols' documents (socketio/engine.io-protocol, v3;
+socketio/socket.io-protocol, v4). Where these are silent, docs/wire.md and then the reference server
+(engine.io 6.6 and socket.io 4.8 with allowEIO3) decide.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 
 import pytest
 from support.clients import BASE, WEBSOCKET, Engine3Polling, Engine3WebSocket, encode_payload
@@ -38,16 +40,21 @@ EMOJI = "\U0001f600"
 
 
 @pytest.fixture
-def here(serve) -> Server:
-    """gunicorn, without limits on rates."""
-    return serve("gunicorn", **UNLIMITED)
+def gunicorn(serve) -> Iterator[Server]:
+    """A gunicorn server without rate limits; fails if it logs a traceback."""
+    server = serve("gunicorn", **UNLIMITED)
+    yield server
+    assert server.new_tracebacks() == []
 
 
 @pytest.fixture(scope="module")
-def wide(tmp_path_factory):
-    """A server with another namespace than the chat's."""
+def namespaces(tmp_path_factory):
+    """A server with more namespaces than the chat's."""
     server = Server(
-        "gunicorn", tmp_path_factory.mktemp("wide"), UNLIMITED, module="support.apps.namespaces"
+        "gunicorn",
+        tmp_path_factory.mktemp("namespaces"),
+        UNLIMITED,
+        module="support.apps.namespaces",
     )
     yield server
     assert "Traceback" not in server.log.read_text()
@@ -55,8 +62,8 @@ def wide(tmp_path_factory):
 
 
 @pytest.fixture
-def client(here):
-    client = Engine3WebSocket(here)
+def client(gunicorn):
+    client = Engine3WebSocket(gunicorn)
     yield client
     client.close()
 
@@ -65,7 +72,7 @@ def client(here):
 
 
 def test_handshake_over_polling_frames_open_and_connect_packets(server):
-    """Packet, open; Payload: framed by its length. CONNECT is unasked, and has no data."""
+    """Packet, open; Payload. The server sends CONNECT unasked and without data."""
     session = Engine3Polling(server)
     assert session.headers["content-type"] == "text/plain; charset=UTF-8"
     length, _, rest = session.body.partition(":")
@@ -80,7 +87,7 @@ def test_handshake_over_polling_frames_open_and_connect_packets(server):
 
 
 def test_handshake_over_websocket_sends_bare_open_and_connect_packets(server):
-    """Packet, open: bare; then CONNECT, unasked."""
+    """Packet, open: it isn't framed. The server sends CONNECT unasked."""
     client = Engine3WebSocket(server)
     assert client.open_packet["upgrades"] == []
     client.send('421["join"]')
@@ -89,21 +96,24 @@ def test_handshake_over_websocket_sends_bare_open_and_connect_packets(server):
 
 
 @pytest.mark.parametrize("version", ["", "&EIO=2", "&EIO=33", "&EIO=03", "&EIO=3.0", "&EIO=x"])
-def test_only_protocols_3_and_4_are_accepted(here, version):
-    """The reference takes all but 4 for 3."""
+def test_only_protocols_3_and_4_are_accepted(gunicorn, version):
+    """The reference treats all but 4 as 3."""
     path = f"/socket.io/?transport=polling{version}"
-    assert request(here, "GET", path)[::2] == (400, error_body(5, "Unsupported protocol version"))
+    assert request(gunicorn, "GET", path)[::2] == (
+        400,
+        error_body(5, "Unsupported protocol version"),
+    )
 
 
-def test_session_keeps_its_protocol(here):
+def test_session_keeps_its_protocol(gunicorn):
     """Reference: PROTOCOL_MISMATCH."""
-    older, newer = Engine3Polling(here), Polling(here)
+    older, newer = Engine3Polling(gunicorn), Polling(gunicorn)
     for session, other in ((older, "4"), (newer, "3")):
         path = session.path.replace(f"EIO={session.path.split('EIO=')[1][0]}", f"EIO={other}")
         for method in ("GET", "POST"):
-            answer = request(here, method, path, b"1:6" if method == "POST" else None)
+            answer = request(gunicorn, method, path, b"1:6" if method == "POST" else None)
             assert answer[::2] == (400, error_body(3, "Bad request"))
-        assert refused_upgrade(here, path.replace("polling", "websocket"))[0] == 400
+        assert refused_upgrade(gunicorn, path.replace("polling", "websocket"))[0] == 400
         assert session.is_alive()
 
 
@@ -118,8 +128,8 @@ def test_setting_disables_protocol_3(serve, off):
 
 
 @pytest.mark.parametrize("path", [BASE + "&j=0", BASE + "&j="])
-def test_jsonp_is_refused_with_a_sentence(here, path):
-    status, headers, body = request(here, "GET", path)
+def test_jsonp_is_refused_with_a_sentence(gunicorn, path):
+    status, headers, body = request(gunicorn, "GET", path)
     assert (status, body) == (400, error_body(3, "JSONP polling isn't supported"))
     assert headers["content-type"] == "application/json"
 
@@ -137,12 +147,12 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("method", "path", "status", "body"), REFUSED)
-def test_invalid_request_is_refused_like_the_reference(here, method, path, status, body):
-    assert request(here, method, path)[::2] == (status, body)
+def test_invalid_request_is_refused_like_the_reference(gunicorn, method, path, status, body):
+    assert request(gunicorn, method, path)[::2] == (status, body)
 
 
 def test_allowed_origin_may_send_credentials_and_foreign_one_is_refused(serve):
-    """docs/wire.md, HTTP: the origin itself, and credentials, as 2.x's polling sends them."""
+    """docs/wire.md, HTTP: clients of socket.io 2 send credentials over polling."""
     server = serve("gunicorn", ALLOWED_ORIGINS="https://a.example,null")
     for origin in ("https://a.example", "null"):
         _, headers, _ = request(server, "GET", BASE, Origin=origin)
@@ -166,7 +176,7 @@ def test_session_over_the_limit_is_refused(serve):
 
 
 def test_ping_over_websocket_is_answered(fast_ping_server):
-    """Packet, ping and pong; the server never pings."""
+    """Packet, ping and pong: only the client pings."""
     client = Engine3WebSocket(fast_ping_server)
     for _ in range(4):
         time.sleep(0.5)
@@ -186,7 +196,7 @@ def test_ping_over_polling_is_answered(fast_ping_server):
 
 
 def test_client_without_pings_is_closed_at_its_deadline(fast_ping_server):
-    """Its deadline is the interval and the timeout together, from the open packet."""
+    """The deadline is the sum of interval and timeout after the open packet."""
     client = Engine3WebSocket(fast_ping_server)
     client.send('420["setUsername","Silent"]')
     client.receive_until("430")
@@ -207,7 +217,7 @@ def test_ping_renews_the_deadline(fast_ping_server):
 
 
 def test_waiting_poll_receives_the_close_packet(fast_ping_server):
-    """Packet, close: what the server closes ends the poll with it."""
+    """Packet, close: the server ends the waiting poll with it."""
     session = Engine3Polling(fast_ping_server)
     assert session.poll() == (200, "1:1")
     assert session.poll() == (400, error_body(1, "Session ID unknown"))
@@ -232,26 +242,26 @@ def test_session_is_unknown_after_ping_timeout(fast_ping_server):
 
 
 def test_deadline_survives_upgrade(fast_ping_server):
-    """The reference server forgets it there, until the next ping."""
+    """The reference server drops the deadline until the next ping."""
     session = Engine3Polling(fast_ping_server)
-    client = upgraded(fast_ping_server, session)
+    client = upgrade(fast_ping_server, session)
     begun = time.monotonic()
     assert client.receive_close_code() == 1000
     assert time.monotonic() - begun < 1.7
 
 
-def test_pong_from_client_ends_the_session(here, client):
+def test_pong_from_client_ends_the_session(gunicorn, client):
     """Reference: "invalid heartbeat direction"."""
     client.send("3")
     assert client.receive_close_code() == 1000
-    session = Engine3Polling(here)
+    session = Engine3Polling(gunicorn)
     assert session.send("3")[0] == 400
     assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
-def test_ping_from_protocol_4_client_ends_the_session(here):
+def test_ping_from_protocol_4_client_ends_the_session(gunicorn):
     """Reference: "invalid heartbeat direction"."""
-    client = RawWebSocket(here)
+    client = RawWebSocket(gunicorn)
     client.send("2")
     assert client.receive_close_code() == 1000
 
@@ -259,8 +269,8 @@ def test_ping_from_protocol_4_client_ends_the_session(here):
 # Payload, as text
 
 
-def test_payload_lengths_count_utf16_units(here):
-    session = Engine3Polling(here)
+def test_payload_lengths_count_utf16_units(gunicorn):
+    session = Engine3Polling(gunicorn)
     said = f'421["setUsername","{EMOJI}é"]'
     assert session.post(f"{len(said) + 1}:{said}".encode()) == (200, "ok")
     _, body = session.poll()
@@ -269,10 +279,10 @@ def test_payload_lengths_count_utf16_units(here):
     session.send("1")
 
 
-def test_payload_length_in_characters_or_bytes_ends_the_session(here):
+def test_payload_length_in_characters_or_bytes_ends_the_session(gunicorn):
     packet = f'42["{EMOJI}"]'
     for length in (len(packet), len(packet.encode())):
-        session = Engine3Polling(here)
+        session = Engine3Polling(gunicorn)
         assert session.post(f"{length}:{packet}".encode())[0] == 400
         assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
@@ -282,86 +292,86 @@ MALFORMED = {
     "no length": b'42["join"]',
     "protocol 4's form": b"42[1]\x1e42[2]",
     "a wrong length": b'9:42["join"]',
-    "a short one": b"1:421",
-    "beyond the end": b'99:42["join"]',
-    "enormous": b'99999999999999999999:42["join"]',
-    "of 5000 digits": b"9" * 5000 + b":6",
-    "below 0": b'-1:42["join"]',
-    "a fraction": b"1.0:6",
-    "hexadecimal": b"0x1:6",
-    "an exponent": b"1e0:6",
-    "of other digits": "١:6".encode(),
-    "with a space": b" 1:6",
-    "cutting a character": f"1:{EMOJI}".encode(),
+    "a length that is too small": b"1:421",
+    "a length beyond the end": b'99:42["join"]',
+    "an enormous length": b'99999999999999999999:42["join"]',
+    "a length of 5000 digits": b"9" * 5000 + b":6",
+    "a negative length": b'-1:42["join"]',
+    "a fractional length": b"1.0:6",
+    "a hexadecimal length": b"0x1:6",
+    "a length with an exponent": b"1e0:6",
+    "a length in other digits": "١:6".encode(),
+    "a length with a space": b" 1:6",
+    "a length that splits a character": f"1:{EMOJI}".encode(),
     "trailing digits": b"1:61",
-    "a packet of no type": b"1:x",
+    "a packet without a type": b"1:x",
     "binary that isn't base64": b"5:b4!!!",
-    "binary of another type": b"6:b2AAEC",
+    "binary of a wrong type": b"6:b2AAEC",
     "binary without a type": b"5:bAAEC",
-    "no UTF-8": b"2:6\xff",
+    "invalid UTF-8": b"2:6\xff",
     "a surrogate": b"2:6\xed\xa0\x80",
-    "broken Socket.IO": b"4:42{}",
-    "no message": b"1:4",
-    "what only the server says": b"4:44{}",
+    "a malformed Socket.IO packet": b"4:42{}",
+    "an empty message": b"1:4",
+    "a packet that only a server sends": b"4:44{}",
     "a second CONNECT": b"2:40",
-    "an event elsewhere": b'11:42/x,["a"] ',
+    "an event in another namespace": b'11:42/x,["a"] ',
 }
 
 
 @pytest.mark.parametrize("body", MALFORMED)
-def test_malformed_payload_ends_the_session(here, body):
+def test_malformed_payload_ends_the_session(gunicorn, body):
     """docs/wire.md, Bounds: 400, and the session ends with that answer."""
-    session = Engine3Polling(here)
+    session = Engine3Polling(gunicorn)
     assert session.send('420["setUsername","Older"]')[0] == 200
     assert session.post(MALFORMED[body])[0] == 400
     assert session.poll() == (400, error_body(1, "Session ID unknown"))
-    assert_name_is_free(here, "Older")
+    assert_name_is_free(gunicorn, "Older")
 
 
-def test_malformed_payload_is_rejected_as_a_whole(here):
-    session, watcher = Engine3Polling(here), RawWebSocket(here)
+def test_malformed_payload_is_rejected_as_a_whole(gunicorn):
+    session, watcher = Engine3Polling(gunicorn), RawWebSocket(gunicorn)
     session.post(encode_payload('42["setUsername","Half"]') + b"7")
     watcher.send('421["setUsername","Half"]')
     assert '"ok":true' in watcher.receive_until("431")[-1]
     watcher.close()
 
 
-def test_meaningless_packets_are_ignored(here):
-    """Reference: Socket.onPacket has no case for these; an empty packet is skipped."""
-    session = Engine3Polling(here)
+def test_meaningless_packets_are_ignored(gunicorn):
+    """Reference: Socket.onPacket ignores these; an empty packet is skipped."""
+    session = Engine3Polling(gunicorn)
     assert session.post(b'1:01:51:60:0:11:421["join"]') == (200, "ok")
     assert session.receive()[0].startswith("431")
 
 
 def test_body_of_100_events_is_answered_in_order(server):
-    """Clients of 2.x say all that waits in one POST."""
+    """Clients of socket.io 2 send their whole queue in one POST."""
     session = Engine3Polling(server)
-    asked = '["history",{"since":9007199254740991}]'  # whose answer is short
-    assert session.send(*(f"42{n}{asked}" for n in range(100))) == (200, "ok")
-    heard: list[str] = []
-    while len(heard) < 100:
-        found = session.receive()
-        assert len(found) <= PACKETS_PER_POLL
-        heard += found
-    assert [packet[2:].split("[")[0] for packet in heard] == [str(n) for n in range(100)]
+    event = '["history",{"since":9007199254740991}]'  # its answer is short
+    assert session.send(*(f"42{n}{event}" for n in range(100))) == (200, "ok")
+    received: list[str] = []
+    while len(received) < 100:
+        packets = session.receive()
+        assert len(packets) <= PACKETS_PER_POLL
+        received += packets
+    assert [packet[2:].split("[")[0] for packet in received] == [str(n) for n in range(100)]
 
 
-def test_body_over_the_limit_ends_the_session(here):
-    session = Engine3Polling(here)
+def test_body_over_the_limit_ends_the_session(gunicorn):
+    session = Engine3Polling(gunicorn)
     assert session.send("4" + "x" * 65536)[0] == 413
     assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
-def test_body_at_the_limit_is_accepted(here):
-    session = Engine3Polling(here)
+def test_body_at_the_limit_is_accepted(gunicorn):
+    session = Engine3Polling(gunicorn)
     packet = '42["nonsense","' + "x" * (65536 - 17 - 6) + '"]'
     assert len(encode_payload(packet)) == 65536
     assert session.send(packet) == (200, "ok")
 
 
-def test_session_that_does_not_poll_is_closed_at_128_kib(here):
+def test_session_that_does_not_poll_is_closed_at_128_kib(gunicorn):
     """docs/wire.md, Bounds."""
-    session, speaker = Engine3Polling(here), RawWebSocket(here)
+    session, speaker = Engine3Polling(gunicorn), RawWebSocket(gunicorn)
     speaker.send('420["setUsername","Loud"]')
     speaker.receive_until("430")
     for n in range(70):
@@ -374,15 +384,15 @@ def test_session_that_does_not_poll_is_closed_at_128_kib(here):
 # Payload, binary
 
 
-def fetched_octets(session: Engine3Polling) -> list[str | bytes]:
+def poll_binary(session: Engine3Polling) -> list[str | bytes]:
     _, headers, body = fetch_bytes(session.server, "GET", session.path)
     assert headers["content-type"] == "application/octet-stream", body
     return eio3.from_octets(body)
 
 
-def octets(*said: str | bytes) -> bytes:
+def encode_binary_payload(*packets: str | bytes) -> bytes:
     found = b""
-    for packet in said:
+    for packet in packets:
         data = packet.encode() if isinstance(packet, str) else packet
         head = [isinstance(packet, bytes), *map(int, str(len(data))), 255]
         found += bytes(head) + data
@@ -394,24 +404,24 @@ ECHO = '451-/custom,1["echo",{"_placeholder":true,"num":0}]'
 ECHOED = '461-/custom,1[{"_placeholder":true,"num":0}]'
 
 
-@pytest.mark.parametrize("more", ["", "&b64="])
-def test_binary_over_polling_makes_the_response_binary(wide, more):
-    """Payload: where one packet of an answer is binary, all of it is."""
-    session = Engine3Polling(wide, more)
+@pytest.mark.parametrize("query", ["", "&b64="])
+def test_binary_over_polling_makes_the_response_binary(namespaces, query):
+    """Payload: one binary packet makes the whole payload binary."""
+    session = Engine3Polling(namespaces, query)
     session.send("40/custom")
     assert session.receive() == ["40/custom,"]
-    assert session.post(octets(ECHO, b"\4\0\1\xff"), **OCTETS) == (200, "ok")
-    assert fetched_octets(session) == [ECHOED, b"\4\0\1\xff"]
+    assert session.post(encode_binary_payload(ECHO, b"\4\0\1\xff"), **OCTETS) == (200, "ok")
+    assert poll_binary(session) == [ECHOED, b"\4\0\1\xff"]
     session.send('42/custom,2["echo"]')
-    assert session.receive() == ["43/custom,2[]"]  # text alone stays text
+    assert session.receive() == ["43/custom,2[]"]
 
 
-def test_b64_parameter_selects_base64_responses(wide):
-    """Payload, `b64`; a POST may have either form."""
-    session = Engine3Polling(wide, "&b64=1")
+def test_b64_parameter_selects_base64_responses(namespaces):
+    """Payload, `b64`: responses use base64, a POST may have either encoding."""
+    session = Engine3Polling(namespaces, "&b64=1")
     session.send("40/custom")
     session.poll()
-    for said in (encode_payload(ECHO, "b4AAH/"), octets(ECHO, b"\4\0\1\xff")):
+    for said in (encode_payload(ECHO, "b4AAH/"), encode_binary_payload(ECHO, b"\4\0\1\xff")):
         assert session.post(said, **(OCTETS if said[0] < 2 else {})) == (200, "ok")
         assert session.poll() == (200, encode_payload(ECHOED, "b4AAH/").decode())
 
@@ -420,18 +430,18 @@ MALFORMED_OCTETS = [b"", b"\0\2\xff6", b"\0\xff6", b"\2\1\xff6", b"\0" + b"\x09"
 
 
 @pytest.mark.parametrize("body", [*MALFORMED_OCTETS, b"\1\1\xff6", b"\1\2\xff\2x", b"1:6"])
-def test_malformed_binary_payload_ends_the_session(here, body):
-    session = Engine3Polling(here)
+def test_malformed_binary_payload_ends_the_session(gunicorn, body):
+    session = Engine3Polling(gunicorn)
     assert session.post(body, **OCTETS)[0] == 400
     assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
 @pytest.mark.parametrize(
-    ("more", "opcode", "data"), [("", BINARY, b"\4\0\1"), ("&b64=1", TEXT, b"b4AAE=")]
+    ("query", "opcode", "data"), [("", BINARY, b"\4\0\1"), ("&b64=1", TEXT, b"b4AAE=")]
 )
-def test_binary_over_websocket_uses_the_clients_encoding(wide, more, opcode, data):
-    """Packet: its first byte is the type; with `b64` a text frame. Both are taken."""
-    client = Engine3WebSocket(wide, query=more)
+def test_binary_over_websocket_uses_the_clients_encoding(namespaces, query, opcode, data):
+    """Packet: a binary frame begins with the type; with `b64` it is a text frame."""
+    client = Engine3WebSocket(namespaces, query=query)
     client.send("40/custom")
     client.receive_until("40/custom")
     for said in (b"\4\0\1", "b4AAE="):
@@ -448,10 +458,14 @@ def test_binary_frame_that_is_no_message_ends_the_session(client, data):
     assert client.receive_close_code() == 1000
 
 
-def test_binary_broadcast_uses_each_recipients_encoding(wide):
-    """Engine.IO 4 has no first byte; text broadcasts are the same bytes for all."""
-    hearers = [Engine3WebSocket(wide), RawWebSocket(wide), Engine3WebSocket(wide, query="&b64=1")]
-    polling, now = Engine3Polling(wide), Polling(wide)
+def test_binary_broadcast_uses_each_recipients_encoding(namespaces):
+    """Engine.IO 4 frames have no type byte; text is the same for all."""
+    hearers = [
+        Engine3WebSocket(namespaces),
+        RawWebSocket(namespaces),
+        Engine3WebSocket(namespaces, query="&b64=1"),
+    ]
+    polling, now = Engine3Polling(namespaces), Polling(namespaces)
     for hearer in hearers:
         hearer.send("40/custom,")
         hearer.receive_until("40/custom")
@@ -468,14 +482,14 @@ def test_binary_broadcast_uses_each_recipients_encoding(wide):
         assert hearer.receive_frame() == form
         assert hearer.receive_text() == '42/custom,["told","text"]'
         hearer.close()
-    assert fetched_octets(polling)[:2] == [told, b"\4\1\2"]
+    assert poll_binary(polling)[:2] == [told, b"\4\1\2"]
     assert now.poll()[1].split("\x1e")[:2] == [told, "bAQI="]
 
 
 # Upgrade
 
 
-def upgraded(server, session: Engine3Polling) -> Engine3WebSocket:
+def upgrade(server, session: Engine3Polling) -> Engine3WebSocket:
     client = Engine3WebSocket(server, session.path.replace("polling", "websocket"))
     client.send("2probe")
     assert client.receive_text() == "3probe"
@@ -484,7 +498,7 @@ def upgraded(server, session: Engine3Polling) -> Engine3WebSocket:
 
 
 def test_upgrade_moves_the_session_to_websocket(server):
-    """Transport upgrading: probe, noop to the waiting poll, upgrade; what waited comes first."""
+    """Transport upgrading: probe, noop to the waiting poll, upgrade, queued packets."""
     session = Engine3Polling(server)
     waiting, answers = session.start_poll()
     client = Engine3WebSocket(server, session.path.replace("polling", "websocket"))
@@ -503,9 +517,9 @@ def test_upgrade_moves_the_session_to_websocket(server):
 
 
 @pytest.mark.parametrize("messages", [["2"], ["5"], ["3probe"], ["2probe", "x"], [""]])
-def test_invalid_probe_keeps_the_session_on_polling(here, messages):
-    session = Engine3Polling(here)
-    client = Engine3WebSocket(here, session.path.replace("polling", "websocket"))
+def test_invalid_probe_keeps_the_session_on_polling(gunicorn, messages):
+    session = Engine3Polling(gunicorn)
+    client = Engine3WebSocket(gunicorn, session.path.replace("polling", "websocket"))
     for message in messages:
         client.send(message)
     assert client.receive_close_code() is not None
@@ -513,16 +527,16 @@ def test_invalid_probe_keeps_the_session_on_polling(here, messages):
     assert session.receive()[0].startswith("431")
 
 
-def test_refused_websocket_gets_an_http_response(here):
+def test_refused_websocket_gets_an_http_response(gunicorn):
     """Reference: abortUpgrade."""
-    assert refused_upgrade(here, WEBSOCKET + "&sid=unknown") == (400, "Session ID unknown")
+    assert refused_upgrade(gunicorn, WEBSOCKET + "&sid=unknown") == (400, "Session ID unknown")
 
 
 # Closing
 
 
 def test_close_packet_over_polling_ends_the_session(server):
-    """Packet, close: the waiting poll ends with a noop."""
+    """Packet, close: the server ends the waiting poll with a noop."""
     session = Engine3Polling(server)
     session.send('42["setUsername","Closer"]')
     session.poll()
@@ -540,7 +554,7 @@ def test_close_packet_over_websocket_ends_the_session(client):
 
 
 def test_concurrent_poll_ends_the_session(server):
-    """Reference: "overlap from client": the first ends with a close, the second is refused."""
+    """Reference: "overlap from client": the first poll gets a close, the second is refused."""
     session = Engine3Polling(server)
     waiting, first = session.start_poll()
     assert session.poll() == (400, "")
@@ -549,9 +563,9 @@ def test_concurrent_poll_ends_the_session(server):
     assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
-def test_concurrent_post_ends_the_session(here):
-    session = Engine3Polling(here)
-    with socket.create_connection(("127.0.0.1", here.port), timeout=15) as link:
+def test_concurrent_post_ends_the_session(gunicorn):
+    session = Engine3Polling(gunicorn)
+    with socket.create_connection(("127.0.0.1", gunicorn.port), timeout=15) as link:
         head = f"POST {session.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n1"
         link.sendall(head.encode())
         time.sleep(0.3)
@@ -559,27 +573,27 @@ def test_concurrent_post_ends_the_session(here):
         assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
-def test_disconnected_poll_ends_the_session(here):
-    session = Engine3Polling(here)
+def test_disconnected_poll_ends_the_session(gunicorn):
+    session = Engine3Polling(gunicorn)
     session.send('42["setUsername","Hung up"]')
     session.poll()
-    with socket.create_connection(("127.0.0.1", here.port), timeout=15) as link:
+    with socket.create_connection(("127.0.0.1", gunicorn.port), timeout=15) as link:
         link.sendall(f"GET {session.path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         time.sleep(0.2)
     eventually(lambda: not session.is_alive(), within=4)
-    assert_name_is_free(here, "Hung up")
+    assert_name_is_free(gunicorn, "Hung up")
 
 
-def test_response_to_head_has_no_body(here):
+def test_response_to_head_has_no_body(gunicorn):
     answer = exchange(
-        here, f"HEAD {BASE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+        gunicorn, f"HEAD {BASE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
     )
     assert answer.startswith(b"HTTP/1.1 400")
     assert answer.endswith(b"\r\n\r\n")
 
 
 def test_shutdown_closes_sessions_at_the_transport(tmp_path):
-    """docs/wire.md, Held names: so that clients come back by themselves."""
+    """docs/wire.md, Held names: clients then reconnect by themselves."""
     server = Server("gunicorn", tmp_path, UNLIMITED)
     session, client = Engine3Polling(server), Engine3WebSocket(server)
     waiting, answers = session.start_poll()
@@ -594,7 +608,7 @@ def test_shutdown_closes_sessions_at_the_transport(tmp_path):
 
 
 def test_session_without_connect_packet_stays_open(serve):
-    """The time limit for CONNECT counts as met."""
+    """The server connects such a session to the default namespace by itself."""
     client = Engine3WebSocket(serve("gunicorn", **UNLIMITED))
     client.sock.settimeout(12)
     begun = time.monotonic()
@@ -608,10 +622,12 @@ def test_session_without_connect_packet_stays_open(serve):
     client.close()
 
 
-def test_client_enters_another_namespace_with_a_query(wide):
-    """CONNECT: `/` first; the path is the name, the query what later became auth. Reference: the id
-    is the Engine.IO sid behind the namespace's name."""
-    client = Engine3WebSocket(wide)
+def test_client_enters_another_namespace_with_a_query(namespaces):
+    """CONNECT: the path is the namespace, the query is its auth.
+
+    Reference: the id is the namespace's name and the Engine.IO sid.
+    """
+    client = Engine3WebSocket(namespaces)
     client.send("40/custom?token=a%2Cb&x=,")
     assert client.receive_text() == "40/custom,"
     client.send('42/custom,1["identity"]')
@@ -630,9 +646,9 @@ def test_client_enters_another_namespace_with_a_query(wide):
 @pytest.mark.parametrize(
     ("query", "told"), [("refuse=why", '{"why":"why"}'), ("refuse=", '"refused"')]
 )
-def test_refusal_carries_bare_data(wide, query, told):
-    """ERROR: the data, or else the words; the connection stays."""
-    client = Engine3WebSocket(wide)
+def test_refusal_carries_bare_data(namespaces, query, told):
+    """ERROR: the data, or the sentence without data; the connection stays."""
+    client = Engine3WebSocket(namespaces)
     client.send(f"40/custom?{query}")
     assert client.receive_text() == f"44/custom,{told}"
     client.send("40/custom")
@@ -641,14 +657,14 @@ def test_refusal_carries_bare_data(wide, query, told):
 
 
 def test_unknown_namespace_is_refused(client):
-    """Reference: in today's form, without the query."""
+    """Reference: the error has Socket.IO 5's form, and the name no query."""
     client.send("40/unknown?a=b,")
     assert client.receive_text() == '44/unknown,{"message":"Invalid namespace"}'
     client.send('421["join"]')
     assert client.receive_text().startswith("431")
 
 
-def test_second_connect_ends_the_session(here, client):
+def test_second_connect_ends_the_session(gunicorn, client):
     """Reference: Client.ondecoded."""
     client.send("40")
     assert client.receive_close_code() == 1000
@@ -660,18 +676,18 @@ def test_malformed_packet_ends_the_session(client, packet):
     assert client.receive_close_code() == 1000
 
 
-def test_disconnect_frees_the_name_and_allows_a_new_connect(here, client):
+def test_disconnect_frees_the_name_and_allows_a_new_connect(gunicorn, client):
     """DISCONNECT is `41`; the connection stays."""
-    client.send('421["setUsername","Goodbye"]')
+    client.send('421["setUsername","Rejoiner"]')
     client.receive_until("431")
     client.send("41")
     client.send("40")
     assert client.receive_text() == "40"
-    assert_name_is_free(here, "Goodbye")
+    assert_name_is_free(gunicorn, "Rejoiner")
 
 
-def test_server_disconnects_client_from_a_namespace(wide):
-    client = Engine3WebSocket(wide)
+def test_server_disconnects_client_from_a_namespace(namespaces):
+    client = Engine3WebSocket(namespaces)
     client.send("40/custom")
     client.receive_until("40/custom")
     client.send('42/custom,["go"]')
@@ -681,9 +697,8 @@ def test_server_disconnects_client_from_a_namespace(wide):
     client.close()
 
 
-def test_client_acknowledges_event_of_server(wide):
-    """ACK."""
-    client = Engine3WebSocket(wide)
+def test_client_acknowledges_event_of_server(namespaces):
+    client = Engine3WebSocket(namespaces)
     client.send("40/custom")
     client.receive_until("40/custom")
     client.send('42/custom,["ask"]')
@@ -702,9 +717,13 @@ def test_binary_event_is_refused(client):
     assert texts[0].startswith('42["refused"')
 
 
-def test_oldest_clients_events_work_beside_a_current_client(here):
-    """docs/wire.md, The oldest clients come first; beside one of today."""
-    older, newer, polling = Engine3WebSocket(here), RawWebSocket(here), Engine3Polling(here)
+def test_oldest_clients_events_work_beside_a_current_client(gunicorn):
+    """docs/wire.md, The oldest clients come first."""
+    older, newer, polling = (
+        Engine3WebSocket(gunicorn),
+        RawWebSocket(gunicorn),
+        Engine3Polling(gunicorn),
+    )
     older.send('42["setUsername","Oldest"]')
     assert older.receive_text() == '42["userSet","Oldest"]'
     polling.send('42["setUsername","OLDEST"]')
@@ -713,7 +732,7 @@ def test_oldest_clients_events_work_beside_a_current_client(here):
     older.send(f'42["msg",{{"message":"{EMOJI}","user":"?"}}]')
     heard = [older.receive_until('42["newmsg"')[-1], newer.receive_until('42["newmsg"')[-1]]
     while not (found := [text for text in polling.receive() if text.startswith('42["newmsg"')]):
-        pass
+        pass  # each poll has a time limit
     heard += found
     assert len(set(heard)) == 1
     assert json.loads(heard[0][2:])[1] == {"user": "Oldest", "message": EMOJI}
@@ -722,7 +741,7 @@ def test_oldest_clients_events_work_beside_a_current_client(here):
     newer.close()
 
 
-# The payloads of the clients themselves
+# Payloads of engine.io-parser
 
 PARSE = """
 const parser = require("engine.io-parser");
@@ -745,21 +764,24 @@ console.log(JSON.stringify({ written, again, octets }));
 
 
 def test_payloads_match_engine_io_parser_2():
-    """engine.io-parser 2.2, which client 2.3.1 has."""
+    """engine.io-parser 2.2, which socket.io-client 2.3.1 uses."""
     from base64 import b64decode, b64encode
 
     from engineio import packet as engineio_packet
     from engineio.packet import Packet
 
-    said: list[str | bytes] = ["2[1]", f"é{EMOJI}\uffff中", b"\0\1\xff", "", b"", "x" * 300]
-    made = [
+    messages: list[str | bytes] = ["2[1]", f"é{EMOJI}\uffff中", b"\0\1\xff", "", b"", "x" * 300]
+    packets = [
         eio3.Binary(data, base64=False)
         if isinstance(data, bytes)
         else Packet(engineio_packet.MESSAGE, data)
-        for data in said
+        for data in messages
     ]
-    as_text, as_octets = "".join(map(eio3.text, made)).encode(), b"".join(map(eio3.octets, made))
-    in_json = [{"b64": b64encode(d).decode()} if isinstance(d, bytes) else d for d in said]
+    as_text, as_octets = (
+        "".join(map(eio3.text, packets)).encode(),
+        b"".join(map(eio3.octets, packets)),
+    )
+    in_json = [{"b64": b64encode(d).decode()} if isinstance(d, bytes) else d for d in messages]
     done = subprocess.run(
         ["node", "-e", PARSE, b64encode(as_text).decode(), b64encode(as_octets).decode()],
         cwd=ROOT / "tests/node_modules/socket.io-client-2.3",
@@ -774,7 +796,3 @@ def test_payloads_match_engine_io_parser_2():
     assert b64decode(found["written"]["octets"]) == as_octets
     expected = [["message", data or (None if data == "" else data)] for data in in_json]
     assert found["again"] == found["octets"] == expected
-
-
-def test_the_log_shows_no_error(server):
-    assert "Traceback" not in server.log.read_text()

@@ -1,7 +1,8 @@
-"""The cases of Engine.IO 4's own suite, each written anew as one test, over each kind of server.
+"""The cases of the Engine.IO 4 protocol suite, under each kind of server.
 
 The suite is docs/engine.io-protocol/v4-test-suite of socketio/socket.io (MIT), at commit
-d2d753fed4435015c2d83fe62e676b44e07fa3f7. It has 25 cases; EngineIOCases has 16 of them.
+d2d753fed4435015c2d83fe62e676b44e07fa3f7. Each of its 25 cases is one test with raw clients;
+`EngineIOCases` has the 16 that the Socket.IO suite shares.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A short run of the fuzzer, from a fixed seed."""
+"""A short run of the fuzzer (`make fuzz`) with a fixed seed, under each kind of server."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Engine.IO, protocol 4: requests and the handshake, over each kind of server.
+"""Engine.IO 4: the handshake and refused requests, under each kind of server.
 
-Sections are those of the protocol's document (socketio/engine.io-protocol, v4); where it is silent,
-docs/wire.md and then the reference server (engine.io 6.6) decide.
+Section names are those of the protocol's document (socketio/engine.io-protocol, v4). Where it is
+silent, docs/wire.md and then the reference server (engine.io 6.6) decide.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ REFUSED = [
     ("GET", "/socket.io/?EIO=4&transport=", 400, error_body(0, "Transport unknown")),
     ("GET", "/socket.io/?EIO=4&transport=tcp", 400, error_body(0, "Transport unknown")),
     ("GET", "/socket.io/?EIO=4&transport=webtransport", 400, error_body(0, "Transport unknown")),
-    # Of a parameter that comes twice the last counts, as in its objectFromEntries
+    # The last value of a repeated parameter counts (objectFromEntries)
     ("GET", BASE + "&transport=tcp", 400, error_body(0, "Transport unknown")),
     ("GET", BASE + "&sid=unknown", 400, error_body(1, "Session ID unknown")),
     ("GET", BASE + "&sid=%00%ff", 400, error_body(1, "Session ID unknown")),
@@ -110,14 +110,14 @@ def test_handshake_over_polling_returns_the_open_packet(server):
 
 
 def test_handshake_over_websocket_offers_no_upgrade(server):
-    """Handshake: over WebSocket there's nothing to upgrade to."""
+    """Handshake, upgrades."""
     client = RawWebSocket(server)
     assert client.open_packet["upgrades"] == []
     client.close()
 
 
 def test_fractional_ping_interval_is_exact(fast_ping_server):
-    """Heartbeat: the server pings after pingInterval, both transports."""
+    """Heartbeat: the server pings after pingInterval."""
     assert Polling(fast_ping_server).open_packet["pingInterval"] == 500
     client = RawWebSocket(fast_ping_server, connect=False)
     opening = json.loads(client.receive_text()[1:])
@@ -135,15 +135,15 @@ def test_session_ids_are_unique(server):
 def test_cors_preflight_allows_configured_origin_only(serve):
     """Fetch, CORS protocol."""
     server = serve("gunicorn", ALLOWED_ORIGINS="https://a.example")
-    asked = {
+    preflight = {
         "Origin": "https://a.example",
         "Access_Control_Request_Method": "POST",
         "Access_Control_Request_Headers": "content-type",
     }
-    status, headers, _ = request(server, "OPTIONS", BASE, **asked)
+    status, headers, _ = request(server, "OPTIONS", BASE, **preflight)
     assert status == 204
     assert headers["access-control-allow-origin"] == "https://a.example"
     assert headers["access-control-allow-headers"] == "content-type"
     assert headers["access-control-allow-credentials"] == "true"
     assert "POST" in headers["access-control-allow-methods"]
-    assert request(server, "OPTIONS", BASE, **asked | {"Origin": "https://b.example"})[0] == 403
+    assert request(server, "OPTIONS", BASE, **preflight | {"Origin": "https://b.example"})[0] == 403

@@ -1,4 +1,7 @@
-"""A client that sends far more than its events need is closed, whatever it sends."""
+"""Limits on the frames, packets, requests and bytes of a connection.
+
+Raw clients flood each kind of server (docs/wire.md, Bounds).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from support.raw import (
 from support.servers import KINDS
 
 LIMITS = {"EVENT_LIMIT": "20/60", "MESSAGE_LIMIT": "", "NAME_LIMIT": ""}
-ALLOWED = 300  # units in a minute: 15 for each event
+ALLOWED = 300  # units in a minute: 15 for each allowed event
 
 FLOODS = {
     "acknowledgements": frame(b"43[]"),
@@ -39,8 +42,8 @@ def metered(request, serve):
     return serve(request.param, **LIMITS)
 
 
-def assert_cut(client: RawWebSocket, flood: bytes) -> None:
-    """Send a flood, more than is allowed, and see that the connection ends before it's over."""
+def flood_until_closed(client: RawWebSocket, flood: bytes) -> None:
+    """Send more than is allowed and wait until the server closes the connection."""
     client.send('420["setUsername","Flooding"]')
     with contextlib.suppress(ConnectionError):
         client.send_raw(flood)
@@ -54,7 +57,7 @@ def test_flood_of_packets_closes_only_its_connection(metered, flood):
     fragmented = flood == "empty fragments"
     pieces = FLOODS[flood]
     first, rest = (pieces[:6], pieces[6:]) if fragmented else (b"", pieces)
-    assert_cut(RawWebSocket(metered), first + rest * (2 * ALLOWED))
+    flood_until_closed(RawWebSocket(metered), first + rest * (2 * ALLOWED))
     assert_name_is_free(metered, "Flooding")
     bystander.send('421["join"]')
     bystander.receive_until("431")
@@ -71,12 +74,12 @@ def test_flood_is_closed_with_code_1008(metered):
 
 def test_engine_3_pings_are_metered(metered):
     client = RawWebSocket(metered, connect=False, path=WEBSOCKET.format(3))
-    assert_cut(client, frame(b"2") * (2 * ALLOWED))
+    flood_until_closed(client, frame(b"2") * (2 * ALLOWED))
     assert_name_is_free(metered, "Flooding")
 
 
 def test_bytes_are_metered(metered):
-    assert_cut(RawWebSocket(metered), frame(b"43[" + b"1," * 30000 + b"1]") * 10)
+    flood_until_closed(RawWebSocket(metered), frame(b"43[" + b"1," * 30000 + b"1]") * 10)
     assert_name_is_free(metered, "Flooding")
 
 
@@ -100,7 +103,7 @@ def test_packets_over_polling_are_metered(metered):
 
 
 def test_allowed_events_with_pongs_stay_below_the_limit(metered):
-    """Pongs of both kinds, and as many events as are allowed, with acknowledgements."""
+    """The client sends pongs of both kinds and all events that are allowed."""
     client = RawWebSocket(metered)
     for number in range(20):
         client.send_raw(frame(b"", PONG) + frame(b"3") + frame(b'421%d["join"]' % number))

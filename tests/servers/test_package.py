@@ -1,4 +1,4 @@
-"""A wheel, installed into an empty environment, serves the page."""
+"""The wheel: its files, and the command that it installs into an empty environment."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def test_wheel_contains_all_files_of_the_package(wheel):
     tracked = subprocess.run(
         ["git", "ls-files", "chatapp", "templates"], cwd=ROOT, check=True, capture_output=True
     )
-    wanted = [
+    expected = [
         name.replace("templates/", "chatapp/templates/") for name in tracked.stdout.decode().split()
     ]
-    assert set(wanted) - names == set()
+    assert set(expected) - names == set()
     assert not [name for name in names if name.startswith(("tests", "tools", "templates"))]
 
 

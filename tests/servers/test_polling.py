@@ -1,7 +1,7 @@
-"""Engine.IO, protocol 4: HTTP long polling, over each kind of server.
+"""Engine.IO 4: HTTP long polling, with raw requests to each kind of server.
 
-Sections are those of the protocol's document (socketio/engine.io-protocol, v4); where it is silent,
-docs/wire.md and then the reference server (engine.io 6.6) decide.
+Section names are those of the protocol's document (socketio/engine.io-protocol, v4). Where it is
+silent, docs/wire.md and then the reference server (engine.io 6.6) decide.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from support.servers import UNLIMITED
 
 
 def test_post_is_answered_with_ok(server):
-    """HTTP long-polling: a POST is answered with ok."""
+    """HTTP long-polling."""
     session = Polling(server)
     status, headers, body = request(server, "POST", session.path, b'42["nonsense"]')
     assert (status, body, headers["content-type"]) == (200, "ok", "text/html")
@@ -44,7 +44,9 @@ def test_body_of_40_events_is_answered_in_order(server):
     assert session.post("\x1e".join(packets)) == (200, "ok")
     answers = []
     while len(answers) < 80:
-        received = session.poll()[1].split("\x1e")
+        status, body = session.poll()
+        assert status == 200
+        received = body.split("\x1e")
         assert len(received) <= 16
         answers += received
     assert [a[2:].split("[")[0] for a in answers if a.startswith("43")] == [
@@ -60,7 +62,7 @@ def test_base64_packet_is_decoded_as_attachment(server):
 
 
 def test_body_over_the_limit_ends_the_session(server):
-    """docs/wire.md, Bounds: HTTP 413, and the session ends."""
+    """docs/wire.md, Bounds: the response is 413 and ends the session."""
     session = Polling(server)
     assert session.post("4" + "x" * 65536)[0] == 413
     assert not session.is_alive()
@@ -88,14 +90,14 @@ def test_binary_body_ends_the_session(server):
 
 
 def test_body_of_another_content_type_is_read_as_text(server):
-    """Reference: it compares the whole Content-Type."""
+    """Reference: it compares the whole Content-Type header."""
     session = Polling(server)
     assert session.post("3", Content_Type="application/octet-stream; x=y") == (200, "ok")
 
 
 @pytest.mark.parametrize("kind", ["gevent-websocket", "flask"])
 def test_early_response_closes_the_connection(serve, kind):
-    """These servers would read the body first, however long it took; gunicorn bounds that."""
+    """These servers would otherwise read the rest of the body, which gunicorn limits itself."""
     head = f"POST {BASE}&sid=unknown HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n3"
     begun = time.monotonic()
     answer = exchange(serve(kind, **UNLIMITED), head.encode())
@@ -106,15 +108,15 @@ def test_early_response_closes_the_connection(serve, kind):
 CHUNKED = {
     "no length": b"x\r\n3\r\n0\r\n\r\n",
     "an empty length": b"\r\n3\r\n0\r\n\r\n",
-    "a length below 0": b"-1\r\n3\r\n0\r\n\r\n",
-    "more than its length": b"1\r\n33\r\n0\r\n\r\n",
-    "a broken one after a whole one": b"1\r\n3\r\nx\r\n0\r\n\r\n",
+    "a negative length": b"-1\r\n3\r\n0\r\n\r\n",
+    "a chunk longer than its length": b"1\r\n33\r\n0\r\n\r\n",
+    "a malformed chunk after a valid one": b"1\r\n3\r\nx\r\n0\r\n\r\n",
 }
 
 
 @pytest.mark.parametrize("body", CHUNKED)
 def test_malformed_chunked_body_ends_the_session(server, body):
-    """RFC 9112, section 7.1; docs/wire.md, Bounds: 400, and the session ends with that answer."""
+    """RFC 9112, section 7.1; docs/wire.md, Bounds: the response is 400 and ends the session."""
     session = Polling(server)
     head = f"POST {session.path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert exchange(server, head.encode() + CHUNKED[body]).startswith(b"HTTP/1.1 400")
@@ -130,7 +132,7 @@ def test_invalid_content_length_is_refused(server, length):
 
 
 def test_concurrent_post_ends_the_session(server):
-    """Reference: "data request overlap from client", the session ends."""
+    """Reference: "data request overlap from client"."""
     session = Polling(server)
     with socket.create_connection(("127.0.0.1", server.port), timeout=15) as link:
         head = f"POST {session.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n4"
@@ -150,7 +152,7 @@ def test_chunked_body_is_accepted(server):
 
 
 def test_concurrent_poll_ends_the_session(server):
-    """Reference: "overlap from client", the session ends; so do both polls."""
+    """Reference: "overlap from client" ends both polls."""
     session = Polling(server)
     waiting, first = session.start_poll()
     assert session.poll()[0] == 400
@@ -160,7 +162,7 @@ def test_concurrent_poll_ends_the_session(server):
 
 
 def test_close_packet_answers_the_waiting_poll_and_ends_the_session(server):
-    """Packet type close: the waiting poll is answered, the session is gone."""
+    """Packet type close."""
     session = Polling(server)
     waiting, answers = session.start_poll()
     assert session.post("1") == (200, "ok")
@@ -190,21 +192,20 @@ def test_disconnected_poll_ends_the_session(server):
 
 
 def test_disconnected_poll_ends_the_session_when_a_message_is_sent(server):
-    session, speaker = Polling(server), RawWebSocket(server)
-    speaker.send('421["setUsername","Speaker"]')
-    speaker.receive_until("431")
-    session.post('42["setUsername","Spoken to"]')
-    while "userSet" not in session.poll()[1]:
-        pass
+    session, sender = Polling(server), RawWebSocket(server)
+    sender.send('421["setUsername","Sender"]')
+    sender.receive_until("431")
+    session.post('42["setUsername","Poller"]')
+    eventually(lambda: "userSet" in session.poll()[1])
     with socket.create_connection(("127.0.0.1", server.port), timeout=15) as link:
         link.sendall(f"GET {session.path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         time.sleep(0.2)
-    speaker.send('422["msg",{"message":"there?"}]')
+    sender.send('422["msg",{"message":"there?"}]')
     begun = time.monotonic()
-    texts = speaker.receive_until('42["userLeft"')
-    assert "Spoken to" in texts[-1]
+    texts = sender.receive_until('42["userLeft"')
+    assert "Poller" in texts[-1]
     assert time.monotonic() - begun < 4
-    speaker.close()
+    sender.close()
 
 
 def test_connection_close_is_honoured(server):

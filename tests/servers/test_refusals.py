@@ -1,4 +1,4 @@
-"""Every refusal of docs/wire.md that there is so far, through a real connection."""
+"""Each refusal of docs/wire.md, through python-socketio clients of a gunicorn server."""
 
 from __future__ import annotations
 
@@ -77,15 +77,15 @@ REFUSALS = [
 
 
 @pytest.fixture(scope="module")
-def people(serve):
+def clients(serve):
     server = serve("gunicorn", **UNLIMITED)
-    people = [SocketIOClient(server.url, "websocket") for _ in range(2)]
-    people[0].set_name("Speaker")
-    people[1].set_name("Bystander")
-    people[0].wait_for("userJoined")
-    yield people
-    for person in people:
-        person.disconnect()
+    clients = [SocketIOClient(server.url, "websocket") for _ in range(2)]
+    clients[0].set_name("Sender")
+    clients[1].set_name("Bystander")
+    clients[0].wait_for("userJoined")
+    yield clients
+    for client in clients:
+        client.disconnect()
 
 
 @pytest.mark.parametrize(
@@ -93,52 +93,52 @@ def people(serve):
     REFUSALS,
     ids=lambda value: str(value)[:24] if isinstance(value, str | tuple) else "",
 )
-def test_invalid_event_is_refused_and_changes_nothing(people, event, arguments, code, sentence):
-    speaker, bystander = people
-    speaker.clear_received()
+def test_invalid_event_is_refused_and_changes_nothing(clients, event, arguments, code, sentence):
+    sender, bystander = clients
+    sender.clear_received()
     bystander.clear_received()
-    answer = speaker.call(event, *arguments)
+    answer = sender.call(event, *arguments)
     assert (answer["ok"], answer["code"]) == (False, code)
     assert sentence in answer["message"]
     refused = {"event": event, "code": code, "message": answer["message"]}
-    assert speaker.wait_for("refused") == [(refused,)]
-    names = [heard[0] for heard in speaker.received]
+    assert sender.wait_for("refused") == [(refused,)]
+    names = [event[0] for event in sender.received]
     assert names == (["userExists"] if event == "setUsername" else []) + ["refused"]
     if event == "setUsername":
-        assert speaker.wait_for("userExists") == [(answer["message"],)]
-    # Nothing has changed, for nobody; the connection goes on.
-    count = speaker.call("join", {})["count"]
+        assert sender.wait_for("userExists") == [(answer["message"],)]
+    # No state has changed for any client, and the connection stays open.
+    count = sender.call("join", {})["count"]
     assert count == 2
-    assert speaker.call("msg", {"message": "still here"})["ok"]
-    assert bystander.wait_for("newmsg")[0][0] == {"user": "Speaker", "message": "still here"}
-    assert [heard[0] for heard in bystander.received] == ["newmsg"]
+    assert sender.call("msg", {"message": "still here"})["ok"]
+    assert bystander.wait_for("newmsg")[0][0] == {"user": "Sender", "message": "still here"}
+    assert [event[0] for event in bystander.received] == ["newmsg"]
 
 
-def test_refusal_is_emitted_without_an_acknowledgement(people):
-    speaker, _ = people
-    speaker.clear_received()
-    speaker.emit("msg", {"message": ""})
-    assert speaker.wait_for("refused")[0][0]["code"] == "message_empty"
+def test_refusal_is_emitted_without_an_acknowledgement(clients):
+    sender, _ = clients
+    sender.clear_received()
+    sender.emit("msg", {"message": ""})
+    assert sender.wait_for("refused")[0][0]["code"] == "message_empty"
 
 
 @pytest.mark.parametrize("arguments", [("msg", {"message": "a"}), ("join", {"room": "tea"})])
-def test_event_without_a_name_is_refused(people, serve, arguments):
-    nobody = SocketIOClient(serve("gunicorn", **UNLIMITED).url, "websocket")
-    assert nobody.call(*arguments)["code"] == "name_required"
-    assert nobody.call("join")["ok"]
-    nobody.disconnect()
+def test_event_without_a_name_is_refused(clients, serve, arguments):
+    nameless = SocketIOClient(serve("gunicorn", **UNLIMITED).url, "websocket")
+    assert nameless.call(*arguments)["code"] == "name_required"
+    assert nameless.call("join")["ok"]
+    nameless.disconnect()
 
 
 @pytest.mark.parametrize("event", ["connect", "disconnect", "connect_error", "newListener"])
-def test_reserved_event_names_are_refused(people, event):
-    speaker, bystander = people
+def test_reserved_event_names_are_refused(clients, event):
+    sender, bystander = clients
     bystander.clear_received()
-    speaker.clear_received()
-    # python-socketio's client sends these as it would any other.
-    assert speaker.call(event, "x")["code"] == "unknown_event"
-    assert speaker.call("msg", {"message": "still here"})["ok"]
+    sender.clear_received()
+    # python-socketio sends these events like any other.
+    assert sender.call(event, "x")["code"] == "unknown_event"
+    assert sender.call("msg", {"message": "still here"})["ok"]
     bystander.wait_for("newmsg")
-    assert [heard[0] for heard in bystander.received] == ["newmsg"]
+    assert [event[0] for event in bystander.received] == ["newmsg"]
 
 
 def test_messages_and_names_over_their_rate_are_refused(serve):

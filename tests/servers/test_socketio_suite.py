@@ -1,7 +1,8 @@
-"""The cases of Socket.IO 5's own suite, each written anew as one test, over each kind of server.
+"""The cases of the Socket.IO 5 protocol suite, under each kind of server.
 
 The suite is docs/socket.io-protocol/v5-test-suite of socketio/socket.io (MIT), at commit
-d2d753fed4435015c2d83fe62e676b44e07fa3f7. It has 32 cases; EngineIOCases has 16 of them.
+d2d753fed4435015c2d83fe62e676b44e07fa3f7. Each of its 32 cases is one test with raw clients;
+`EngineIOCases` has the 16 that the Engine.IO suite shares.
 """
 
 from __future__ import annotations
@@ -35,15 +36,15 @@ class TestSocketIO(EngineIOCases):
         self.enter(client, "", "", "{}")
         return client
 
-    def enter(self, client: RawWebSocket, namespace: str, payload: str, told: str) -> None:
-        """Enter a namespace, and hear what was brought with CONNECT in the event `auth`."""
+    def enter(self, client: RawWebSocket, namespace: str, payload: str, auth: str) -> None:
+        """Enter a namespace and check the event `auth`, which returns the auth of CONNECT."""
         client.send(f"40{namespace}{payload}")
         answer = client.receive_text()
         assert answer.startswith(f"40{namespace}")
         handshake = json.loads(answer.removeprefix(f"40{namespace}"))
         assert list(handshake) == ["sid"]
         assert isinstance(handshake["sid"], str)
-        assert client.receive_text() == f'42{namespace}["auth",{told}]'
+        assert client.receive_text() == f'42{namespace}["auth",{auth}]'
 
     # Connect
 
@@ -72,7 +73,7 @@ class TestSocketIO(EngineIOCases):
         while (got := client.receive_frame()) == (TEXT, b"2"):
             client.send("3")
         assert got[0] == CLOSE
-        assert time.monotonic() - begun > CONNECT_TIMEOUT / 2  # not for a ping timeout
+        assert time.monotonic() - begun > CONNECT_TIMEOUT / 2  # a ping timeout would come earlier
 
     # Disconnect
 
@@ -93,13 +94,13 @@ class TestSocketIO(EngineIOCases):
         connected.send('42["message",1,"2",{"3":[true]}]')
         assert connected.receive_text() == '42["message-back",1,"2",{"3":[true]}]'
 
-    def check_binary_answer(self, connected, event: str, told: str) -> None:
-        """Send an event with two attachments, and hear them again after `told`."""
+    def check_binary_answer(self, connected, event: str, answer: str) -> None:
+        """Send an event with two attachments, and expect both again after `answer`."""
         places = '{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}'
         connected.send(event % places)
         for attachment in (b"\1\2\3", b"\4\5\6"):
             connected.send(attachment)
-        assert connected.receive_text() == told % places
+        assert connected.receive_text() == answer % places
         assert connected.receive_frame() == (BINARY, b"\1\2\3")
         assert connected.receive_frame() == (BINARY, b"\4\5\6")
 

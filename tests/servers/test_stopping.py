@@ -1,4 +1,4 @@
-"""Stopping and reloading: clients are closed at the transport, and come back."""
+"""Graceful shutdown and reload: the server closes clients at the transport (docs/wire.md)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ def test_sigterm_closes_clients_and_exits_within_5_seconds(tmp_path, kind):
     waiting, answers = session.start_poll()
     idle = http.client.HTTPConnection("127.0.0.1", server.port)
     idle.request("GET", "/healthz")
-    idle.getresponse().read()  # and it stays open: nobody waits for it
+    idle.getresponse().read()  # an open connection without a request
     begun = time.monotonic()
     server.terminate()
-    assert client.receive_close_code() == 1000  # a close frame, and no DISCONNECT before it
+    assert (
+        client.receive_close_code() == 1000
+    )  # a close frame without a DISCONNECT packet before it
     waiting.join(5)
     assert answers == [(200, "1")]
     assert server.stop() == 0

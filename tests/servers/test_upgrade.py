@@ -1,7 +1,7 @@
-"""Engine.IO, protocol 4: the upgrade from polling, over each kind of server.
+"""Engine.IO 4: the upgrade from polling to WebSocket, under each kind of server.
 
-Sections are those of the protocol's document (socketio/engine.io-protocol, v4); where it is silent,
-docs/wire.md and then the reference server (engine.io 6.6) decide.
+Section names are those of the protocol's document (socketio/engine.io-protocol, v4). Where it is
+silent, docs/wire.md and then the reference server (engine.io 6.6) decide.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def upgrade_path(session: Polling) -> str:
 
 
 def test_upgrade_moves_the_session_to_websocket(server):
-    """Upgrade: probe, pong, noop to the waiting poll, upgrade; what waited comes first."""
+    """Upgrade: probe, pong, noop to the waiting poll, upgrade; queued packets come first."""
     session = Polling(server)
     waiting, answers = session.start_poll()
     client = RawWebSocket(server, connect=False, path=upgrade_path(session))
@@ -43,7 +43,7 @@ def test_upgrade_moves_the_session_to_websocket(server):
     "messages", [["2"], ["5"], ["x"], ["2probe", "2probe"], ["2probe", "x"], [""]]
 )
 def test_invalid_probe_keeps_the_session_on_polling(server, messages):
-    """Upgrade; reference: Socket.maybeUpgrade closes the new transport only."""
+    """Upgrade. Reference: Socket.maybeUpgrade closes the new transport only."""
     session = Polling(server)
     client = RawWebSocket(server, connect=False, path=upgrade_path(session))
     for message in messages:
@@ -63,15 +63,15 @@ def test_broken_probe_keeps_the_session_on_polling(server):
     eventually(lambda: session.poll()[1].startswith("431"))
 
 
-def unwanted(server, path: str) -> RawWebSocket:
-    """A WebSocket that the server opens and closes at once."""
+def open_refused_websocket(server, path: str) -> RawWebSocket:
+    """Open a WebSocket that the server accepts and closes at once."""
     client = RawWebSocket(server, connect=False, path=path)
     assert client.receive_frame() == (CLOSE, b"\x03\xe8")
     return client
 
 
 def test_session_has_one_upgrade_at_a_time(server):
-    """Reference: Server.onWebSocket; another gets its 101 and is closed."""
+    """Reference: Server.onWebSocket accepts another one and closes it."""
     session = Polling(server)
     path = upgrade_path(session)
     for messages in ([], ["2probe"]):
@@ -80,7 +80,7 @@ def test_session_has_one_upgrade_at_a_time(server):
             probe.send(message)
             assert probe.receive_text() == "3probe"
         for _ in range(3):
-            unwanted(server, path).close()
+            open_refused_websocket(server, path).close()
         probe.send("x")
         assert probe.receive_close_code() == 1007
     client = RawWebSocket(server, connect=False, path=path)
@@ -93,7 +93,7 @@ def test_session_has_one_upgrade_at_a_time(server):
 
 
 def test_upgraded_session_refuses_another_websocket(server):
-    """Reference: Server.onWebSocket; what the other one sends changes nothing."""
+    """Reference: Server.onWebSocket ignores what the other one sends."""
     session = Polling(server)
     path = upgrade_path(session)
     client = RawWebSocket(server, connect=False, path=path)
@@ -102,7 +102,7 @@ def test_upgraded_session_refuses_another_websocket(server):
     client.send("5")
     client.send('421["join"]')
     assert client.receive_text().startswith("431")
-    other = unwanted(server, path)
+    other = open_refused_websocket(server, path)
     for message in ("2probe", "5", "41", "1"):
         other.send(message)
     other.send_raw(frame(b"\x03\xe8", CLOSE))
@@ -113,10 +113,10 @@ def test_upgraded_session_refuses_another_websocket(server):
 
 
 def test_websocket_session_refuses_another_websocket(server):
-    """The reference would let it take the session over."""
+    """The reference would move the session to the new connection."""
     client = RawWebSocket(server)
     path = f"/socket.io/?EIO=4&transport=websocket&sid={client.open_packet['sid']}"
-    unwanted(server, path).close()
+    open_refused_websocket(server, path).close()
     client.send('421["join"]')
     assert client.receive_text().startswith("431")
     client.close()
@@ -124,19 +124,22 @@ def test_websocket_session_refuses_another_websocket(server):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_refused_websocket_leaks_nothing(tmp_path, kind):
-    """Whether its client answers the close frame, hangs up, or does nothing."""
+    """The clients answer the close frame, disconnect, or do nothing."""
     server = Server(kind, tmp_path, UNLIMITED, module="support.apps.watched")
     try:
         client = RawWebSocket(server)
         path = f"/socket.io/?EIO=4&transport=websocket&sid={client.open_packet['sid']}"
-        at_first = count_alive(server)
+        alive_before = count_alive(server)
         for _ in range(10):
-            answering, leaving = unwanted(server, path), unwanted(server, path)
+            answering, leaving = (
+                open_refused_websocket(server, path),
+                open_refused_websocket(server, path),
+            )
             answering.send_raw(frame(b"\x03\xe8", CLOSE))
             assert answering.receive_frame() is None
             leaving.close()
-        silent = [unwanted(server, path) for _ in range(10)]
-        assert find_leaks(server, at_first) == {}
+        silent = [open_refused_websocket(server, path) for _ in range(10)]
+        assert find_leaks(server, alive_before) == {}
         for other in silent:
             assert other.receive_frame() is None
     finally:
@@ -156,7 +159,7 @@ def test_probe_is_closed_with_its_session(server):
 
 
 def test_probe_answers_the_waiting_poll_at_once(server):
-    """Upgrade: the server answers it with noop; the client waits for that."""
+    """Upgrade: the server answers the poll with noop, and the client waits for that."""
     waits = []
     for _ in range(3):
         session = Polling(server)
@@ -172,16 +175,16 @@ def test_probe_answers_the_waiting_poll_at_once(server):
 
 
 def test_invalid_upgrade_is_refused_with_http_400(server):
-    """Reference: abortUpgrade answers 400 with the error's words."""
+    """Reference: abortUpgrade answers 400 with the error's message."""
     session = Polling(server)
     client = RawWebSocket(server)
-    for path, words in {
+    for path, message in {
         "/socket.io/?EIO=4&transport=websocket&sid=unknown": "Session ID unknown",
         "/socket.io/?EIO=5&transport=websocket": "Unsupported protocol version",
         "/socket.io/?EIO=4&transport=polling": "Bad request",
         "/socket.io/?EIO=4&transport=x": "Transport unknown",
     }.items():
-        assert refused_upgrade(server, path) == (400, words)
+        assert refused_upgrade(server, path) == (400, message)
     client.send('421["join"]')
     assert client.receive_text().startswith("431")
     client.close()
@@ -192,13 +195,9 @@ def test_upgrade_of_a_closed_session_keeps_its_packets_for_polls(serve):
     """Reference: an upgrade of a closed session is refused with "Session ID unknown"."""
     server = serve("gunicorn", EVENT_LIMIT="20/60")
     session = Polling(server)
-    session.post("\x1e".join(['42["nonsense"]'] * 60))  # ends it
+    session.post("\x1e".join(['42["nonsense"]'] * 60))  # over the rate limit
     refused = (400, "Session ID unknown")
     assert refused_upgrade(server, upgrade_path(session)) == refused
     assert refused_upgrade(server, session.path) == refused
     status, body = session.poll()
     assert (status, body[:12]) == (200, '42["refused"')
-
-
-def test_the_log_shows_no_error(server):
-    assert "Traceback" not in server.log.read_text()

@@ -44,6 +44,8 @@ COMMANDS = {
 UNLIMITED = {"MESSAGE_LIMIT": "", "NAME_LIMIT": "", "EVENT_LIMIT": ""}
 TLS = {"--certfile", "--cert"}
 KINDS = ["gunicorn", "gevent-websocket", "flask"]
+PARSING = {"gevent-websocket": "read_request", "flask": "make_environ"}
+"""Functions of the servers that log a traceback for a request that they can't parse."""
 
 
 def free_port() -> int:
@@ -79,6 +81,7 @@ class Server:
         scheme = "https" if TLS & set(arguments) else "http"
         self.url = f"{scheme}://127.0.0.1:{self.port}"
         self.log = folder / "log"
+        self._checked = 0
         self.process = start_process(
             kind, self.log, self.port, settings, *arguments, module=module, wrapper=wrapper
         )
@@ -109,6 +112,14 @@ class Server:
         with answer:
             found = {name.lower(): value for name, value in answer.headers.items()}
             return answer.status, found, answer.read()
+
+    def new_tracebacks(self) -> list[str]:
+        """Return the tracebacks logged since the last call, except for unparsable requests."""
+        text = self.log.read_text(errors="replace")
+        found = text[self._checked :].split("Traceback (most recent call last)")[1:]
+        self._checked = len(text)
+        parsing = PARSING.get(self.kind)
+        return [each for each in found if not parsing or f", in {parsing}\n" not in each]
 
     def terminate(self) -> None:
         """Send the signal for a graceful shutdown."""

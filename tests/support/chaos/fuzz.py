@@ -43,8 +43,6 @@ The limit also allows 6,000 frames or requests in that time.
 MAX_LATENCY = 5.0
 """Seconds that a bystander's message may take on a busy machine."""
 NAMES = ("Bystander 1", "Bystander 2")
-PARSING = {"gevent-websocket": "read_request", "flask": "make_environ"}
-"""Functions of the servers that log a traceback for a request that they can't parse."""
 SWITCH_SECONDS = 0.0005
 """Seconds after which the attacks' thread yields the interpreter lock to the bystanders'."""
 MAX_PENDING = 32
@@ -247,13 +245,6 @@ class Bystanders:
         return f"{len(self.latencies)} messages of bystanders (median, p99, max: {shown} ms)"
 
 
-def tracebacks(server: Server) -> list[str]:
-    """Return the log's tracebacks, except for requests that the server can't parse."""
-    found = server.log.read_text(errors="replace").split("Traceback (most recent call last)")[1:]
-    parsing = PARSING.get(server.kind)
-    return [text for text in found if not parsing or f", in {parsing}\n" not in text]
-
-
 def resident_kib(server: Server) -> int:
     """Return the memory that the worker process uses, in KiB.
 
@@ -300,14 +291,15 @@ def fuzz(server: Server, seed: int, seconds: float, attacks: int) -> str:
         while (fuzzer.started < 200 or share < 1) and not bystanders.chatting.done():
             fuzzer.attack()
             share = max(fuzzer.started / attacks, (time.monotonic() - begun) / seconds)
-            if not before and fuzzer.started >= 200 and share >= 0.25:  # the log has its full length
+            has_full_log = fuzzer.started >= 200 and share >= 0.25
+            if not before and has_full_log:
                 before = resident_kib(server)
         after = resident_kib(server)
         fuzzer.end()
     bystanders.check()
     for client in bystanders.clients:
         client.disconnect()
-    found = tracebacks(server)
+    found = server.new_tracebacks()
     assert not found, f"{len(found)} tracebacks; the first:\n{found[0][:3000]}"
     assert not (leaks := find_leaks(server, alive_before)), f"leaked: {leaks}"
     assert count_names(server) == 0
