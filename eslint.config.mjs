@@ -1,4 +1,4 @@
-// tests/node_modules/.bin/eslint -c eslint.config.mjs . ; its packages are those of tests/.
+// The configuration of ESLint for all JavaScript (`make lint`). Its packages are in tests/node_modules.
 import { createRequire } from "node:module";
 
 const require = createRequire(new URL("tests/package.json", import.meta.url));
@@ -6,10 +6,17 @@ const js = require("@eslint/js");
 const { defineConfig, globalIgnores } = require("eslint/config");
 const globals = require("globals");
 
-// What makes HTML of text: nodes are made by dom.js, so that text stays text.
-const HTML_OF_TEXT = ["innerHTML", "outerHTML", "srcdoc", "insertAdjacentHTML", "setHTMLUnsafe", "createContextualFragment"];
-// Of the window, and easily meant for a variable that was forgotten.
-const MEANT_FOR_A_VARIABLE = ["close", "event", "length", "name", "open", "origin", "parent", "print", "scroll", "self", "status", "stop", "top"];
+// Properties that parse text as HTML. The page makes nodes with dom.js instead, so that text is never
+// markup.
+const HTML_PROPERTIES = ["innerHTML", "outerHTML", "srcdoc", "insertAdjacentHTML", "setHTMLUnsafe", "createContextualFragment"];
+// Globals of the window that a typo or a missing variable would use by accident.
+const CONFUSING_GLOBALS = ["close", "event", "length", "name", "open", "origin", "parent", "print", "scroll", "self", "status", "stop", "top"];
+
+const RESTRICTED_SYNTAX = [
+  { selector: "NewExpression[callee.name='DOMParser']", message: "Text must never be markup: make nodes with dom.js." },
+  { selector: "ForInStatement", message: "Use Object.entries, which has no inherited keys." },
+];
+const MUTATED_ROOM = "AssignmentExpression:matches([left.object.name='room'], [left.object.property.name='room'])";
 
 export default defineConfig([
   globalIgnores(["chatapp/static/vendor/", "**/node_modules/", ".venv*/", "build/"]),
@@ -31,15 +38,11 @@ export default defineConfig([
       "no-param-reassign": "error",
       "no-restricted-properties": [
         "error",
-        ...HTML_OF_TEXT.map((property) => ({ property, message: "Text stays text: make nodes (dom.js)." })),
-        { object: "document", property: "write", message: "Text stays text: make nodes (dom.js)." },
-        { object: "document", property: "writeln", message: "Text stays text: make nodes (dom.js)." },
+        ...HTML_PROPERTIES.map((property) => ({ property, message: "Text must never be markup: make nodes with dom.js." })),
+        { object: "document", property: "write", message: "Text must never be markup: make nodes with dom.js." },
+        { object: "document", property: "writeln", message: "Text must never be markup: make nodes with dom.js." },
       ],
-      "no-restricted-syntax": [
-        "error",
-        { selector: "NewExpression[callee.name='DOMParser']", message: "Text stays text: make nodes (dom.js)." },
-        { selector: "ForInStatement", message: "Object.entries has no inherited keys." },
-      ],
+      "no-restricted-syntax": ["error", ...RESTRICTED_SYNTAX],
       "no-self-compare": "error",
       "no-shadow": "error",
       "no-template-curly-in-string": "error",
@@ -67,12 +70,22 @@ export default defineConfig([
   {
     files: ["chatapp/static/js/**/*.js"],
     languageOptions: { sourceType: "module", globals: globals.browser },
-    rules: { "no-restricted-globals": ["error", ...MEANT_FOR_A_VARIABLE], "no-script-url": "error" },
+    rules: { "no-restricted-globals": ["error", ...CONFUSING_GLOBALS], "no-script-url": "error" },
   },
-  { files: ["chatapp/static/js/look.js"], languageOptions: { sourceType: "script" } },
+  {
+    files: ["chatapp/static/js/views/*.js"],
+    rules: {
+      "no-restricted-syntax": [
+        "error",
+        ...RESTRICTED_SYNTAX,
+        { selector: MUTATED_ROOM, message: "A view reads a room; changes go through store.change (rooms.js)." },
+      ],
+    },
+  },
+  { files: ["chatapp/static/js/appearance.js"], languageOptions: { sourceType: "script" } },
   { files: ["*.mjs", "tests/**/*.mjs", "bench/**/*.mjs"], languageOptions: { globals: globals.node } },
   {
-    files: ["tests/browser/oldest/*.js"], // of its time
+    files: ["tests/browser/oldest/*.js"], // written for old browsers
     languageOptions: { ecmaVersion: 5, sourceType: "script", globals: { ...globals.browser, io: "readonly" } },
     rules: { "no-var": "off", "object-shorthand": "off", "prefer-template": "off" },
   },

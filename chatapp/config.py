@@ -196,7 +196,8 @@ class Settings:
     def packet_limit(self) -> Rate | None:
         """The rate of all that a connection sends.
 
-        Each frame, packet, request and KiB counts one. It is far more than the connection's events need. A client over it is closed.
+        Each frame, packet, request and KiB counts one. It is far more than the connection's events
+        need. A client over it is closed.
         """
         if self.event_limit is None:
             return None

@@ -1,7 +1,7 @@
-// The two oldest events of docs/wire.md for a socket.io server on Node or Bun.
-// It announces no arrivals. The chat announces up to 200 names, and then a count once a second.
-// socket.io's example sends one packet to each client for each arrival. That would be 32 million
-// packets for the 8,000 clients of `arrive`, and the load would measure nothing else.
+// The events setUsername and msg of docs/wire.md, for a socket.io server on Node or Bun.
+// The server announces no arrivals. The chat announces them in rooms of up to 200 names only, and a
+// count once a second in larger ones. One packet for each arrival and client, as in socket.io's own
+// example, would be 32 million packets for the 8,000 clients of `arrive`.
 
 export function chat(io) {
   const names = new Map();

@@ -25,8 +25,8 @@ def modules(language: str) -> tuple[list[str], list[str]]:
     first = imported(STATIC / "js" / "connection.js", [])
     first = imported(STATIC / "js" / "main.js", first)
     first = [*first, STATIC / "js" / "words" / f"{language}.js"]
-    around = imported(STATIC / "js" / "around.js", first.copy())[len(first) :]
-    return names(first), names(around)
+    panels = imported(STATIC / "js" / "panels.js", first.copy())[len(first) :]
+    return names(first), names(panels)
 
 
 def names(paths: list[Path]) -> list[str]:

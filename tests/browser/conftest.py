@@ -1,4 +1,4 @@
-"""A browser, and people at its windows."""
+"""Fixtures of the browser tests: the browser, its windows, and the server."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from itertools import count
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
-from support.browser.keyboard import comes, typist  # noqa: F401
-from support.browser.screens import join, lively, shows  # noqa: F401
+from support.browser.keyboard import others_join, typist  # noqa: F401
+from support.browser.screens import busy_room, join, visit_still  # noqa: F401
 from support.servers import UNLIMITED
 
-ALONE = [
+OFFLINE_ARGS = [
     *["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"],
     *["--disable-background-networking", "--disable-component-update"],
 ]
@@ -27,14 +27,14 @@ def playwright():
 def browser(playwright):
     path = shutil.which("chromium-headless-shell")
     assert path, "the package chromium-headless-shell is missing; install it"
-    browser = playwright.chromium.launch(executable_path=path, args=ALONE)
+    browser = playwright.chromium.launch(executable_path=path, args=OFFLINE_ARGS)
     yield browser
     browser.close()
 
 
 @pytest.fixture
 def visit(browser):
-    """Open a URL in a window of its own; errors of the page fail the test."""
+    """Open a URL in a new window. Errors of the page fail the test."""
     errors: list[str] = []
     contexts = []
 
@@ -57,11 +57,11 @@ numbers = count(1)
 
 @pytest.fixture
 def url(serve) -> str:
-    """A server whose held names are soon free."""
+    """Return the URL of a server that holds names for 0.05 s."""
     return serve("gunicorn", **UNLIMITED, NAME_HOLD="0.05").url
 
 
 @pytest.fixture
 def room(url) -> str:
-    """The address of a room that nobody has been in."""
+    """Return the URL of a new room."""
     return f"{url}/r/room-{next(numbers)}"

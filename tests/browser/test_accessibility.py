@@ -1,4 +1,4 @@
-"""Axe finds nothing on any screen in any theme (WCAG 2.2, level AA)."""
+"""Check each screen in each theme with axe (WCAG 2.2, level AA)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from support.browser.screens import (
     LANGUAGES,
     PHONE,
     THEMES,
-    dress,
-    go_to,
-    tell,
-    type_on,
+    apply_settings,
+    send_as,
+    show_typing,
+    switch_room,
 )
-from support.browser.windows import enter, messages
+from support.browser.windows import enter_name, messages
 
 AXE = Path(__file__).parent.parent / "node_modules" / "axe-core" / "axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 def findings(page: Page) -> list[str]:
-    """What axe has against the page as it stands."""
+    """Return the violations that axe finds on the page."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text())
     return page.evaluate(
@@ -46,21 +46,21 @@ def findings(page: Page) -> list[str]:
 def is_fine_in_every_theme(page: Page, languages: list[str] = LANGUAGES[:1]) -> None:
     found = {}
     for language in languages:
-        dress(page, language=language)
+        apply_settings(page, language=language)
         for theme in THEMES:
-            dress(page, theme=theme)
+            apply_settings(page, theme=theme)
             if against := findings(page):
                 found[f"{theme} {language}"] = against
     assert found == {}, json.dumps(found, indent=2, ensure_ascii=False)
 
 
-def test_the_start_page(shows, url):
-    is_fine_in_every_theme(shows(url))
+def test_start_page_is_accessible(visit_still, url):
+    is_fine_in_every_theme(visit_still(url))
 
 
-def test_the_start_page_with_rooms_and_a_bad_name_of_one(shows, room):
-    page = shows(room)
-    enter(page, "Ann")
+def test_start_page_with_rooms_and_a_bad_room_name_is_accessible(visit_still, room):
+    page = visit_still(room)
+    enter_name(page, "Ann")
     expect(page.locator("#message")).to_be_visible()
     page.locator("a.brand").click()
     expect(page.locator(".your-rooms li")).to_have_count(1)
@@ -70,49 +70,49 @@ def test_the_start_page_with_rooms_and_a_bad_name_of_one(shows, room):
     is_fine_in_every_theme(page)
 
 
-def test_the_lobby_read_without_a_name(shows, join, url):
-    tell(join(f"{url}/r/lobby", "Bo Lobby"), f"{url}/r/lobby", "Anyone here?")
-    page = shows(f"{url}/r/lobby")
+def test_lobby_without_a_name_is_accessible(visit_still, join, url):
+    send_as(join(f"{url}/r/lobby", "Bo Lobby"), f"{url}/r/lobby", "Anyone here?")
+    page = visit_still(f"{url}/r/lobby")
     expect(messages(page)).not_to_have_count(0)
     is_fine_in_every_theme(page)
 
 
-def test_a_room_that_asks_for_a_name_and_refuses_one(shows, room):
-    page = shows(room)
-    enter(page, "a\u200bb")
+def test_refused_name_in_a_room_is_accessible(visit_still, room):
+    page = visit_still(room)
+    enter_name(page, "a\u200bb")
     expect(page.locator("#error-container")).not_to_be_empty()
     is_fine_in_every_theme(page)
 
 
-def test_an_empty_room(shows, room):
-    page = shows(room)
-    enter(page, "Ann")
+def test_empty_room_is_accessible(visit_still, room):
+    page = visit_still(room)
+    enter_name(page, "Ann")
     expect(page.locator("#empty")).to_contain_text("first one here")
     is_fine_in_every_theme(page)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_lively_room(lively, language):
-    page, address, bo = lively()
-    type_on(page, bo, address)
+def test_busy_room_is_accessible(busy_room, language):
+    page, address, bo = busy_room()
+    show_typing(page, bo, address)
     is_fine_in_every_theme(page, [language])
 
 
-def test_a_lively_room_scrolled_up_with_more_below(lively, join):
-    page, address, _ = lively(viewport=PHONE)
+def test_room_scrolled_up_with_new_messages_is_accessible(busy_room, join):
+    page, address, _ = busy_room(viewport=PHONE)
     page.locator("#message-container").evaluate("list => list.scrollTo(0, 0)")
     expect(page.locator(".below")).to_be_visible()
-    tell(join(address, "Di"), address, "more")
+    send_as(join(address, "Di"), address, "more")
     expect(page.locator(".below")).to_contain_text("1 new message")
     is_fine_in_every_theme(page)
 
 
 @pytest.mark.parametrize("drawer", ["rooms", "people"])
-def test_a_drawer_of_a_small_window(lively, join, drawer):
-    page, address, _ = lively(viewport=PHONE)
+def test_drawer_of_a_small_window_is_accessible(busy_room, join, drawer):
+    page, address, _ = busy_room(viewport=PHONE)
     if drawer == "rooms":
-        go_to(page, "lobby")
-        tell(join(address, "Di"), address, "unread, @Ann")
+        switch_room(page, "lobby")
+        send_as(join(address, "Di"), address, "unread, @Ann")
     page.locator(f"#show-{drawer}").click()
     expect(page.locator(f"#{drawer}")).to_be_visible()
     if drawer == "rooms":
@@ -120,18 +120,18 @@ def test_a_drawer_of_a_small_window(lively, join, drawer):
     is_fine_in_every_theme(page)
 
 
-def test_the_settings_with_people_ignored(shows, room):
-    page = shows(room)
-    dress(page, ignored=["Bo", "Cy"])
+def test_settings_with_ignored_users_are_accessible(visit_still, room):
+    page = visit_still(room)
+    apply_settings(page, ignored=["Bo", "Cy"])
     page.locator("#show-settings").click()
     expect(page.locator("#settings li")).to_have_count(2)
     is_fine_in_every_theme(page, LANGUAGES)
 
 
-def test_another_name_that_is_refused(shows, join, room):
+def test_refused_rename_is_accessible(visit_still, join, room):
     join(room, "Bo")
-    page = shows(room)
-    enter(page, "Ann")
+    page = visit_still(room)
+    enter_name(page, "Ann")
     page.locator("#change-name").click()
     page.locator("#new-name").fill("bo")
     page.locator("#new-name").press("Enter")
@@ -139,21 +139,21 @@ def test_another_name_that_is_refused(shows, join, room):
     is_fine_in_every_theme(page)
 
 
-def test_chatting_in_another_tab(shows, room):
-    page = shows(room)
-    enter(page, "Ann")
+def test_away_dialog_is_accessible(visit_still, room):
+    page = visit_still(room)
+    enter_name(page, "Ann")
     expect(page.locator("#message")).to_be_visible()
     second = page.context.new_page()
     second.goto(room)
     second.wait_for_selector("body.is-ready")
-    enter(second, "Ann")
+    enter_name(second, "Ann")
     expect(page.locator("#away")).to_be_visible()
     is_fine_in_every_theme(page)
 
 
-def test_what_went_wrong_and_a_connection_that_is_lost(shows, room):
-    page = shows(room)
-    enter(page, "Ann")
+def test_alert_and_lost_connection_are_accessible(visit_still, room):
+    page = visit_still(room)
+    enter_name(page, "Ann")
     page.locator("#copy-link").click()
     expect(page.locator(".trouble")).to_be_visible()
     page.context.set_offline(True)

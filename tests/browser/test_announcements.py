@@ -1,20 +1,27 @@
-"""A screen reader is told what comes, in few words (WCAG 2.2, 4.1.3)."""
+"""Test what the page announces to screen readers (WCAG 2.2, 4.1.3)."""
 
 from __future__ import annotations
 
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 from support.browser.screens import (
-    dress,
-    tell,
+    apply_settings,
+    send_as,
 )
-from support.browser.windows import enter, names_here, say, texts, unsent
+from support.browser.windows import (
+    delay_reconnection,
+    enter_name,
+    message_texts,
+    send,
+    unsent_messages,
+    user_names,
+)
 
 
 def listen(page: Page, selector: str = "#announcer") -> None:
-    """Note from now on what the live regions say, and when."""
+    """Record the texts of the live regions from now on, with their times."""
     page.evaluate(
         """selector => {
             window.said = [];
@@ -50,24 +57,25 @@ LIVE = "[aria-live]:not([aria-live=off]), :is([role=alert], [role=status]):not([
 
 
 @pytest.fixture
-def listener(shows, join, room):
-    """Ann at her window, listening, and Bo."""
+def listener(visit_still, join, room):
+    """Return the page of Ann, with her announcements recorded, and the client of Bo."""
     bo = join(room, "Bo")
-    page = shows(room)
-    enter(page, "Ann")
-    expect(names_here(page)).to_have_text(["Ann", "Bo"])
+    page = visit_still(room)
+    enter_name(page, "Ann")
+    expect(user_names(page)).to_have_text(["Ann", "Bo"])
     listen(page)
     return page, bo
 
 
-def test_a_message_alone_is_announced_with_its_sender(listener, room):
+def test_single_message_is_announced_with_its_sender(listener, room):
     page, bo = listener
-    tell(bo, room, "Good morning")
+    expect(page.locator("#message-container")).to_have_attribute("aria-live", "off")
+    send_as(bo, room, "Good morning")
     has_announced(page, "Good morning")
     assert announced(page) == ["Bo: Good morning"]
 
 
-def test_a_flood_of_messages_is_announced_in_a_few_words(listener, room):
+def test_flood_of_messages_is_announced_in_few_texts(listener, room):
     page, bo = listener
     for n in range(30):
         bo.emit("msg", {"room": room.split("/r/")[1], "message": f"flood {n}"})
@@ -86,51 +94,46 @@ def test_a_flood_of_messages_is_announced_in_a_few_words(listener, room):
 
 def test_own_messages_are_not_announced(listener, room):
     page, bo = listener
-    say(page, "my own words")
-    expect(texts(page)).to_have_text(["my own words"])
-    tell(bo, room, "and Bo's")
+    send(page, "my own words")
+    expect(message_texts(page)).to_have_text(["my own words"])
+    send_as(bo, room, "and Bo's")
     has_announced(page, "and Bo's")
     assert announced(page) == ["Bo: and Bo's"]
 
 
-def test_what_ignored_people_write_is_not_announced(listener, join, room):
+def test_messages_of_ignored_users_are_not_announced(listener, join, room):
     page, bo = listener
     cy = join(room, "Cy")
-    dress(page, ignored=["Bo"])
-    tell(bo, room, "from Bo")
-    tell(cy, room, "from another")
+    apply_settings(page, ignored=["Bo"])
+    send_as(bo, room, "from Bo")
+    send_as(cy, room, "from another")
     has_announced(page, "Cy")
     assert announced(page) == ["Cy: from another"]
 
 
-def test_history_and_older_pages_are_not_announced(shows, join, room):
+def test_history_and_older_pages_are_not_announced(visit_still, join, room):
     bo = join(room, "Bo")
-    tell(bo, room, *(f"old {n}" for n in range(120)))
-    page = shows(room)
+    send_as(bo, room, *(f"old {n}" for n in range(120)))
+    page = visit_still(room)
     listen(page)
-    enter(page, "Ann")
-    expect(texts(page).last).to_have_text("old 119")
-    oldest = texts(page).filter(has_text=re.compile("^old 0$"))
-    for _ in range(200):  # as a reader does: more comes above what is in view
+    enter_name(page, "Ann")
+    expect(message_texts(page).last).to_have_text("old 119")
+    oldest = message_texts(page).filter(has_text=re.compile("^old 0$"))
+    for _ in range(200):  # scroll up as a user does, as older pages load
         if oldest.count():
             break
         page.locator("#message-container").evaluate("list => list.scrollTo(0, 0)")
         page.wait_for_timeout(50)
     expect(oldest).to_have_count(1)
-    tell(bo, room, "now")
+    send_as(bo, room, "now")
     has_announced(page, "now")
     assert announced(page) == ["Bo: now"]
 
 
-def test_the_list_of_messages_says_nothing_by_itself(listener):
-    page, _ = listener
-    listing: Locator = page.locator("#message-container")
-    expect(listing).to_have_attribute("aria-live", "off")
-
-
-def test_a_lost_connection_is_announced_and_not_counted_down(listener):
+def test_lost_connection_is_announced_without_the_countdown(listener):
     page, _ = listener
     listen(page, LIVE)
+    delay_reconnection(page, seconds=3)
     page.context.set_offline(True)
     expect(page.locator("#connection")).to_contain_text("Reconnecting in 3 s", timeout=20000)
     expect(page.locator("#connection")).to_contain_text("Reconnecting in 1 s", timeout=20000)
@@ -141,15 +144,15 @@ def test_a_lost_connection_is_announced_and_not_counted_down(listener):
     has_announced(page, "Connected")
 
 
-def test_a_message_that_was_not_sent_is_announced(listener):
+def test_failed_message_is_announced(listener):
     page, _ = listener
     listen(page, LIVE)
-    say(page, "\u200b")
-    expect(unsent(page)).to_contain_text("Not sent")
+    send(page, "\u200b")
+    expect(unsent_messages(page)).to_contain_text("Not sent")
     has_announced(page, "Not sent")
 
 
-def test_a_message_that_is_too_long_is_announced_once(listener):
+def test_too_long_message_is_announced_once(listener):
     page, _ = listener
     listen(page, LIVE)
     page.locator("#message").fill("x" * 4001)

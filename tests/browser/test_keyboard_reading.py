@@ -1,4 +1,4 @@
-"""By keyboard alone: reading, small windows, a lost connection, the whole page."""
+"""Test reading, small windows and reconnecting with the keyboard alone."""
 
 from __future__ import annotations
 
@@ -6,15 +6,28 @@ import re
 
 import pytest
 from playwright.sync_api import WebSocketRoute, expect
-from support.browser.keyboard import LONG, PHONE, come_in, focus_is_kept, press, tab_to, write
-from support.browser.screens import tell
-from support.browser.windows import is_connected, names_here, texts
+from support.browser.keyboard import (
+    LONG,
+    PHONE,
+    assert_focus_kept,
+    join_by_keyboard,
+    press,
+    tab_to,
+    type_message,
+)
+from support.browser.screens import send_as
+from support.browser.windows import (
+    delay_reconnection,
+    message_texts,
+    user_names,
+    wait_until_connected,
+)
 
 # Reading
 
 
-def test_a_long_message_is_unfolded(typist, comes, room):
-    tell(comes("Bo")[0], room, LONG)
+def test_long_message_is_expanded_and_folded(typist, others_join, room):
+    send_as(others_join("Bo")[0], room, LONG)
     press(typist, "Show all")
     expect(typist.locator(".folded")).to_have_count(0)
     expect(typist.locator(":focus")).to_have_text("Show less")
@@ -23,8 +36,8 @@ def test_a_long_message_is_unfolded(typist, comes, room):
     expect(typist.locator(".folded")).to_have_count(1)
 
 
-def test_what_is_folded_away_is_in_view_when_it_is_come_to(typist, comes, room):
-    tell(comes("Bo")[0], room, LONG + "\nhttps://example.org/hidden")
+def test_focused_link_in_a_folded_message_is_visible(typist, others_join, room):
+    send_as(others_join("Bo")[0], room, LONG + "\nhttps://example.org/hidden")
     tab_to(typist, typist.get_by_role("link", name="hidden"))
     assert typist.evaluate(
         """() => {
@@ -35,8 +48,8 @@ def test_what_is_folded_away_is_in_view_when_it_is_come_to(typist, comes, room):
     )
 
 
-def test_code_is_copied(typist, comes, room):
-    tell(comes("Bo")[0], room, "```\nprint(1)\n```")
+def test_code_is_copied(typist, others_join, room):
+    send_as(others_join("Bo")[0], room, "```\nprint(1)\n```")
     copy = typist.locator(".code button")
     press(typist, copy)
     expect(copy).to_have_attribute("aria-label", "Copied")
@@ -44,10 +57,10 @@ def test_code_is_copied(typist, comes, room):
     assert typist.evaluate("navigator.clipboard.readText()") == "print(1)"
 
 
-def test_the_messages_are_scrolled_and_the_newest_come_back_to(typist, comes, room):
-    (bo,) = comes("Bo")
-    tell(bo, room, *(f"message {n}" for n in range(60)))
-    expect(texts(typist)).to_have_count(60)
+def test_messages_are_scrolled_and_the_button_returns_to_the_newest(typist, others_join, room):
+    (bo,) = others_join("Bo")
+    send_as(bo, room, *(f"message {n}" for n in range(60)))
+    expect(message_texts(typist)).to_have_count(60)
     listing = typist.locator("#message-container")
     tab_to(typist, listing)
     at_end = listing.evaluate("list => list.scrollTop")
@@ -58,22 +71,22 @@ def test_the_messages_are_scrolled_and_the_newest_come_back_to(typist, comes, ro
     )
     typist.keyboard.press("Home")
     typist.wait_for_function("() => document.querySelector('#message-container').scrollTop === 0")
-    tell(bo, room, "the newest")
+    send_as(bo, room, "the newest")
     below = typist.locator(".below")
     expect(below).to_have_text("1 new message")
     press(typist, below)
-    expect(texts(typist).last).to_be_in_viewport()
+    expect(message_texts(typist).last).to_be_in_viewport()
     expect(below).to_be_hidden()
-    focus_is_kept(typist)
+    assert_focus_kept(typist)
 
 
 # Small windows
 
 
 @pytest.mark.parametrize("drawer", ["rooms", "people"])
-def test_a_drawer_is_opened_and_closed(visit, room, drawer):
+def test_drawer_is_opened_and_closed(visit, room, drawer):
     page = visit(room, viewport=PHONE)
-    come_in(page, "Ann")
+    join_by_keyboard(page, "Ann")
     button = page.locator(f"#show-{drawer}")
     place = page.locator(f"#{drawer}")
     press(page, button)
@@ -91,10 +104,10 @@ def test_a_drawer_is_opened_and_closed(visit, room, drawer):
 
 
 @pytest.mark.parametrize("drawer", ["rooms", "people"])
-def test_an_open_drawer_keeps_the_focus_from_what_it_covers(visit, room, comes, drawer):
-    comes("Bo")
+def test_open_drawer_keeps_the_focus_inside(visit, room, others_join, drawer):
+    others_join("Bo")
     page = visit(room, viewport=PHONE)
-    come_in(page, "Ann")
+    join_by_keyboard(page, "Ann")
     press(page, page.locator(f"#show-{drawer}"))
     expect(page.locator(f"#{drawer}")).to_be_visible()
     for _ in range(15):
@@ -103,36 +116,36 @@ def test_an_open_drawer_keeps_the_focus_from_what_it_covers(visit, room, comes, 
             "id => ['BODY', 'HTML'].includes(document.activeElement.tagName)"
             " || document.getElementById(id).contains(document.activeElement)",
             drawer,
-        ), "the focus is under the veil"
+        ), "the focus is outside the drawer"
 
 
-def test_what_a_drawer_opened_comes_back_to_something_in_view(visit, room):
+def test_focus_is_visible_after_a_dialog_opened_from_a_drawer(visit, room):
     page = visit(room, viewport=PHONE)
-    come_in(page, "Ann")
+    join_by_keyboard(page, "Ann")
     for button in ("#show-settings", "#change-name"):
         press(page, page.locator("#show-rooms"))
         press(page, page.locator(button))
         expect(page.locator("dialog[open]")).to_be_visible()
         page.keyboard.press("Escape")
         expect(page.locator("dialog[open]")).to_have_count(0)
-        focus_is_kept(page)
+        assert_focus_kept(page)
         page.keyboard.press("Escape")
 
 
-def test_a_room_is_chosen_in_the_drawer(visit, room):
+def test_room_is_chosen_in_the_drawer(visit, room):
     page = visit(room, viewport=PHONE)
-    come_in(page, "Ann")
+    join_by_keyboard(page, "Ann")
     press(page, page.locator("#show-rooms"))
     press(page, page.locator("#room-list").get_by_role("link", name="Lobby"))
     expect(page.locator("#room-title")).to_have_text("Lobby")
     expect(page.locator("#rooms")).to_be_hidden()
-    focus_is_kept(page)
+    assert_focus_kept(page)
 
 
 # The connection
 
 
-def test_the_connection_is_tried_now(typist):
+def test_connection_is_retried_with_the_button(typist):
     page, sockets, is_cut = typist, [], False
 
     def connect(socket: WebSocketRoute) -> None:
@@ -146,27 +159,27 @@ def test_the_connection_is_tried_now(typist):
         re.compile("/socket.io/"), lambda route: route.abort() if is_cut else route.continue_()
     )
     page.route_web_socket(re.compile("/socket.io/"), connect)
-    page.add_init_script("Math.random = () => 0.99")  # each wait is as long as it may be
     page.reload()
-    is_connected(page)
+    wait_until_connected(page)
+    delay_reconnection(page, seconds=30)
     is_cut = True
     for socket in sockets:
         socket.close()
     line = page.locator("#connection")
-    expect(line).to_contain_text(re.compile(r"Reconnecting in ([78]|1\d) s"), timeout=60000)
+    expect(line).to_contain_text(re.compile(r"Reconnecting in \d\d s"))
     tab_to(page, line.get_by_role("button", name="Now"))
     is_cut = False
     page.keyboard.press("Enter")
     expect(line).to_contain_text("Connected", timeout=3000)
-    focus_is_kept(page)
+    assert_focus_kept(page)
 
 
-def test_one_comes_back_from_the_other_tab(typist):
+def test_name_is_taken_back_from_another_tab(typist):
     tab_to(typist, typist.locator("#message"))
     second = typist.context.new_page()
     second.goto(typist.url)
     second.wait_for_selector("body.is-ready")
-    come_in(second, "Ann")
+    join_by_keyboard(second, "Ann")
     expect(typist.locator("#away")).to_be_visible()
     typist.bring_to_front()
     typist.keyboard.press("Escape")
@@ -174,9 +187,9 @@ def test_one_comes_back_from_the_other_tab(typist):
     expect(typist.locator("#away")).to_be_visible()
     press(typist, typist.get_by_role("button", name="Chat here instead"))
     expect(typist.locator("#away")).to_be_hidden()
-    focus_is_kept(typist)
-    write(typist, "back again")
-    expect(texts(typist)).to_have_text(["back again"])
+    assert_focus_kept(typist)
+    type_message(typist, "back again")
+    expect(message_texts(typist)).to_have_text(["back again"])
 
 
 # The whole page
@@ -184,12 +197,12 @@ def test_one_comes_back_from_the_other_tab(typist):
 
 @pytest.mark.parametrize("viewport", [{"width": 1280, "height": 720}, PHONE])
 @pytest.mark.parametrize("key", ["Tab", "Shift+Tab"])
-def test_nothing_holds_the_focus_fast(visit, room, comes, viewport, key):
-    (bo,) = comes("Bo")
-    tell(bo, room, "see https://example.org", "```\ncode\n```", LONG)
+def test_nothing_traps_the_focus(visit, room, others_join, viewport, key):
+    (bo,) = others_join("Bo")
+    send_as(bo, room, "see https://example.org", "```\ncode\n```", LONG)
     page = visit(room, viewport=viewport)
-    come_in(page, "Ann")
-    expect(names_here(page)).to_have_count(2)
+    join_by_keyboard(page, "Ann")
+    expect(user_names(page)).to_have_count(2)
     page.evaluate("document.activeElement.blur()")
     wanted = page.evaluate(
         """() => {

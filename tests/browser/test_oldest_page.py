@@ -1,5 +1,7 @@
-"""A page of the first days, on client 2.3.1, chats with today's (docs/wire.md, The oldest clients
-come first): served by the chat itself, by another server, and from a file."""
+"""Test that a page of the first version, on client 2.3.1, chats with the present page.
+
+It is served by the chat itself, by another server, and from a file.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 from support.apps.oldest import FILES
-from support.browser.windows import enter, messages, names_here, say, texts
+from support.browser.windows import enter_name, message_texts, messages, send, user_names
 from support.servers import UNLIMITED, Server
 
 
@@ -24,7 +26,7 @@ class Files(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """The page and its scripts, as they'd lie on somebody's disk."""
+    """Return a folder with the oldest page and its scripts."""
     folder = tmp_path_factory.mktemp("oldest")
     for name, path in FILES.items():
         shutil.copy(path, folder / name)
@@ -33,7 +35,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def elsewhere(folder) -> Iterator[str]:
-    """The origin of a server that has the page, and no chat."""
+    """Return the origin of a server that has the page, but no chat."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Files, directory=folder))
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
@@ -45,7 +47,7 @@ def elsewhere(folder) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def chats(tmp_path_factory, elsewhere) -> Iterator[dict[str, Server]]:
-    """The chat that has the page, and that of `make run`, which lets in pages from elsewhere."""
+    """Return a chat that serves the page, and one that allows pages from other origins."""
     settings = {**UNLIMITED, "STORE": "memory:", "NAME_HOLD": "0.05"}
     allowed = {"ALLOWED_ORIGINS": f"{elsewhere},null"}
     folder = tmp_path_factory.mktemp
@@ -60,7 +62,7 @@ def chats(tmp_path_factory, elsewhere) -> Iterator[dict[str, Server]]:
 
 @pytest.fixture(params=["served by the chat", "served elsewhere", "a file"])
 def place(request, chats, elsewhere, folder) -> tuple[Server, str]:
-    """A chat, and the address of the oldest page for it."""
+    """Return a chat, and the URL of the oldest page for it."""
     if request.param == "served by the chat":
         return chats["oldest"], chats["oldest"].url + "/oldest/index.html"
     page = folder.as_uri() if request.param == "a file" else elsewhere
@@ -72,21 +74,21 @@ def lines(page: Page):
 
 
 @pytest.mark.parametrize("transports", ["", "#polling", "#websocket"])
-def test_the_oldest_page_chats_with_todays(visit, place, transports):
+def test_oldest_page_chats_with_todays(visit, place, transports):
     chat, address = place
     oldest, today = visit(address + transports), visit(chat.url + "/r/lobby")
-    enter(today, "Newer")
+    enter_name(today, "Newer")
     expect(today.locator("#message")).to_be_visible()
-    enter(oldest, "newer")
+    enter_name(oldest, "newer")
     expect(oldest.locator("#error-container")).to_have_text(
         "newer username is taken! Try some other username."
     )
-    enter(oldest, "Older")
+    enter_name(oldest, "Older")
     expect(oldest.locator("#message")).to_be_visible()
-    expect(names_here(today)).to_have_text(["Newer", "Older"])
-    before = texts(today).count()
-    say(oldest, "Hello from <b>then</b> \U0001f600")
-    say(today, "Hello from now")
+    expect(user_names(today)).to_have_text(["Newer", "Older"])
+    before = message_texts(today).count()
+    send(oldest, "Hello from <b>then</b> \U0001f600")
+    send(today, "Hello from now")
     expect(lines(oldest)).to_have_text(
         ["Older: Hello from <b>then</b> \U0001f600", "Newer: Hello from now"]
     )
@@ -94,12 +96,12 @@ def test_the_oldest_page_chats_with_todays(visit, place, transports):
     expect(messages(today).nth(-2)).to_contain_text(re.compile("Older.*Hello from <b>then", re.S))
     expect(messages(today).last).to_contain_text("Hello from now")
     oldest.context.close()
-    expect(names_here(today)).to_have_text(["Newer"])
+    expect(user_names(today)).to_have_text(["Newer"])
     today.context.close()
 
 
-def test_its_cookies_come_along_from_elsewhere(browser, chats, elsewhere):
-    """Client 2.3.1's polling sends credentials, whatever the page says."""
+def test_oldest_client_sends_cookies_across_origins(browser, chats, elsewhere):
+    """Client 2.3.1 always polls with credentials."""
     url = chats["run"].url
     context = browser.new_context()
     context.add_cookies([{"name": "a", "value": "cookie", "url": url}])

@@ -1,4 +1,4 @@
-"""Rooms: made, opened, left; what is unread in each; the address is the room in view."""
+"""Test rooms: addresses, separate conversations, unread counts, leaving."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 
 from playwright.sync_api import Page, expect
 from support.browser.windows import (
-    enter,
-    is_connected,
-    is_cut_off,
+    enter_name,
+    message_texts,
     messages,
-    names_here,
-    say,
-    texts,
+    send,
+    user_names,
+    wait_until_connected,
+    wait_until_disconnected,
 )
 
 
@@ -20,62 +20,37 @@ def in_list(page: Page, room: str):
     return page.locator(f'#room-list a[data-room="{room}"]')
 
 
-def test_a_room_is_made_in_one_click_and_its_link_copied(visit, url):
-    ann = visit(url, permissions=["clipboard-read", "clipboard-write"])
-    expect(ann.locator("#start")).to_be_visible()
-    ann.locator("#start").get_by_role("button", name="Start a new room").click()
-    expect(ann).to_have_url(re.compile(r"/r/[a-z]+(-[a-z]+){4}$"))
-    assert ann.evaluate("navigator.clipboard.readText()") == ann.url
-    expect(ann.locator("#troubles")).to_contain_text("The link is copied")
-    enter(ann, "Ann")
-    bo = visit(ann.url)
-    enter(bo, "Bo")
-    say(bo, "found it")
-    expect(texts(ann)).to_have_text(["found it"])
-
-
-def test_a_room_is_opened_by_its_name(visit, url):
-    ann = visit(url)
-    ann.get_by_label("Open a room by its name").fill("no room!")
-    ann.get_by_role("button", name="Open").click()
-    expect(ann.locator("#open-room-error")).to_contain_text("1 to 64 letters")
-    ann.get_by_label("Open a room by its name").fill("Opened-By-Name")
-    ann.get_by_role("button", name="Open").click()
-    expect(ann).to_have_url(url + "/r/opened-by-name")
-    expect(ann.locator("#room-title")).to_have_text("opened-by-name")
-
-
-def test_another_case_is_the_same_room_and_a_bad_name_is_none(visit, url, browser):
+def test_room_names_ignore_case_and_invalid_ones_are_not_found(visit, url, browser):
     assert visit(url + "/r/Tea").url == url + "/r/tea"
     page = browser.new_page()
     assert page.goto(url + "/r/no%20room").status == 404
     page.close()
 
 
-def test_rooms_are_apart(visit, url):
+def test_rooms_have_separate_messages_and_users(visit, url):
     ann, bo, cy = visit(url + "/r/apart"), visit(url + "/r/apart"), visit(url + "/r/lobby")
     for person, name in ((ann, "Ann Tea"), (bo, "Bo Tea"), (cy, "Cy Lobby")):
-        enter(person, name)
-    say(ann, "in the room")
-    expect(texts(bo)).to_have_text(["in the room"])
-    expect(names_here(bo)).to_have_text(["Ann Tea", "Bo Tea"])
-    say(cy, "in the lobby")
-    expect(texts(cy).last).to_have_text("in the lobby")
+        enter_name(person, name)
+    send(ann, "in the room")
+    expect(message_texts(bo)).to_have_text(["in the room"])
+    expect(user_names(bo)).to_have_text(["Ann Tea", "Bo Tea"])
+    send(cy, "in the lobby")
+    expect(message_texts(cy).last).to_have_text("in the lobby")
     expect(cy.locator("#message-container", has_text="in the room")).to_have_count(0)
     expect(messages(ann)).to_have_count(1)
 
 
-def test_what_is_unread_in_other_rooms_is_counted(visit, room):
+def test_unread_messages_in_other_rooms_are_counted(visit, room):
     other = room + "-b"
     name, other_name = room.rpartition("/")[2], other.rpartition("/")[2]
     ann, bo = visit(room), visit(room)
-    enter(ann, "Ann Unread")
-    enter(bo, "Bo")
-    expect(names_here(ann)).to_have_count(2)
+    enter_name(ann, "Ann Unread")
+    enter_name(bo, "Bo")
+    expect(user_names(ann)).to_have_count(2)
     ann.goto(other)
-    expect(names_here(ann)).to_have_text(["Ann Unread"])
-    say(bo, "one")
-    say(bo, "two, @ann unread!")
+    expect(user_names(ann)).to_have_text(["Ann Unread"])
+    send(bo, "one")
+    send(bo, "two, @ann unread!")
     link = in_list(ann, name)
     expect(link.locator(".unread")).to_contain_text("2")
     expect(link.locator(".mention")).to_contain_text("1 mention of you")
@@ -83,7 +58,7 @@ def test_what_is_unread_in_other_rooms_is_counted(visit, room):
     expect(ann.locator("#icon")).to_have_attribute("href", re.compile("^data:image/svg"))
     link.click()
     expect(ann).to_have_url(room)
-    expect(texts(ann)).to_have_text(["one", "two, @ann unread!"])
+    expect(message_texts(ann)).to_have_text(["one", "two, @ann unread!"])
     expect(link.locator(".badge")).to_have_count(0)
     expect(ann).to_have_title(f"{name} · Chat")
     expect(ann.locator("#icon")).to_have_attribute("href", re.compile("icon.svg$"))
@@ -91,21 +66,21 @@ def test_what_is_unread_in_other_rooms_is_counted(visit, room):
     expect(ann).to_have_url(other)
     expect(ann.locator("#room-title")).to_have_text(other_name)
     ann.go_forward()
-    expect(texts(ann)).to_have_count(2)
+    expect(message_texts(ann)).to_have_count(2)
 
 
-def test_unread_is_still_unread_after_a_reload(visit, room):
+def test_unread_messages_survive_a_reload(visit, room):
     ann, bo = visit(room), visit(room)
-    enter(ann, "Ann Away")
-    enter(bo, "Bo")
-    say(bo, "seen")
-    expect(texts(ann)).to_have_text(["seen"])
+    enter_name(ann, "Ann Away")
+    enter_name(bo, "Bo")
+    send(bo, "seen")
+    expect(message_texts(ann)).to_have_text(["seen"])
     ann.locator("#rooms .brand").click()
     expect(ann.locator("#start")).to_be_visible()
-    say(bo, "not seen")
+    send(bo, "not seen")
     name = room.rpartition("/")[2]
     expect(in_list(ann, name).locator(".unread")).to_contain_text("1")
-    ann.wait_for_timeout(400)  # longer than what was read waits to be kept
+    ann.wait_for_timeout(400)  # longer than the page delays the write
     ann.reload()
     expect(in_list(ann, name).locator(".unread")).to_contain_text("1")
     in_list(ann, name).click()
@@ -114,38 +89,38 @@ def test_unread_is_still_unread_after_a_reload(visit, room):
     expect(rows.nth(1)).to_have_class(re.compile("new"))
 
 
-def test_a_muted_room_is_not_counted_in_the_title(visit, room):
+def test_muted_room_is_not_counted_in_the_title(visit, room):
     name = room.rpartition("/")[2]
     ann, bo = visit(room), visit(room)
-    enter(ann, "Ann Muted")
-    enter(bo, "Bo")
-    expect(names_here(ann)).to_have_count(2)
+    enter_name(ann, "Ann Muted")
+    enter_name(bo, "Bo")
+    expect(user_names(ann)).to_have_count(2)
     ann.get_by_role("button", name="Mute this room").click()
     ann.goto(room + "-b")
-    say(bo, "quiet")
+    send(bo, "quiet")
     expect(in_list(ann, name).locator(".unread")).to_contain_text("1")
     expect(in_list(ann, name)).to_contain_text("muted")
     expect(ann).to_have_title(f"{name}-b · Chat")
 
 
-def test_who_leaves_a_room_is_out_of_it(visit, room):
+def test_user_who_leaves_a_room_is_out_of_it(visit, room):
     ann, bo = visit(room), visit(room)
-    enter(ann, "Ann")
-    enter(bo, "Bo")
-    expect(names_here(bo)).to_have_count(2)
+    enter_name(ann, "Ann")
+    enter_name(bo, "Bo")
+    expect(user_names(bo)).to_have_count(2)
     ann.get_by_role("button", name="Leave this room").click()
     expect(ann.locator("#start")).to_be_visible()
     expect(in_list(ann, room.rpartition("/")[2])).to_have_count(0)
-    expect(names_here(bo)).to_have_text(["Bo"])
+    expect(user_names(bo)).to_have_text(["Bo"])
     expect(bo.locator(".note").last).to_have_text(re.compile("Ann.* left"))
     ann.goto(room.rpartition("/")[0] + "/lobby")
     expect(ann.get_by_role("button", name="Leave this room")).to_be_hidden()
 
 
-def test_the_51st_room_is_refused_in_words(visit, room):
+def test_51st_room_is_refused_with_a_sentence(visit, room):
     ann = visit(room)
-    enter(ann, "Ann Many")
-    expect(names_here(ann)).to_have_text(["Ann Many"])
+    enter_name(ann, "Ann Many")
+    expect(user_names(ann)).to_have_text(["Ann Many"])
     ann.evaluate(
         """(room) => {
           for (let n = 0; n < 49; n += 1) {
@@ -161,32 +136,32 @@ def test_the_51st_room_is_refused_in_words(visit, room):
     expect(ann.locator("#empty")).to_contain_text("You are in 50 rooms, the most allowed")
 
 
-def test_what_is_not_sent_yet_goes_with_the_room_that_one_leaves(visit, room):
+def test_leaving_a_room_drops_its_unsent_messages(visit, room):
     ann = visit(room)
-    enter(ann, "Ann Leaves")
-    expect(names_here(ann)).to_have_count(1)
+    enter_name(ann, "Ann Leaves")
+    expect(user_names(ann)).to_have_count(1)
     ann.context.set_offline(True)
-    is_cut_off(ann)
-    say(ann, "never")
+    wait_until_disconnected(ann)
+    send(ann, "never")
     ann.get_by_role("button", name="Leave this room").click()
     ann.context.set_offline(False)
-    is_connected(ann)
+    wait_until_connected(ann)
     ann.go_back()
-    say(ann, "now")
-    expect(texts(ann)).to_have_text(["now"])
+    send(ann, "now")
+    expect(message_texts(ann)).to_have_text(["now"])
 
 
-def test_a_rename_keeps_ones_rooms_and_ones_messages(visit, room):
+def test_rename_keeps_the_rooms_and_own_messages(visit, room):
     ann = visit(room)
-    enter(ann, "Ann Before")
-    say(ann, "mine")
+    enter_name(ann, "Ann Before")
+    send(ann, "mine")
     ann.locator("#change-name").click()
     ann.locator("#new-name").fill("Ann After")
     ann.locator("#rename").get_by_role("button", name="Save").click()
     expect(ann.locator("#own-name")).to_have_text("Ann After")
     expect(messages(ann)).to_have_class([re.compile(r"\bown\b")])
-    ann.wait_for_timeout(500)  # they are kept soon, not at once
+    ann.wait_for_timeout(500)  # longer than the page delays the write
     other = ann.context.new_page()
     other.goto(room.rpartition("/")[0] + "/lobby")
-    enter(other, "Ann After")
+    enter_name(other, "Ann After")
     expect(in_list(other, room.rpartition("/")[2])).to_have_count(1)

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { completable, emojiFor, finishedEmoji, namesFor, withEmoji } from "../../chatapp/static/js/completion.js";
+import { findCompletion, findShortcode, matchEmoji, matchNames, replaceShortcodes } from "../../chatapp/static/js/completion.js";
 
-const atEnd = (text) => completable(text, text.length);
+const atEnd = (text) => findCompletion(text, text.length);
 
 test("@ and a letter can be completed to a name", () => {
   assert.deepEqual(atEnd("hi @an"), { start: 3, kind: "name", prefix: "an" });
@@ -12,23 +12,23 @@ test("a colon and two letters can be completed to an emoji", () => {
   assert.deepEqual(atEnd("hi :sm"), { start: 3, kind: "emoji", prefix: "sm" });
 });
 
-test("what is completed may be at the text's beginning", () => {
+test("a completion may start at the beginning of the text", () => {
   assert.equal(atEnd("@an").start, 0);
 });
 
-test("what is completed may stand after a bracket", () => {
+test("a completion may follow a bracket", () => {
   assert.equal(atEnd("(@an").start, 1);
 });
 
-test("what is completed may begin a line", () => {
+test("a completion may start at the beginning of a line", () => {
   assert.equal(atEnd("hi\n@an").start, 3);
 });
 
-test("what stands after the caret isn't looked at", () => {
-  assert.deepEqual(completable("hi @anna", 5), { start: 3, kind: "name", prefix: "a" });
+test("text after the caret is ignored", () => {
+  assert.deepEqual(findCompletion("hi @anna", 5), { start: 3, kind: "name", prefix: "a" });
 });
 
-test("a letter beyond the basic plane counts as its two code units", () => {
+test("offsets count UTF-16 code units", () => {
   assert.equal(atEnd("😀 @😀").start, 3);
 });
 
@@ -38,54 +38,54 @@ for (const text of ["", "hi", "@", ":", ":s", "ann@example", "12:30", "@an ", "@
   });
 }
 
-test("names that begin with it come before those of which another word does", () => {
-  assert.deepEqual(namesFor("le", ["Ann Lee", "Leo", "Bo", "Lena"]), ["Lena", "Leo", "Ann Lee"]);
+test("names that begin with the prefix precede names with another word that does", () => {
+  assert.deepEqual(matchNames("le", ["Ann Lee", "Leo", "Bo", "Lena"]), ["Lena", "Leo", "Ann Lee"]);
 });
 
-test("case doesn't matter to a name", () => {
-  assert.deepEqual(namesFor("ANN", ["anna"]), ["anna"]);
+test("names match without case", () => {
+  assert.deepEqual(matchNames("ANN", ["anna"]), ["anna"]);
 });
 
-test("the middle of a word doesn't begin a name", () => {
-  assert.deepEqual(namesFor("nn", ["Ann"]), []);
+test("a prefix doesn't match inside a word", () => {
+  assert.deepEqual(matchNames("nn", ["Ann"]), []);
 });
 
-test("the names that were given stay in their order", () => {
+test("matching leaves the given names in their order", () => {
   const users = ["Bea", "Bab"];
-  namesFor("b", users);
+  matchNames("b", users);
   assert.deepEqual(users, ["Bea", "Bab"]);
 });
 
-test("at most twenty names come", () => {
+test("at most 20 names match", () => {
   const users = Array.from({ length: 30 }, (_, n) => `Ann ${n}`);
-  assert.equal(namesFor("ann", users).length, 20);
+  assert.equal(matchNames("ann", users).length, 20);
 });
 
 const table = { smile: "😄", smiley: "😃", smirk: "😏", tada: "🎉", "+1": "👍" };
 
-test("shorter names of emoji come first, then by the alphabet", () => {
-  assert.deepEqual(emojiFor("smi", table), ["smile", "smirk", "smiley"]);
+test("shorter emoji names come first, then alphabetical order", () => {
+  assert.deepEqual(matchEmoji("smi", table), ["smile", "smirk", "smiley"]);
 });
 
-test("case doesn't matter to an emoji", () => {
-  assert.deepEqual(emojiFor("TA", table), ["tada"]);
+test("emoji names match without case", () => {
+  assert.deepEqual(matchEmoji("TA", table), ["tada"]);
 });
 
-test("an emoji's name may have signs", () => {
-  assert.deepEqual(emojiFor("+1", table), ["+1"]);
+test("emoji names may contain signs", () => {
+  assert.deepEqual(matchEmoji("+1", table), ["+1"]);
 });
 
-test("at most twenty emoji come", () => {
+test("at most 20 emoji match", () => {
   const many = Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`e${n}`, "😄"]));
-  assert.equal(emojiFor("e", many).length, 20);
+  assert.equal(matchEmoji("e", many).length, 20);
 });
 
-test("a finished name of an emoji is its emoji", () => {
-  assert.deepEqual(finishedEmoji("hi :smile:", 10, table), { start: 3, emoji: "😄" });
+test("a complete shortcode is found with its emoji", () => {
+  assert.deepEqual(findShortcode("hi :smile:", 10, table), { start: 3, emoji: "😄" });
 });
 
-test("a finished name before the caret is found where text follows", () => {
-  assert.deepEqual(finishedEmoji(":tada: yes", 6, table), { start: 0, emoji: "🎉" });
+test("a complete shortcode is found before the caret, with text after it", () => {
+  assert.deepEqual(findShortcode(":tada: yes", 6, table), { start: 0, emoji: "🎉" });
 });
 
 for (const [text, what] of [
@@ -97,8 +97,8 @@ for (const [text, what] of [
   ["`:smile:", "in code"],
   [":smile: ", "not at the caret"],
 ]) {
-  test(`${JSON.stringify(text)}, ${what}, stays as it is`, () => {
-    assert.equal(finishedEmoji(text, text.length, table), null);
+  test(`no shortcode is found in ${JSON.stringify(text)}: ${what}`, () => {
+    assert.equal(findShortcode(text, text.length, table), null);
   });
 }
 
@@ -118,6 +118,6 @@ for (const [text, replaced] of [
   [":tada::nothing::smile:", "🎉:nothing:😄"],
 ]) {
   test(`${JSON.stringify(text)} is sent as ${JSON.stringify(replaced)}`, () => {
-    assert.equal(withEmoji(text, table), replaced);
+    assert.equal(replaceShortcodes(text, table), replaced);
   });
 }

@@ -1,129 +1,122 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { folded, Identity, newId } from "../../chatapp/static/js/identity.js";
-import { Kept } from "../../chatapp/static/js/storage.js";
-
-// A browser's storage in memory.
-function memory() {
-  const items = new Map();
-  const place = { getItem: (name) => items.get(name) ?? null, setItem: (name, text) => items.set(name, text) };
-  return new Kept(() => place);
-}
+import { canonicalName, Identity, randomId } from "../../chatapp/static/js/identity.js";
+import { memoryStorage } from "../support/page.mjs";
 
 let ids = 0;
 const nextId = () => `id ${(ids += 1)}`;
-const opened = (browser = memory(), tab = memory()) => new Identity(browser, tab, nextId);
+const createIdentity = (browser = memoryStorage(), tab = memoryStorage()) => new Identity(browser, tab, nextId);
 
-test("a new window has no name", () => {
-  assert.equal(opened().name, "");
+test("a new tab has no name", () => {
+  assert.equal(createIdentity().name, "");
 });
 
-test("a name outlives a reload of the window", () => {
-  const [browser, tab] = [memory(), memory()];
-  opened(browser, tab).given("Ann", "t");
-  assert.equal(opened(browser, tab).name, "Ann");
+test("a name survives a reload of the tab", () => {
+  const [browser, tab] = [memoryStorage(), memoryStorage()];
+  createIdentity(browser, tab).setName("Ann", "t");
+  assert.equal(createIdentity(browser, tab).name, "Ann");
 });
 
-test("another window of the same browser doesn't go by the name", () => {
-  const browser = memory();
-  opened(browser).given("Ann", "t");
-  assert.equal(opened(browser).name, "");
+test("another tab of the browser doesn't get the name", () => {
+  const browser = memoryStorage();
+  createIdentity(browser).setName("Ann", "t");
+  assert.equal(createIdentity(browser).name, "");
 });
 
-test("another window of the same browser has the token", () => {
-  const browser = memory();
-  opened(browser).given("Ann", "t");
-  assert.equal(opened(browser).tokenOf("Ann"), "t");
+test("another tab of the browser gets the token", () => {
+  const browser = memoryStorage();
+  createIdentity(browser).setName("Ann", "t");
+  assert.equal(createIdentity(browser).tokenOf("Ann"), "t");
 });
 
 test("a token is found by another spelling of its name", () => {
-  const identity = opened();
-  identity.given("Ann  Lee", "t");
+  const identity = createIdentity();
+  identity.setName("Ann  Lee", "t");
   assert.equal(identity.tokenOf(" ａnn lee"), "t");
 });
 
-test("a name that was never had has no token", () => {
-  assert.equal(opened().tokenOf("Ann"), "");
+test("an unknown name has no token", () => {
+  assert.equal(createIdentity().tokenOf("Ann"), "");
 });
 
 for (const name of ["__proto__", "constructor", "toString", "hasOwnProperty"]) {
-  test(`${name}, which every object has, has no token before it's given`, () => {
-    assert.equal(opened().tokenOf(name), "");
+  test(`the unknown name ${name}, an inherited property, has no token`, () => {
+    assert.equal(createIdentity().tokenOf(name), "");
   });
-  test(`${name} is a name like any other`, () => {
-    const [browser, tab] = [memory(), memory()];
-    opened(browser, tab).given(name, "t");
-    assert.equal(opened(browser, tab).tokenOf(name), "t");
+  test(`${name} is stored like any other name`, () => {
+    const [browser, tab] = [memoryStorage(), memoryStorage()];
+    createIdentity(browser, tab).setName(name, "t");
+    assert.equal(createIdentity(browser, tab).tokenOf(name), "t");
   });
 }
 
-test("a name given without a token has none", () => {
-  const identity = opened();
-  identity.given("Ann", undefined);
+test("a name set without a token has none", () => {
+  const identity = createIdentity();
+  identity.setName("Ann", undefined);
   assert.equal(identity.tokenOf("Ann"), "");
 });
 
-test("a name that another window took is in another window", () => {
-  const browser = memory();
-  opened(browser).given("Ann", "t");
-  assert.ok(opened(browser).isInAnotherWindow("Ann"));
+test("a name set in another tab is in use there", () => {
+  const browser = memoryStorage();
+  createIdentity(browser).setName("Ann", "t");
+  assert.ok(createIdentity(browser).isUsedInOtherTab("Ann"));
 });
 
-test("one's own name isn't in another window, after a reload either", () => {
-  const [browser, tab] = [memory(), memory()];
-  opened(browser, tab).given("Ann", "t");
-  assert.ok(!opened(browser, tab).isInAnotherWindow("Ann"));
+test("a tab's own name isn't in use in another tab, even after a reload", () => {
+  const [browser, tab] = [memoryStorage(), memoryStorage()];
+  createIdentity(browser, tab).setName("Ann", "t");
+  assert.ok(!createIdentity(browser, tab).isUsedInOtherTab("Ann"));
 });
 
-test("a name that nobody had isn't in another window", () => {
-  assert.ok(!opened().isInAnotherWindow("Ann"));
+test("an unknown name isn't in use in another tab", () => {
+  assert.ok(!createIdentity().isUsedInOtherTab("Ann"));
 });
 
-test("the last name is the one given last, whichever window it was", () => {
-  const browser = memory();
-  opened(browser).given("Ann", "t", 2);
-  opened(browser).given("Bo", "t", 3);
-  opened(browser).given("Cy", "t", 1);
-  assert.equal(opened(browser).lastName, "Bo");
+test("the last name is the one set last, in any tab", () => {
+  const browser = memoryStorage();
+  createIdentity(browser).setName("Ann", "t", 2);
+  createIdentity(browser).setName("Bo", "t", 3);
+  createIdentity(browser).setName("Cy", "t", 1);
+  assert.equal(createIdentity(browser).lastName, "Bo");
 });
 
-test("a browser that had no name has no last one", () => {
-  assert.equal(opened().lastName, "");
+test("a new browser has no last name", () => {
+  assert.equal(createIdentity().lastName, "");
 });
 
-test("a name that is forgotten is gone after a reload", () => {
-  const [browser, tab] = [memory(), memory()];
-  const identity = opened(browser, tab);
-  identity.given("Ann", "t");
-  identity.forget();
-  assert.equal(opened(browser, tab).name, "");
+test("a cleared name is gone after a reload", () => {
+  const [browser, tab] = [memoryStorage(), memoryStorage()];
+  const identity = createIdentity(browser, tab);
+  identity.setName("Ann", "t");
+  identity.clearName();
+  assert.equal(createIdentity(browser, tab).name, "");
 });
 
-test("a name that is forgotten keeps its token", () => {
-  const identity = opened();
-  identity.given("Ann", "t");
-  identity.forget();
+test("a cleared name keeps its token", () => {
+  const identity = createIdentity();
+  identity.setName("Ann", "t");
+  identity.clearName();
   assert.equal(identity.tokenOf("Ann"), "t");
 });
 
-test("the twenty names given last are kept", () => {
-  const identity = opened();
-  for (let n = 1; n <= 25; n += 1) identity.given(`N${n}`, `t${n}`, n);
+test("the 20 latest names are stored", () => {
+  const identity = createIdentity();
+  for (let n = 1; n <= 25; n += 1) identity.setName(`N${n}`, `t${n}`, n);
   const kept = Array.from({ length: 25 }, (_, n) => n + 1).filter((n) => identity.tokenOf(`N${n}`) !== "");
   assert.deepEqual(kept, Array.from({ length: 20 }, (_, n) => n + 6));
 });
 
-test("what is damaged in the browser's storage counts as not there", () => {
-  const browser = memory();
+test("damaged claims in the storage are ignored", () => {
+  const browser = memoryStorage();
   browser.write("chat.names", { ann: null, bo: 1, cy: { name: "Cy", token: 5, at: 1 }, di: { name: "Di", token: "t" } });
-  const identity = opened(browser);
+  const identity = createIdentity(browser);
   assert.deepEqual([identity.lastName, ...["Ann", "Bo", "Cy", "Di"].map((name) => identity.tokenOf(name))], ["", "", "", "", ""]);
 });
 
-test("a damaged name of the window is none", () => {
-  const tab = memory();
+test("a damaged name in the tab's storage is ignored", () => {
+  const tab = memoryStorage();
   tab.write("chat.me", { name: 5, tab: {} });
-  assert.equal(opened(memory(), tab).name, "");
+  assert.equal(createIdentity(memoryStorage(), tab).name, "");
 });
 
 for (const [one, other] of [
@@ -133,20 +126,20 @@ for (const [one, other] of [
   ["Ａｎｎ", "Ann"],
   ["José", "Jose\u0301"],
 ]) {
-  test(`${JSON.stringify(one)} and ${JSON.stringify(other)} are one name`, () => {
-    assert.equal(folded(one), folded(other));
+  test(`${JSON.stringify(one)} and ${JSON.stringify(other)} have the same canonical name`, () => {
+    assert.equal(canonicalName(one), canonicalName(other));
   });
 }
 
-test("two names are two", () => {
-  assert.notEqual(folded("Ann"), folded("Anna"));
+test("different names have different canonical names", () => {
+  assert.notEqual(canonicalName("Ann"), canonicalName("Anna"));
 });
 
-test("an id is sixteen random bytes in hexadecimal", () => {
+test("a random id is 16 random bytes in hexadecimal", () => {
   const crypto = { getRandomValues: (bytes) => bytes.fill(10) };
-  assert.equal(newId(crypto), "0a".repeat(16));
+  assert.equal(randomId(crypto), "0a".repeat(16));
 });
 
-test("an id is a key as the server takes it", () => {
-  assert.match(newId(), /^[A-Za-z0-9_-]{8,64}$/);
+test("a random id is a valid message key", () => {
+  assert.match(randomId(), /^[A-Za-z0-9_-]{8,64}$/);
 });

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
-import { blocksOf, inlineOf, mentions } from "../../chatapp/static/js/markdown.js";
+import { mentions, parseBlocks } from "../../chatapp/static/js/markdown.js";
 
-// Inline parts in short: text as it is, others as [kind, text or children].
+// A short form of inline parts: text as a string, others as [kind, text or children].
 const short = (parts) =>
   parts.map((part) => (part.kind === "text" ? part.text : [part.kind, part.children ? short(part.children) : part.text]));
+// The inline parts of a text that is one paragraph.
+const parseInline = (text, ownName) => parseBlocks(text, ownName)[0].children;
 const blocksInShort = (text) =>
-  blocksOf(text).map(({ kind, children, text: code, language }) => (kind === "block" ? [kind, language, code] : [kind, ...short(children)]));
+  parseBlocks(text).map(({ kind, children, text: code, language }) => (kind === "block" ? [kind, language, code] : [kind, ...short(children)]));
 
 const inline = {
   // Marks
@@ -23,7 +25,7 @@ const inline = {
   "`**a**`": [["code", "**a**"]],
   "`https://a.example`": [["code", "https://a.example"]],
   "*b*c": [["em", ["b"]], "c"],
-  // What isn't one
+  // Not marks
   "**a": ["**a"],
   "*a": ["*a"],
   "_a": ["_a"],
@@ -59,7 +61,7 @@ const inline = {
   "_https://a.example/b_": [["em", [["link", "https://a.example/b"]]]],
   "<https://a.example>": ["<", ["link", "https://a.example"], ">"],
   '"https://a.example"': ['"', ["link", "https://a.example"], '"'],
-  // What isn't one
+  // Not links
   "https://": ["https://"],
   "xhttps://a.example": ["xhttps://a.example"],
   "javascript:alert(1)": ["javascript:alert(1)"],
@@ -68,8 +70,8 @@ const inline = {
   "a.example": ["a.example"],
 };
 for (const [text, parts] of Object.entries(inline)) {
-  test(`${JSON.stringify(text)} is ${JSON.stringify(parts)}`, () => {
-    assert.deepEqual(short(inlineOf(text)), parts);
+  test(`${JSON.stringify(text)} parses to ${JSON.stringify(parts)}`, () => {
+    assert.deepEqual(short(parseInline(text)), parts);
   });
 }
 
@@ -100,25 +102,25 @@ for (const [text, expected] of Object.entries(blocks)) {
   });
 }
 
-test("a link's address is as a browser writes it", () => {
-  assert.equal(inlineOf("HTTPS://A.Example")[0].url, "https://a.example/");
+test("a link's URL is normalized", () => {
+  assert.equal(parseInline("HTTPS://A.Example")[0].url, "https://a.example/");
 });
 
 for (const mark of ["\u202e", "\u2066"]) {
   test(`a link ends before the direction mark ${mark.codePointAt(0).toString(16)}`, () => {
-    assert.equal(inlineOf(`https://a.example/${mark}gpj.exe`)[0].text, "https://a.example/");
+    assert.equal(parseInline(`https://a.example/${mark}gpj.exe`)[0].text, "https://a.example/");
   });
 }
 
-test("whatever is nested, nothing is lost and it ends", () => {
+test("deep nesting loses no text", () => {
   const deep = "**a *b **c *d **e *f** g*";
   const flat = (parts) => parts.map((part) => part.text ?? flat(part.children)).join("");
-  assert.equal(flat(inlineOf(deep)).replace(/[* ]/g, ""), "abcdefg");
+  assert.equal(flat(parseInline(deep)).replace(/[* ]/g, ""), "abcdefg");
 });
 
 // Mentions
 
-const mentioned = (text, own) => inlineOf(text, own).filter(({ kind }) => kind === "mention").map((part) => part.text);
+const mentioned = (text, own) => parseInline(text, own).filter(({ kind }) => kind === "mention").map((part) => part.text);
 
 for (const [text, own, found] of [
   ["hi @Ann!", "Ann", ["@Ann"]],
@@ -140,29 +142,29 @@ for (const [text, own, found] of [
   ["https://a.example/@Ann", "Ann", []],
   ["@Ann", "", []],
 ]) {
-  test(`in ${JSON.stringify(text)}, ${JSON.stringify(own)} is mentioned as ${JSON.stringify(found)}`, () => {
+  test(`in ${JSON.stringify(text)}, mentions of ${JSON.stringify(own)} are ${JSON.stringify(found)}`, () => {
     assert.deepEqual(mentioned(text, own), found);
   });
 }
 
-test("a mention may stand in strong words and in quotes", () => {
-  assert.deepEqual(blocksOf("> **@Ann**", "Ann")[0].children[0].children, [{ kind: "mention", text: "@Ann" }]);
+test("a mention may be in strong text and in a quote", () => {
+  assert.deepEqual(parseBlocks("> **@Ann**", "Ann")[0].children[0].children, [{ kind: "mention", text: "@Ann" }]);
 });
 
-test("two names that take turns are each found", () => {
+test("mentions are found for alternating names", () => {
   const found = ["Ann", "Bo", "Ann"].map((own) => mentioned("@Ann @Bo", own).join());
   assert.deepEqual(found, ["@Ann", "@Bo", "@Ann"]);
 });
 
-test("whether one is mentioned is the same when it's asked again", () => {
+test("asking for mentions twice gives the same result", () => {
   assert.deepEqual([mentions("@Ann", "Ann"), mentions("@Ann", "Ann")], [true, true]);
 });
 
-test("a part of another name is no mention", () => {
+test("a prefix of another name is no mention", () => {
   assert.ok(!mentions("@Anna", "Ann"));
 });
 
-// No text takes long. Each is as long as a message may be.
+// Hostile texts, each of the maximum length of a message unless noted.
 
 const LENGTH = 4000;
 const pieces = [
@@ -176,17 +178,17 @@ const hostile = pieces.flatMap((piece) => {
   return [text, `https://a${text.slice(9)}`, `${text.slice(1)}a`, `**${text.slice(4)}**`, `\`\`\`\n${text.slice(4)}`];
 });
 hostile.push(`https://a/${".".repeat(LENGTH - 11)}a`, `https://a/${"(".repeat(1990)}${")".repeat(2000)}`);
-hostile.push(...[..."]})"].map((bracket) => `https://a/${bracket.repeat(100_000)}`)); // longer, to be felt if each counts all
+hostile.push(...[..."]})"].map((bracket) => `https://a/${bracket.repeat(100_000)}`)); // longer, so that quadratic time shows
 hostile.push(`${"```\n".repeat(400)}${"```          x".repeat(170)}`);
 
-test("no hostile text of the longest length takes long", { timeout: 30000 }, async () => {
+test("a hostile text of the maximum length parses quickly", { timeout: 30000 }, async () => {
   for (const text of hostile) {
-    blocksOf(text, "Ann");
-    await settled(); // or the runner's timer never comes
+    parseBlocks(text, "Ann");
+    await settled(); // lets the runner's timeout fire
   }
 });
 
-test("asking whether one is mentioned in a hostile text doesn't take long", { timeout: 30000 }, async () => {
+test("mentions in a hostile text are found quickly", { timeout: 30000 }, async () => {
   for (const text of hostile) {
     mentions(text, "Ann Ann Ann Ann Ann Ann Ann Ann");
     await settled();

@@ -3,35 +3,35 @@ import { test } from "node:test";
 import { newRoomName } from "../../chatapp/static/js/room-name.js";
 import { wordlist } from "../../chatapp/static/vendor/bip39-english.js";
 
-// Gives `numbers` for the random ones.
-const dealing = (...numbers) => ({
+// A crypto object that returns `numbers` as the random ones.
+const fakeCrypto = (...numbers) => ({
   getRandomValues(values) {
     values.set(numbers);
     return values;
   },
 });
 
-test("a room's name is the five words of the numbers that were drawn", async () => {
-  assert.equal(await newRoomName(dealing(0, 1, 2, 3, 2047)), "abandon-ability-able-about-zoo");
+test("a room name is five words picked by random numbers", async () => {
+  assert.equal(await newRoomName(fakeCrypto(0, 1, 2, 3, 2047)), "abandon-ability-able-about-zoo");
 });
 
-test("a number beyond the words begins with them again", async () => {
-  assert.equal(await newRoomName(dealing(2048, 2049, 4096, 65535, 65534)), "abandon-ability-abandon-zoo-zone");
+test("numbers above the number of words wrap around", async () => {
+  assert.equal(await newRoomName(fakeCrypto(2048, 2049, 4096, 65535, 65534)), "abandon-ability-abandon-zoo-zone");
 });
 
-test("each word comes up as often as any other, as they divide the numbers without a rest", () => {
+test("the words divide the range of the numbers evenly", () => {
   assert.equal(2 ** 16 % wordlist.length, 0);
 });
 
-test("no two words are the same", () => {
+test("all words differ", () => {
   assert.equal(new Set(wordlist).size, 2048);
 });
 
-test("the longest name that can come is a room's name", () => {
+test("the longest possible name is a valid room name", () => {
   const longest = [...wordlist].sort((a, b) => b.length - a.length)[0];
   assert.match(Array(5).fill(longest).join("-"), /^[a-z0-9_-]{1,64}$/);
 });
 
-test("the browser's own randomness gives two names that differ", async () => {
+test("two random names differ", async () => {
   assert.notEqual(await newRoomName(), await newRoomName());
 });

@@ -1,11 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checked } from "../../chatapp/static/js/settings.js";
-import { LANGUAGES } from "../../chatapp/static/js/words.js";
+import { Settings } from "../../chatapp/static/js/settings.js";
+import { Store } from "../../chatapp/static/js/store.js";
+import { memoryStorage } from "../support/page.mjs";
+import { LANGUAGES } from "../../chatapp/static/js/i18n.js";
 
-const DEFAULTS = checked({});
+globalThis.window = { addEventListener() {}, applyAppearance() {} };
 
-test("what was never set is as the device and the browser have it, and silent", () => {
+// The settings of a browser that has stored `items`.
+function validSettings(items) {
+  const [store, storage] = [new Store({}, () => {}), memoryStorage()];
+  storage.write("chat.settings", items);
+  new Settings(store, storage);
+  return store.state.settings;
+}
+const DEFAULTS = validSettings({});
+
+test("the defaults follow the device and the browser, and are silent", () => {
   assert.deepEqual(DEFAULTS, {
     theme: "system",
     size: "normal",
@@ -33,32 +44,32 @@ const good = {
 for (const [name, values] of Object.entries(good)) {
   for (const value of values) {
     test(`${name} may be ${JSON.stringify(value)}`, () => {
-      assert.deepEqual(checked({ [name]: value })[name], value);
+      assert.deepEqual(validSettings({ [name]: value })[name], value);
     });
   }
 }
 
 for (const name of Object.keys(good)) {
   for (const value of [null, 1, "nonsense", {}, [1]]) {
-    test(`${name} can't be ${JSON.stringify(value)}: the default holds`, () => {
-      assert.deepEqual(checked({ [name]: value })[name], DEFAULTS[name]);
+    test(`${name} can't be ${JSON.stringify(value)} and takes the default`, () => {
+      assert.deepEqual(validSettings({ [name]: value })[name], DEFAULTS[name]);
     });
   }
 }
 
-test("a setting that is wrong leaves the others as they are", () => {
-  assert.equal(checked({ theme: 1, size: "huge" }).size, "huge");
+test("an invalid setting leaves the others unchanged", () => {
+  assert.equal(validSettings({ theme: 1, size: "huge" }).size, "huge");
 });
 
-test("of the people ignored, those stay who are names", () => {
-  assert.deepEqual(checked({ ignored: ["Ann", null, 1, "Bo"] }).ignored, ["Ann", "Bo"]);
+test("invalid names among the ignored users are dropped", () => {
+  assert.deepEqual(validSettings({ ignored: ["Ann", null, 1, "Bo"] }).ignored, ["Ann", "Bo"]);
 });
 
-test("a setting that there isn't is left out", () => {
-  assert.ok(!("colour" in checked({ colour: "red" })));
+test("an unknown setting is dropped", () => {
+  assert.ok(!("colour" in validSettings({ colour: "red" })));
 });
 
-test("the defaults stay what they are", () => {
-  checked({}).ignored.push("Ann");
-  assert.deepEqual(checked({}).ignored, []);
+test("the defaults can't be changed through the settings", () => {
+  validSettings({}).ignored.push("Ann");
+  assert.deepEqual(validSettings({}).ignored, []);
 });

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Kept } from "../../chatapp/static/js/storage.js";
+import { SafeStorage } from "../../chatapp/static/js/storage.js";
 
-// A Storage; `allows()` says whether it takes what is written.
-function storage(allows = () => true) {
+// A Storage that is full while `hasSpace()` is false.
+function fakeStorage(hasSpace = () => true) {
   const items = new Map();
   return {
     getItem: (name) => items.get(name) ?? null,
     setItem(name, text) {
-      if (!allows()) throw new DOMException("full", "QuotaExceededError");
+      if (!hasSpace()) throw new DOMException("full", "QuotaExceededError");
       items.set(name, text);
     },
   };
@@ -18,90 +18,90 @@ const forbidden = () => {
   throw new DOMException("no storage here", "SecurityError");
 };
 
-test("what is written is read, by another Kept of the same storage too", () => {
-  const place = storage();
-  new Kept(() => place).write("a", { b: 1 });
-  assert.deepEqual(new Kept(() => place).read("a"), { b: 1 });
+test("a written value is read, also through another SafeStorage", () => {
+  const backend = fakeStorage();
+  new SafeStorage(() => backend).write("a", { b: 1 });
+  assert.deepEqual(new SafeStorage(() => backend).read("a"), { b: 1 });
 });
 
-test("what was never written reads as the fallback", () => {
+test("a value that was never written reads as the fallback", () => {
   const fallback = { c: 2 };
-  assert.equal(new Kept(() => storage()).read("a", fallback), fallback);
+  assert.equal(new SafeStorage(() => fakeStorage()).read("a", fallback), fallback);
 });
 
 for (const damaged of ["{", "", "1", '"text"', "null", "[1]"]) {
-  test(`${JSON.stringify(damaged)} is no object, and reads as the fallback`, () => {
-    const place = storage();
-    place.setItem("a", damaged);
-    assert.deepEqual(new Kept(() => place).read("a"), {});
+  test(`${JSON.stringify(damaged)} isn't an object and reads as the fallback`, () => {
+    const backend = fakeStorage();
+    backend.setItem("a", damaged);
+    assert.deepEqual(new SafeStorage(() => backend).read("a"), {});
   });
 }
 
-test("an object where a list should be reads as the fallback", () => {
-  const place = storage();
-  place.setItem("a", "{}");
-  assert.deepEqual(new Kept(() => place).read("a", []), []);
+test("an object in place of a list reads as the fallback", () => {
+  const backend = fakeStorage();
+  backend.setItem("a", "{}");
+  assert.deepEqual(new SafeStorage(() => backend).read("a", []), []);
 });
 
-test("where there may be no storage, what is written is kept in memory", () => {
-  const kept = new Kept(forbidden);
-  kept.write("a", { b: 1 });
-  assert.deepEqual(kept.read("a"), { b: 1 });
+test("forbidden storage keeps values in memory", () => {
+  const storage = new SafeStorage(forbidden);
+  storage.write("a", { b: 1 });
+  assert.deepEqual(storage.read("a"), { b: 1 });
 });
 
-test("a storage that is forbidden is told of once", () => {
-  let told = 0;
-  const kept = new Kept(forbidden, () => (told += 1));
-  kept.write("a", {});
-  kept.write("a", {});
-  assert.equal(told, 1);
+test("forbidden storage is reported once", () => {
+  let reports = 0;
+  const storage = new SafeStorage(forbidden, () => (reports += 1));
+  storage.write("a", {});
+  storage.write("a", {});
+  assert.equal(reports, 1);
 });
 
-test("a storage that is full is told of once", () => {
-  let told = 0;
-  const kept = new Kept(
-    () => storage(() => false),
-    () => (told += 1),
+test("full storage is reported once", () => {
+  let reports = 0;
+  const storage = new SafeStorage(
+    () => fakeStorage(() => false),
+    () => (reports += 1),
   );
-  kept.write("a", {});
-  kept.write("b", {});
-  assert.equal(told, 1);
+  storage.write("a", {});
+  storage.write("b", {});
+  assert.equal(reports, 1);
 });
 
-test("a storage that works is not told of", () => {
-  let told = 0;
-  const kept = new Kept(
-    () => storage(),
-    () => (told += 1),
+test("working storage isn't reported", () => {
+  let reports = 0;
+  const storage = new SafeStorage(
+    () => fakeStorage(),
+    () => (reports += 1),
   );
-  kept.write("a", {});
-  kept.read("b");
-  assert.equal(told, 0);
+  storage.write("a", {});
+  storage.read("b");
+  assert.equal(reports, 0);
 });
 
-test("what the full storage didn't take hides what it had before", () => {
+test("a value that full storage refused hides the older one", () => {
   let hasRoom = true;
-  const kept = new Kept(() => storage(() => hasRoom));
-  kept.write("a", { b: 1 });
+  const storage = new SafeStorage(() => fakeStorage(() => hasRoom));
+  storage.write("a", { b: 1 });
   hasRoom = false;
-  kept.write("a", { b: 2 });
-  assert.deepEqual(kept.read("a"), { b: 2 });
+  storage.write("a", { b: 2 });
+  assert.deepEqual(storage.read("a"), { b: 2 });
 });
 
-test("once the storage takes things again, what another window writes is read", () => {
+test("once storage accepts values again, another tab's value is read", () => {
   let hasRoom = false;
-  const place = storage(() => hasRoom);
-  const kept = new Kept(() => place);
-  kept.write("a", { b: 1 });
+  const backend = fakeStorage(() => hasRoom);
+  const storage = new SafeStorage(() => backend);
+  storage.write("a", { b: 1 });
   hasRoom = true;
-  kept.write("a", { b: 2 });
-  new Kept(() => place).write("a", { b: 3 });
-  assert.deepEqual(kept.read("a"), { b: 3 });
+  storage.write("a", { b: 2 });
+  new SafeStorage(() => backend).write("a", { b: 3 });
+  assert.deepEqual(storage.read("a"), { b: 3 });
 });
 
-test("what is read is a copy", () => {
-  const kept = new Kept(forbidden);
-  kept.write("a", { b: 1 });
-  kept.read("a").b = 2;
-  assert.deepEqual(kept.read("a"), { b: 1 });
+test("a read value is a copy", () => {
+  const storage = new SafeStorage(forbidden);
+  storage.write("a", { b: 1 });
+  storage.read("a").b = 2;
+  assert.deepEqual(storage.read("a"), { b: 1 });
 });

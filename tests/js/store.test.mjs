@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Store } from "../../chatapp/static/js/store.js";
 
-// A store whose time to paint comes when `paint()` is called.
-function painted(state) {
+// A store whose next frame comes when `paint()` is called.
+function createStore(state) {
   let calls = [];
   const store = new Store(state, (call) => calls.push(call));
   const paint = () => {
@@ -15,52 +15,52 @@ function painted(state) {
   return { store, paint };
 }
 
-test("a view is shown the state as soon as it follows", () => {
-  const { store } = painted({ a: 1 });
+test("a new subscriber gets the state at once", () => {
+  const { store } = createStore({ a: 1 });
   const seen = [];
-  store.follow(({ a }) => seen.push(a));
+  store.subscribe(({ a }) => seen.push(a));
   assert.deepEqual(seen, [1]);
 });
 
 test("a change is in the state at once", () => {
-  const { store } = painted({ a: 1 });
+  const { store } = createStore({ a: 1 });
   store.change((state) => (state.a = 2));
   assert.equal(store.state.a, 2);
 });
 
-test("a change is shown before the next painting, not at once", () => {
-  const { store, paint } = painted({ a: 1 });
+test("subscribers get a change before the next frame, not at once", () => {
+  const { store, paint } = createStore({ a: 1 });
   const seen = [];
-  store.follow(({ a }) => seen.push(a));
+  store.subscribe(({ a }) => seen.push(a));
   store.change((state) => (state.a = 2));
   assert.deepEqual(seen, [1]);
   paint();
   assert.deepEqual(seen, [1, 2]);
 });
 
-test("many changes before a painting are shown once", () => {
-  const { store, paint } = painted({ a: 0 });
+test("several changes before a frame notify subscribers once", () => {
+  const { store, paint } = createStore({ a: 0 });
   const seen = [];
-  store.follow(({ a }) => seen.push(a));
+  store.subscribe(({ a }) => seen.push(a));
   for (let n = 1; n <= 3; n += 1) store.change((state) => (state.a = n));
   paint();
   assert.deepEqual(seen, [0, 3]);
 });
 
-test("all views follow, in the order that they came in", () => {
-  const { store, paint } = painted({});
+test("subscribers are notified in the order in which they subscribed", () => {
+  const { store, paint } = createStore({});
   const seen = [];
-  store.follow(() => seen.push("first"));
-  store.follow(() => seen.push("second"));
+  store.subscribe(() => seen.push("first"));
+  store.subscribe(() => seen.push("second"));
   store.change(() => {});
   paint();
   assert.deepEqual(seen.slice(2), ["first", "second"]);
 });
 
-test("a view's own change is shown at the next painting", () => {
-  const { store, paint } = painted({ a: 0 });
+test("a subscriber's own change is notified in the next frame", () => {
+  const { store, paint } = createStore({ a: 0 });
   const seen = [];
-  store.follow(({ a }) => {
+  store.subscribe(({ a }) => {
     seen.push(a);
     if (a === 1) store.change((state) => (state.a = 2));
   });
@@ -70,10 +70,10 @@ test("a view's own change is shown at the next painting", () => {
   assert.deepEqual(seen, [0, 1, 2]);
 });
 
-test("a view that fails doesn't keep later changes from being shown", () => {
-  const { store, paint } = painted({ fails: false });
+test("a subscriber that throws doesn't block later notifications", () => {
+  const { store, paint } = createStore({ fails: false });
   let shown = 0;
-  store.follow(({ fails }) => {
+  store.subscribe(({ fails }) => {
     if (fails) throw new Error("a view");
     shown += 1;
   });
@@ -84,8 +84,8 @@ test("a view that fails doesn't keep later changes from being shown", () => {
   assert.equal(shown, 2);
 });
 
-test("without a change there is nothing to paint", () => {
-  const { store, paint } = painted({});
-  store.follow(() => {});
+test("without a change nothing is scheduled", () => {
+  const { store, paint } = createStore({});
+  store.subscribe(() => {});
   assert.equal(paint(), 0);
 });

@@ -68,7 +68,7 @@ def test_two_javascript_clients_chat_over_tls(tmp_path, kind, transports):
 
 def run_javascript_chat(package: str, url: str, *transports: str, **environ: str) -> None:
     done = subprocess.run(
-        ["node", ROOT / "tests/clients/two-chat.mjs", package, url, *transports],
+        ["node", ROOT / "tests/clients/two-clients.mjs", package, url, *transports],
         env=os.environ | environ,
         capture_output=True,
         timeout=30,

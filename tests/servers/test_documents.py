@@ -41,7 +41,7 @@ def test_example_client_of_wire_document_sends_a_message(serve, tmp_path, langua
 
 
 def test_table_of_settings_is_up_to_date(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "tools")
+    monkeypatch.setattr(sys, "path", [str(ROOT / "tools"), *sys.path])
     from settings_table import DOCUMENT, table, with_table
 
     document = DOCUMENT.read_text()

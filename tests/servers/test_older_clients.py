@@ -22,7 +22,7 @@ SETTINGS = {**UNLIMITED, "STORE": "memory:", "RETENTION_MESSAGES": "0"}
 def exchange_messages(server: Server, count: int, *clients: str) -> None:
     """Have each client send `count` messages; each must receive all of them once and in order."""
     done = subprocess.run(
-        ["node", ROOT / "tests/clients/crowd.mjs", server.url, str(count), *clients],
+        ["node", ROOT / "tests/clients/many-clients.mjs", server.url, str(count), *clients],
         capture_output=True,
         text=True,
         timeout=100,

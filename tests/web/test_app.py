@@ -212,7 +212,10 @@ def test_page_preloads_its_modules_in_the_language_of_the_browser(app):
     static = Path(app.static_folder)
     modules = {path.relative_to(static).as_posix() for path in (static / "js").rglob("*.js")}
     words = {name for name in modules if "/words/" in name}
-    wanted = modules - words - {"js/look.js"} | {"js/words/fr.js", "vendor/socket.io.esm.min.js"}
+    wanted = modules - words - {"js/appearance.js"} | {
+        "js/words/fr.js",
+        "vendor/socket.io.esm.min.js",
+    }
     assert sorted(asked) == sorted(wanted)
 
 

@@ -39,7 +39,8 @@ class Claim(NamedTuple):
 class Release(NamedTuple):
     """The result of a disconnect.
 
-    `user`: the name that is free now. `hold`: the hold of the name, if it is held instead. At most one of the two is set; neither, if the holder had no name.
+    `user`: the name that is free now. `hold`: the hold of the name, if it is held instead. Neither
+    is set if the holder had no name.
     """
 
     user: str | None = None

@@ -1,22 +1,22 @@
-// Resolves to whether `text` is on the clipboard now.
-export async function copy(text) {
+// Copies text to the clipboard. Resolves to whether that worked.
+export async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    return copyBySelection(text); // without TLS there's no other way
+    return copyWithSelection(text); // browsers offer navigator.clipboard only over TLS
   }
 }
 
-function copyBySelection(text) {
-  const place = document.createElement("textarea");
-  place.value = text;
-  place.classList.add("unseen");
+function copyWithSelection(text) {
+  const field = document.createElement("textarea");
+  field.value = text;
+  field.classList.add("unseen");
   const focused = document.activeElement;
-  document.body.append(place);
-  place.select();
+  document.body.append(field);
+  field.select();
   const isDone = document.execCommand("copy");
-  place.remove();
+  field.remove();
   focused?.focus();
   return isDone;
 }

@@ -1,8 +1,8 @@
-// `@an` and Tab completes a name, `:smi` and Tab an emoji; Tab again takes the next one.
-const MOST = 20;
+// Finds completions of user names (`@an`) and of emoji shortcodes (`:smi`).
+const MAX_CANDIDATES = 20;
 
-// What stands before the caret and can be completed: {start, kind, prefix}, or null.
-export function completable(text, caret) {
+// The prefix before the caret that can be completed: {start, kind, prefix}, or null.
+export function findCompletion(text, caret) {
   const before = text.slice(0, caret);
   const found = /(?:^|[\s(])(@([^\s@]{1,32})|:([\w+-]{2,32}))$/u.exec(before);
   if (!found) return null;
@@ -11,35 +11,35 @@ export function completable(text, caret) {
   return name === undefined ? { start, kind: "emoji", prefix: emoji } : { start, kind: "name", prefix: name };
 }
 
-// Names that begin with `prefix`, then those of which another word does.
-export function namesFor(prefix, users) {
-  const sought = prefix.toLowerCase();
-  const isFirst = (name) => name.toLowerCase().startsWith(sought);
-  const isWord = (name) => name.toLowerCase().split(/\s/).some((word) => word.startsWith(sought));
+// The names that begin with `prefix`, then those with another word that does.
+export function matchNames(prefix, users) {
+  const needle = prefix.toLowerCase();
+  const isFirst = (name) => name.toLowerCase().startsWith(needle);
+  const isWord = (name) => name.toLowerCase().split(/\s/).some((word) => word.startsWith(needle));
   const sorted = [...users].sort((a, b) => a.localeCompare(b));
   const first = sorted.filter(isFirst);
-  return [...first, ...sorted.filter((name) => !isFirst(name) && isWord(name))].slice(0, MOST);
+  return [...first, ...sorted.filter((name) => !isFirst(name) && isWord(name))].slice(0, MAX_CANDIDATES);
 }
 
-export function emojiFor(prefix, table) {
-  const sought = prefix.toLowerCase();
-  const names = Object.keys(table).filter((name) => name.startsWith(sought));
-  return names.sort((a, b) => a.length - b.length || a.localeCompare(b)).slice(0, MOST);
+export function matchEmoji(prefix, table) {
+  const needle = prefix.toLowerCase();
+  const names = Object.keys(table).filter((name) => name.startsWith(needle));
+  return names.sort((a, b) => a.length - b.length || a.localeCompare(b)).slice(0, MAX_CANDIDATES);
 }
 
-// Where the text before the caret ends in `:name:`, its emoji: {start, emoji}; else null.
-export function finishedEmoji(text, caret, table) {
+// The emoji for a `:shortcode:` that ends at the caret: {start, emoji}, or null.
+export function findShortcode(text, caret, table) {
   const found = /(?:^|[^\w`])(:([\w+-]{1,40}):)$/u.exec(text.slice(0, caret));
   if (!found || !Object.hasOwn(table, found[2])) return null;
   return { start: caret - found[1].length, emoji: table[found[2]] };
 }
 
-const CODE_OR_EMOJI = /(`+)[^]*?(?:\1(?!`)|$)|(^|[\s("'])((?::[\w+-]{1,40}:)+)(?![\w:])/g;
+const CODE_OR_SHORTCODES = /(`+)[^]*?(?:\1(?!`)|$)|(^|[\s("'])((?::[\w+-]{1,40}:)+)(?![\w:])/g;
 
-// The text with each `:name:` in it that is an emoji's, where it stands apart and isn't code.
-export function withEmoji(text, table) {
+// Replace each `:shortcode:` that stands apart and outside code.
+export function replaceShortcodes(text, table) {
   const emoji = (whole, name) => (Object.hasOwn(table, name) ? table[name] : whole);
-  return text.replace(CODE_OR_EMOJI, (whole, code, before, names) =>
+  return text.replace(CODE_OR_SHORTCODES, (whole, code, before, names) =>
     code ? whole : before + names.replace(/:([\w+-]+):/g, emoji),
   );
 }

@@ -1,18 +1,19 @@
-// The page's connection to the server, and when it's tried again. It's begun while the rest of the
-// page is still on its way.
+// The page's connection to the server, with its reconnection delays. Importing this module connects,
+// so that the handshake runs while the other modules still load.
 import { io } from "../vendor/socket.io.esm.min.js";
 
-const ANSWER_WITHIN_MS = 10000;
-const FIRST_DELAY_MS = 500;
-const LONGEST_DELAY_MS = 15000;
+const ANSWER_TIMEOUT_MS = 10000;
+const INITIAL_DELAY_MS = 500;
+const MAX_DELAY_MS = 15000;
 
-// `connecting`, `connected`, `waiting` (until `retryAt`), or `away`: not to be tried by itself.
+// Its phases: `connecting`, `connected`, `waiting` (until `retryAt`), and `away`: it doesn't reconnect
+// by itself.
 class Connection {
   phase = "connecting";
   retryAt = 0;
   #socket;
   #attempts = 0;
-  #isMine = false; // whether it is being broken off from here
+  #isClosing = false; // whether this class closes the socket itself
   #timer;
   #onChange = null;
 
@@ -23,25 +24,25 @@ class Connection {
       reconnection: false,
       transports: ["websocket", "polling"],
       tryAllTransports: true,
-      timeout: ANSWER_WITHIN_MS,
+      timeout: ANSWER_TIMEOUT_MS,
     });
     this.#socket.on("connect", () => {
       this.#attempts = 0;
-      if (this.#onChange) this.#turn("connected");
+      if (this.#onChange) this.#setPhase("connected");
     });
-    this.#socket.on("disconnect", () => this.#broken());
-    this.#socket.on("connect_error", () => this.#broken());
-    window.addEventListener("online", () => this.#isToBeTried() && this.tryNow());
-    window.addEventListener("offline", () => this.phase === "connected" && this.tryNow());
+    this.#socket.on("disconnect", () => this.#onDisconnected());
+    this.#socket.on("connect_error", () => this.#onDisconnected());
+    window.addEventListener("online", () => this.#isReconnecting() && this.reconnect());
+    window.addEventListener("offline", () => this.phase === "connected" && this.reconnect());
   }
 
-  // `onChange(phase)` is called now and with each change. It isn't up before somebody follows it.
-  follow(onChange) {
+  // Call `onChange(phase)` now and on each change. Without a subscriber the phase stays `connecting`.
+  subscribe(onChange) {
     this.#onChange = onChange;
-    this.#turn(this.#socket.connected ? "connected" : this.phase);
+    this.#setPhase(this.#socket.connected ? "connected" : this.phase);
   }
 
-  get isUp() {
+  get isConnected() {
     return this.phase === "connected";
   }
 
@@ -49,63 +50,63 @@ class Connection {
     this.#socket.on(event, listener);
   }
 
-  // An attempt that hangs, on a network that is gone, is given up for a new one.
-  tryNow() {
+  // Drop a pending attempt, which may hang on a network that has gone, and start a new one.
+  reconnect() {
     clearTimeout(this.#timer);
-    this.#isMine = true;
+    this.#isClosing = true;
     this.#socket.disconnect();
-    this.#isMine = false;
+    this.#isClosing = false;
     this.#socket.connect();
-    this.#turn("connecting");
+    this.#setPhase("connecting");
   }
 
-  // Stay away until `tryNow`.
+  // Disconnect, and stay so until `reconnect` is called.
   stop() {
     clearTimeout(this.#timer);
     this.phase = "away";
     this.#socket.disconnect();
-    this.#turn("away");
+    this.#setPhase("away");
   }
 
-  tell(event, ...details) {
-    if (this.isUp) this.#socket.emit(event, ...details);
+  emit(event, ...args) {
+    if (this.isConnected) this.#socket.emit(event, ...args);
   }
 
-  // Resolves to the server's answer as `check` has it, or to null if the connection broke first.
-  // What isn't answered in time is asked again: nothing that is asked here does harm twice.
-  async ask(event, check, ...details) {
-    while (this.isUp) {
+  // Resolve to the parsed answer, or to null if the connection breaks first. A request without an
+  // answer in time is sent again: all requests of the page are idempotent.
+  async request(event, parse, ...args) {
+    while (this.isConnected) {
       let answer;
       try {
-        answer = await this.#socket.timeout(ANSWER_WITHIN_MS).emitWithAck(event, ...details);
+        answer = await this.#socket.timeout(ANSWER_TIMEOUT_MS).emitWithAck(event, ...args);
       } catch {
         continue;
       }
-      return check(answer);
+      return parse(answer);
     }
     return null;
   }
 
-  #isToBeTried() {
+  #isReconnecting() {
     return this.phase === "waiting" || this.phase === "connecting";
   }
 
-  #broken() {
-    if (this.phase === "away" || this.#isMine) return;
-    const longest = Math.min(FIRST_DELAY_MS * 2 ** this.#attempts, LONGEST_DELAY_MS);
-    const delay = longest * (0.5 + Math.random() / 2);
+  #onDisconnected() {
+    if (this.phase === "away" || this.#isClosing) return;
+    const ceiling = Math.min(INITIAL_DELAY_MS * 2 ** this.#attempts, MAX_DELAY_MS);
+    const delay = ceiling * (0.5 + Math.random() / 2);
     this.#attempts += 1;
     this.retryAt = Date.now() + delay;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.tryNow(), delay);
-    this.#turn("waiting");
+    this.#timer = setTimeout(() => this.reconnect(), delay);
+    this.#setPhase("waiting");
   }
 
-  #turn(phase) {
+  #setPhase(phase) {
     this.phase = phase;
     this.#onChange?.(phase);
   }
 }
 
 export const connection = new Connection(document.body.dataset.socketPath);
-connection.tryNow();
+connection.reconnect();

@@ -1,15 +1,15 @@
-// Nodes, made without HTML: text is text.
+// Makes DOM nodes without HTML, so that text is never markup.
 const SVG = "http://www.w3.org/2000/svg";
 
-// An element with properties (`class`, `dataset`, `on…` listeners and attributes) and children.
+// Make an element with properties (`dataset`, `on…` listeners, attributes) and children.
 export function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
-  set(element, properties);
+  setProperties(element, properties);
   element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 
-export function set(element, properties) {
+export function setProperties(element, properties) {
   for (const [name, value] of Object.entries(properties)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (name === "dataset") Object.assign(element.dataset, value);
@@ -19,7 +19,7 @@ export function set(element, properties) {
   }
 }
 
-// Somebody's words or name, whose direction is their own.
+// A name or text from a user, isolated: its direction doesn't affect the text around it.
 export const bdi = (text) => h("bdi", {}, text);
 
 export function icon(name) {
@@ -33,7 +33,7 @@ export function icon(name) {
   return svg;
 }
 
-// A button that shows an icon only, and says its label to who can't see it.
+// A button with an icon, and a label for screen readers.
 export function iconButton(name, label, onclick, properties = {}) {
   return h("button", { type: "button", class: "icon-button", "aria-label": label, title: label, onclick, ...properties }, icon(name));
 }

@@ -1,75 +1,78 @@
-// The name that this window goes by, and the tokens by which this browser takes names back.
+// The name of this tab, and the tokens with which this browser reclaims names.
+
+const MAX_OTHER_CLAIMS = 19;
+
 export class Identity {
   name;
   #tab;
-  #browser;
-  #window;
+  #browserStorage;
+  #tabStorage;
 
-  // `browser` keeps what all windows share, `window` what is this one's and outlives a reload;
-  // `makeId()` names a window.
-  constructor(browser, window, makeId = newId) {
-    this.#browser = browser;
-    this.#window = window;
-    const { name, tab } = window.read("chat.me");
+  // All tabs share `browserStorage`. `tabStorage` belongs to this tab and survives a reload.
+  // `createId()` returns an id for the tab.
+  constructor(browserStorage, tabStorage, createId = randomId) {
+    this.#browserStorage = browserStorage;
+    this.#tabStorage = tabStorage;
+    const { name, tab } = tabStorage.read("chat.me");
     this.name = isName(name) ? name : "";
-    this.#tab = typeof tab === "string" ? tab : makeId();
-    this.#keep();
+    this.#tab = typeof tab === "string" ? tab : createId();
+    this.#save();
   }
 
-  // The name that this browser used last.
+  // The name that was claimed last, in any tab.
   get lastName() {
-    const names = Object.values(this.#browser.read("chat.names"));
-    const last = names.filter(isHolding).sort((a, b) => b.at - a.at)[0];
+    const names = Object.values(this.#browserStorage.read("chat.names"));
+    const last = names.filter(isClaim).sort((a, b) => b.at - a.at)[0];
     return last ? last.name : "";
   }
 
   tokenOf(name) {
-    return this.#holdingOf(name)?.token ?? "";
+    return this.#claimOf(name)?.token ?? "";
   }
 
-  isInAnotherWindow(name) {
-    const holding = this.#holdingOf(name);
-    return holding !== undefined && holding.tab !== this.#tab;
+  isUsedInOtherTab(name) {
+    const claim = this.#claimOf(name);
+    return claim !== undefined && claim.tab !== this.#tab;
   }
 
-  given(name, token, now = Date.now()) {
+  setName(name, token, now = Date.now()) {
     this.name = name;
-    this.#keep();
-    const names = this.#browser.read("chat.names");
-    const holding = { name, token: token ?? "", tab: this.#tab, at: now };
-    const others = Object.entries(names).filter(([key, value]) => key !== folded(name) && isHolding(value));
-    const recent = others.sort(([, a], [, b]) => b.at - a.at).slice(0, 19);
-    this.#browser.write("chat.names", Object.fromEntries([[folded(name), holding], ...recent]));
+    this.#save();
+    const names = this.#browserStorage.read("chat.names");
+    const claim = { name, token: token ?? "", tab: this.#tab, at: now };
+    const others = Object.entries(names).filter(([key, value]) => key !== canonicalName(name) && isClaim(value));
+    const recent = others.sort(([, a], [, b]) => b.at - a.at).slice(0, MAX_OTHER_CLAIMS);
+    this.#browserStorage.write("chat.names", Object.fromEntries([[canonicalName(name), claim], ...recent]));
   }
 
-  forget() {
+  clearName() {
     this.name = "";
-    this.#keep();
+    this.#save();
   }
 
-  #holdingOf(name) {
-    const holding = this.#browser.read("chat.names")[folded(name)];
-    return isHolding(holding) ? holding : undefined;
+  #claimOf(name) {
+    const claim = this.#browserStorage.read("chat.names")[canonicalName(name)];
+    return isClaim(claim) ? claim : undefined;
   }
 
-  #keep() {
-    this.#window.write("chat.me", { name: this.name, tab: this.#tab });
+  #save() {
+    this.#tabStorage.write("chat.me", { name: this.name, tab: this.#tab });
   }
 }
 
-// More than this no server of ours reads (docs/wire.md, Names).
+// The server reads no longer names: 256 code points (docs/wire.md, Names).
 const isName = (value) => typeof value === "string" && value.length <= 512;
 
-function isHolding(value) {
+function isClaim(value) {
   return isName(value?.name) && typeof value.token === "string" && Number.isFinite(value.at);
 }
 
-// As near as a browser comes to how the server compares names.
-export function folded(name) {
+// Fold a name for comparison. The server also folds look-alikes, which a browser can't.
+export function canonicalName(name) {
   return name.normalize("NFKC").trim().replace(/\s+/g, " ").toLowerCase();
 }
 
-export function newId(crypto = globalThis.crypto) {
+export function randomId(crypto = globalThis.crypto) {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,105 +1,114 @@
-// The page: its state, its connection and the conversation, in the order in which they're needed
-// until the first message is seen. What stands around that comes after it (around.js).
+// Build the page: its state, the connection and the conversation. The panels around the conversation
+// are loaded after it (panels.js), so that the first message appears sooner.
 import { connection } from "./connection.js";
 import { icon } from "./dom.js";
-import { folded, Identity } from "./identity.js";
+import { loadLanguage, matchLanguage, setClock, translate } from "./i18n.js";
+import { canonicalName, Identity } from "./identity.js";
 import { Outbox } from "./outbox.js";
 import { Room } from "./room.js";
 import { LOBBY, Rooms } from "./rooms.js";
 import { Router } from "./router.js";
 import { Session } from "./session.js";
 import { Settings } from "./settings.js";
-import { Kept } from "./storage.js";
+import { SafeStorage } from "./storage.js";
 import { Store } from "./store.js";
-import { belowButton, Conversation } from "./views/conversation.js";
-import { Troubles } from "./views/status.js";
-import { Odd, saidOf } from "./wire.js";
-import { languageFor, say, setClock, speak } from "./words.js";
+import { parseMessageAnswer, ProtocolError } from "./wire.js";
+import { Alerts } from "./views/alerts.js";
+import { Conversation, createJumpButton } from "./views/conversation.js";
 
 const { root } = document.body.dataset;
 const byId = (id) => document.getElementById(id);
 const pageLanguage = document.documentElement.lang;
 
-const troubles = new Troubles(byId("troubles"));
+const alerts = new Alerts(byId("troubles"));
 const store = new Store({
   connection: { phase: "connecting", retryAt: 0 },
-  me: { name: "", wanted: "", last: "", refusal: "" }, // `wanted`: the name that is to be had
+  me: { name: "", requested: "", lastUsed: "", refusal: "" }, // `requested`: the name to claim
   rooms: new Map([[LOBBY, new Room(LOBBY)]]),
-  view: null, // the room in view; null: the start page
+  view: null, // the name of the room in view, or null on the start page
   unsent: [],
   settings: {},
-  ignored: new Set(), // names as they are compared
+  ignored: new Set(), // canonical names
 });
 const { state } = store;
-let isTold = false; // by either of the two places
-const notKept = () => {
-  if (!isTold) setTimeout(() => speaking.then(() => troubles.tell(say("trouble.storage"), { lasts: true })));
-  isTold = true;
+let isStorageFailureReported = false; // both storages may fail: one alert is enough
+const reportStorageFailure = () => {
+  if (!isStorageFailureReported) setTimeout(() => languageLoaded.then(() => alerts.show(translate("trouble.storage"), { isPersistent: true })));
+  isStorageFailureReported = true;
 };
-const browser = new Kept(() => localStorage, notKept);
-const tab = new Kept(() => sessionStorage, notKept);
-const settings = new Settings(store, browser);
-const wantedLanguage = () => languageFor([state.settings.language || pageLanguage]);
-const speaking = speak(wantedLanguage());
+const browserStorage = new SafeStorage(() => localStorage, reportStorageFailure);
+const tabStorage = new SafeStorage(() => sessionStorage, reportStorageFailure);
+const settings = new Settings(store, browserStorage);
+const wantedLanguage = () => matchLanguage([state.settings.language || pageLanguage]);
+const languageLoaded = loadLanguage(wantedLanguage());
 
 for (const event of ["error", "unhandledrejection"]) {
   window.addEventListener(event, ({ error, reason }) => {
-    troubles.tell(say((error ?? reason) instanceof Odd ? "trouble.odd" : "trouble.failed"));
+    alerts.show(translate((error ?? reason) instanceof ProtocolError ? "trouble.odd" : "trouble.failed"));
   });
 }
 
-const identity = new Identity(browser, tab);
-const outbox = new Outbox(store, tab, {
-  say: (room, message, key) => connection.ask("msg", saidOf, { message, room, key, user: state.me.name }),
-  onFailed: (refused) => page.failed(refused),
+const identity = new Identity(browserStorage, tabStorage);
+const outbox = new Outbox(store, tabStorage, {
+  sendMessage: (room, message, key) => connection.request("msg", parseMessageAnswer, { message, room, key, user: state.me.name }),
+  onFailed: (refused) => page.onSendFailed(refused),
 });
 const rooms = new Rooms({
   store,
   connection,
-  kept: browser,
-  onEntered: (name) => state.me.name && outbox.send(name),
-  onHeard(room, entry) {
-    const isOthers = entry.user !== state.me.name && !state.ignored.has(folded(entry.user));
-    if (isOthers) page.heard(room, entry);
+  storage: browserStorage,
+  onJoined: (name) => state.me.name && outbox.flush(name),
+  onMessage(room, entry) {
+    const isOthers = entry.user !== state.me.name && !state.ignored.has(canonicalName(entry.user));
+    if (isOthers) page.onMessage(room, entry);
   },
 });
 const session = new Session({ store, connection, identity, rooms });
 const router = new Router(root, view);
 
-// What the parts around the conversation build on, and what they take part in.
+// What the panels build on, and the callbacks that they replace.
 const page = {
-  ...{ byId, connection, outbox, rooms, router, session, settings, store, tab, troubles, wantedLanguage },
-  heard() {}, // a message of somebody's who isn't ignored
-  failed() {}, // one's own was refused
+  ...{ byId, connection, outbox, rooms, router, session, settings, store, tabStorage, alerts, wantedLanguage },
+  onMessage() {}, // a message from another user who isn't ignored
+  onSendFailed() {}, // the server refused an own message
   mention() {},
 };
 
 rooms.listen();
-view(router.current());
+view(router.currentRoom());
+store.subscribe(showView);
 session.start();
-connection.follow((phase) => {
+connection.subscribe((phase) => {
   store.change((now) => (now.connection = { phase, retryAt: connection.retryAt }));
-  if (phase === "connected") session.connected();
+  if (phase === "connected") session.onConnected();
 });
 
-await speaking;
+await languageLoaded;
 setClock(state.settings.clock);
-const below = belowButton(icon("down"));
-byId("conversation").append(below);
-page.conversation = new Conversation(byId("message-container"), below, {
+const jumpButton = createJumpButton(icon("down"));
+byId("conversation").append(jumpButton);
+page.conversation = new Conversation(byId("message-container"), jumpButton, {
   mention: (user) => page.mention(user),
-  again: (item) => outbox.again(item),
+  retry: (item) => outbox.retry(item),
   remove: (item) => outbox.remove(item.key),
-  readOlder: (room) => rooms.readOlder(room),
-  seen: (room) => rooms.seen(room),
+  loadOlder: (room) => rooms.loadOlder(room),
+  markRead: (room) => rooms.markRead(room),
+  placeDivider: (room) => rooms.placeDivider(room),
+  removeDivider: (room) => rooms.removeDivider(room),
 });
-store.follow((now) => page.conversation.draw(now));
+store.subscribe((now) => page.conversation.render(now));
 
-const { furnish } = await import("./around.js");
-furnish(page);
+const { mountPanels } = await import("./panels.js");
+mountPanels(page);
 
 function view(room) {
   store.change((now) => (now.view = room));
-  byId("room").hidden = room === null;
   if (room !== null) rooms.open(room);
+}
+
+// The first subscriber: the other views may measure what it shows. It shows the composer no earlier than
+// the composer renders, so that no message is sent to the room that was in view before.
+function showView({ view: room }) {
+  document.body.dataset.view = room === null ? "start" : "room";
+  byId("room").hidden = room === null;
 }

@@ -1,28 +1,28 @@
-// The tree of a message (markdown.js) as nodes.
+// Makes DOM nodes of a message's tree (markdown.js).
 import { h, iconButton } from "./dom.js";
-import { say } from "./words.js";
+import { translate } from "./i18n.js";
 
-export function nodesOf(blocks) {
+export function renderBlocks(blocks) {
   return blocks.map((block) => {
-    if (block.kind === "block") return codeBlock(block.text);
-    return h(block.kind === "quote" ? "blockquote" : "p", { dir: "auto" }, block.children.map(inline));
+    if (block.kind === "block") return renderCode(block.text);
+    return h(block.kind === "quote" ? "blockquote" : "p", { dir: "auto" }, block.children.map(renderInline));
   });
 }
 
-function inline(part) {
+function renderInline(part) {
   if (part.kind === "text") return part.text;
   if (part.kind === "link") {
     return h("a", { href: part.url, target: "_blank", rel: "noopener noreferrer nofollow" }, part.text);
   }
   if (part.kind === "code") return h("code", {}, part.text);
   if (part.kind === "mention") return h("mark", {}, part.text);
-  return h(part.kind, {}, part.children.map(inline));
+  return h(part.kind, {}, part.children.map(renderInline));
 }
 
-function codeBlock(text) {
-  const button = iconButton("copy", say("message.copy"), async () => {
-    const { copy } = await import("./clipboard.js"); // the first message doesn't wait for it
-    if (await copy(text)) button.title = say("message.copied");
+function renderCode(text) {
+  const button = iconButton("copy", translate("message.copy"), async () => {
+    const { copyText } = await import("./clipboard.js"); // not needed for the first message
+    if (await copyText(text)) button.title = translate("message.copied");
     button.classList.add("is-done");
     button.setAttribute("aria-label", button.title);
   });

@@ -1,17 +1,18 @@
-// A small, safe Markdown: text into a tree of plain objects. Drawing makes nodes of it, never HTML.
+// Parses a small subset of Markdown into a tree of plain objects. Views make nodes of it, never HTML.
+//
 //   blocks:  {kind: "text" | "quote", children} and {kind: "block", text, language}
 //   inline:  {kind: "text" | "code" | "link" | "mention", text} and {kind: "strong" | "em", children}
 
 const FENCE = /^```([\w+#-]{0,20})[ \t]*\n([\s\S]*?)\n?```[ \t]*$/m;
-const MOST_DEPTH = 4;
+const MAX_DEPTH = 4;
 
-export function blocksOf(text, own = "") {
+export function parseBlocks(text, ownName = "") {
   const blocks = [];
   let rest = text;
   while (rest) {
     const fence = rest.includes("```") ? FENCE.exec(rest) : null;
     const before = fence ? rest.slice(0, fence.index).replace(/\n$/, "") : rest;
-    if (before) blocks.push(...linesOf(before, own));
+    if (before) blocks.push(...parseLines(before, ownName));
     if (!fence) break;
     blocks.push({ kind: "block", language: fence[1], text: fence[2] });
     rest = rest.slice(fence.index + fence[0].length).replace(/^\n/, "");
@@ -19,7 +20,7 @@ export function blocksOf(text, own = "") {
   return blocks;
 }
 
-function linesOf(text, own) {
+function parseLines(text, ownName) {
   const blocks = [];
   for (const line of text.split("\n")) {
     const quoted = /^> ?(.*)$/.exec(line);
@@ -28,10 +29,11 @@ function linesOf(text, own) {
     if (last?.kind === kind) last.lines.push(quoted ? quoted[1] : line);
     else blocks.push({ kind, lines: [quoted ? quoted[1] : line] });
   }
-  return blocks.map(({ kind, lines }) => ({ kind, children: inlineOf(lines.join("\n"), own) }));
+  return blocks.map(({ kind, lines }) => ({ kind, children: parseInline(lines.join("\n"), ownName) }));
 }
 
-// What is found first wins; what isn't closed is text. Spans are bounded, so that no text takes long.
+// The first match wins, and an unclosed mark is text. The lengths are bounded, so that no text makes a
+// pattern slow.
 const INLINE = [
   { kind: "code", pattern: /(?<!`)(`{1,3})(?!`)([^\n]{0,1000}?[^`\n])\1(?!`)/g },
   { kind: "link", pattern: /\bhttps?:\/\/[^\s<>"`\u2066-\u2069\u202a-\u202e]+/gi },
@@ -42,18 +44,18 @@ const INLINE = [
 
 const SPECIAL = /[`*_@]|https?:/i;
 
-export function inlineOf(text, own = "", depth = 0) {
+function parseInline(text, ownName = "", depth = 0) {
   if (!SPECIAL.test(text)) return text ? [{ kind: "text", text }] : [];
   const parts = [];
   const plain = (from, to) => to > from && parts.push({ kind: "text", text: text.slice(from, to) });
   const finders = INLINE.map(({ kind, pattern }) => ({ kind, pattern, match: undefined }));
-  if (own) finders.push({ kind: "mention", pattern: mentionOf(own), match: undefined });
+  if (ownName) finders.push({ kind: "mention", pattern: mentionPattern(ownName), match: undefined });
   let at = 0;
-  while (depth < MOST_DEPTH) {
-    const found = firstOf(finders, text, at);
+  while (depth < MAX_DEPTH) {
+    const found = nextMatch(finders, text, at);
     if (!found) break;
     plain(at, found.match.index);
-    const [length, part] = partOf(found.kind, found.match, own, depth);
+    const [length, part] = parsePart(found.kind, found.match, ownName, depth);
     parts.push(part);
     at = found.match.index + length;
   }
@@ -61,8 +63,8 @@ export function inlineOf(text, own = "", depth = 0) {
   return parts;
 }
 
-// Each finder remembers what it found, or that there's nothing more.
-function firstOf(finders, text, at) {
+// Each finder caches its next match, or null if there is none.
+function nextMatch(finders, text, at) {
   let first = null;
   for (const finder of finders) {
     if (finder.match === undefined || finder.match?.index < at) {
@@ -74,22 +76,22 @@ function firstOf(finders, text, at) {
   return first;
 }
 
-function partOf(kind, match, own, depth) {
+function parsePart(kind, match, ownName, depth) {
   const whole = match[0];
   if (kind === "code") return [whole.length, { kind, text: match[2].replace(/^ (.*\S.*) $/, "$1") }];
   if (kind === "link") {
-    const text = trimmedLink(whole);
+    const text = trimLink(whole);
     const url = URL.canParse(text) ? new URL(text).href : null;
     return [text.length, url ? { kind, text, url } : { kind: "text", text }];
   }
   if (kind === "mention") return [whole.length, { kind, text: whole }];
-  return [whole.length, { kind, children: inlineOf(match[1], own, depth + 1) }];
+  return [whole.length, { kind, children: parseInline(match[1], ownName, depth + 1) }];
 }
 
 const OPENING = { ")": "(", "]": "[", "}": "{" };
 
-// A link doesn't take with it the punctuation after it, nor a bracket that was open before.
-function trimmedLink(text) {
+// Exclude punctuation at the end of a link, and a closing bracket that the link doesn't open.
+function trimLink(text) {
   const counts = new Map();
   for (const char of text) counts.set(char, (counts.get(char) ?? 0) + 1);
   const closesOne = (char) => (counts.get(OPENING[char]) ?? 0) >= counts.get(char);
@@ -103,18 +105,18 @@ function trimmedLink(text) {
 
 const patterns = new Map();
 
-function mentionOf(name) {
+function mentionPattern(name) {
   if (!patterns.has(name)) {
     const escaped = name.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
-    patterns.clear(); // there's one name at a time
+    patterns.clear(); // only the user's present name is looked up
     patterns.set(name, new RegExp(`(?<![\\p{L}\\p{N}_@])@${escaped}(?![\\p{L}\\p{N}_])`, "giu"));
   }
   return patterns.get(name);
 }
 
-// Whether it's drawn as a mention: not in code, nor in a link.
+// Whether a text shows a mention of the name. Code and links show none.
 export function mentions(text, name) {
-  if (!text.includes("@") || text.search(mentionOf(name)) < 0) return false;
+  if (!text.includes("@") || text.search(mentionPattern(name)) < 0) return false;
   const isIn = (parts) => parts.some((part) => part.kind === "mention" || isIn(part.children ?? []));
-  return isIn(blocksOf(text, name));
+  return isIn(parseBlocks(text, name));
 }

@@ -1,31 +1,31 @@
-// Messages that the server hasn't acknowledged: said in their order, each once, and kept over a lost
-// connection and a reload. Each has a key, so that to say it again is to say it once.
-import { newId } from "./identity.js";
-import { isForLater, waitOf } from "./wire.js";
+// Messages that the server hasn't acknowledged. They are sent in order and survive a lost connection
+// and a reload. Each has a key by which the server drops duplicates (docs/wire.md, Messages).
+import { randomId } from "./identity.js";
+import { isTemporary, retryDelay } from "./wire.js";
 
-const PLACE = "chat.unsent";
-const MOST_CHARS = 16000; // a frame's bound holds more, but for what isn't text (docs/wire.md, Bounds)
+const STORAGE_KEY = "chat.unsent";
+const MAX_CHARS = 16000; // in UTF-8, at most 48,000 bytes: less than a frame's bound (docs/wire.md, Bounds)
 const KEY = /^[\w-]{8,64}$/;
-const NOT_YET = ["name_required", "not_in_room"];
+const NOT_JOINED_CODES = ["name_required", "not_in_room"];
 
 // An item is {room, message, key, state: "waiting" | "sending" | "failed", refusal?}.
 export class Outbox {
   #store;
-  #kept;
-  #say;
+  #storage;
+  #sendMessage;
   #onFailed;
   #sending = new Set();
   #wait;
 
-  // `say(room, message, key)` resolves to the server's answer, or to null if none came;
-  // `onFailed(refusal)` is called where that is no.
-  constructor(store, kept, { say, onFailed = () => {} }, wait = (ms) => new Promise((resume) => setTimeout(resume, ms))) {
+  // `sendMessage(room, message, key)` resolves to the server's answer, or to null if none came;
+  // `onFailed(refusal)` is called when the server refuses a message for good.
+  constructor(store, storage, { sendMessage, onFailed = () => {} }, wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms))) {
     this.#store = store;
-    this.#kept = kept;
-    this.#say = say;
+    this.#storage = storage;
+    this.#sendMessage = sendMessage;
     this.#onFailed = onFailed;
     this.#wait = wait;
-    this.#change(() => kept.read(PLACE, []).filter(isItem).map(waiting));
+    this.#change(() => storage.read(STORAGE_KEY, []).filter(isItem).map(asWaiting));
   }
 
   get items() {
@@ -33,31 +33,31 @@ export class Outbox {
   }
 
   add(room, message) {
-    this.#change((items) => [...items, waiting({ room, message, key: newId() })]);
-    this.send(room);
+    this.#change((items) => [...items, asWaiting({ room, message, key: randomId() })]);
+    this.flush(room);
   }
 
-  again(item) {
-    this.#change((items) => [...items.filter(({ key }) => key !== item.key), waiting(item)]);
-    this.send(item.room);
+  retry(item) {
+    this.#change((items) => [...items.filter(({ key }) => key !== item.key), asWaiting(item)]);
+    this.flush(item.room);
   }
 
   remove(key) {
     this.#change((items) => items.filter((item) => item.key !== key));
   }
 
-  // One leaves the room.
-  removeAll(room) {
+  // Drop a room's messages when the user leaves it.
+  removeRoom(room) {
     this.#change((items) => items.filter((item) => item.room !== room));
   }
 
-  // Say all that waits for a room; called whenever the server may take it.
-  async send(room) {
+  // Send the waiting messages of a room, one after the other.
+  async flush(room) {
     if (this.#sending.has(room)) return;
     this.#sending.add(room);
     try {
       let item;
-      while ((item = this.#next(room)) && (await this.#sends(item)));
+      while ((item = this.#next(room)) && (await this.#send(item)));
     } finally {
       this.#sending.delete(room);
     }
@@ -67,46 +67,46 @@ export class Outbox {
     return this.items.find((item) => item.room === room && item.state === "waiting");
   }
 
-  // False if it's no use to go on now.
-  async #sends(item) {
-    this.#mark(item, { state: "sending" });
+  // Resolve to whether the next message may be sent now.
+  async #send(item) {
+    this.#update(item, { state: "sending" });
     let answer;
     try {
-      answer = await this.#say(item.room, item.message, item.key);
+      answer = await this.#sendMessage(item.room, item.message, item.key);
     } catch (error) {
-      this.#mark(item, { state: "waiting" });
+      this.#update(item, { state: "waiting" });
       throw error;
     }
-    if (answer === null || NOT_YET.includes(answer.code)) {
-      this.#mark(item, { state: "waiting" });
+    if (answer === null || NOT_JOINED_CODES.includes(answer.code)) {
+      this.#update(item, { state: "waiting" });
       return false;
     }
-    if (isForLater(answer)) {
-      await this.#wait(waitOf(answer));
-      this.#mark(item, { state: "waiting" });
+    if (isTemporary(answer)) {
+      await this.#wait(retryDelay(answer));
+      this.#update(item, { state: "waiting" });
     } else if (answer.ok) this.remove(item.key);
     else {
-      this.#mark(item, { state: "failed", refusal: answer });
+      this.#update(item, { state: "failed", refusal: answer });
       this.#onFailed(answer);
     }
     return true;
   }
 
-  #mark({ key }, change) {
+  #update({ key }, change) {
     this.#change((items) => items.map((item) => (item.key === key ? { ...item, ...change } : item)));
   }
 
-  #change(make) {
+  #change(change) {
     this.#store.change((state) => {
-      state.unsent = make(state.unsent ?? []);
+      state.unsent = change(state.unsent ?? []);
     });
-    this.#kept.write(PLACE, this.items);
+    this.#storage.write(STORAGE_KEY, this.items);
   }
 }
 
-const waiting = ({ room, message, key }) => ({ room, message, key, state: "waiting" });
+const asWaiting = ({ room, message, key }) => ({ room, message, key, state: "waiting" });
 
 function isItem(item) {
   const hasAll = [item?.room, item?.message, item?.key].every((value) => typeof value === "string");
-  return hasAll && item.message.length < MOST_CHARS && KEY.test(item.key);
+  return hasAll && item.message.length < MAX_CHARS && KEY.test(item.key);
 }

@@ -1,60 +1,63 @@
-// The rooms that one is in: opened, left, and remembered for one's name.
-import { Entering } from "./entering.js";
-import { folded } from "./identity.js";
+// The user's rooms: opens, joins and leaves them, applies the server's events to them, and stores them
+// by the user's name.
+import { canonicalName } from "./identity.js";
+import { RoomSync } from "./room-sync.js";
 import { Room } from "./room.js";
-import { changeOf, entryOf, isText, isWhole, leftOf } from "./wire.js";
+import { isString, isUnsignedInteger, parseEntry, parseLeaveAnswer, parsePeopleEvent } from "./wire.js";
 
 export const LOBBY = "lobby";
 export const ROOM = /^[a-z0-9_-]{1,64}$/;
-const PLACE = "chat.rooms";
+const STORAGE_KEY = "chat.rooms";
 const MOST_KEPT = 49;
-const KEEP_WITHIN_MS = 300;
+const SAVE_DELAY_MS = 300;
 
 export class Rooms {
   #store;
   #connection;
-  #kept;
-  #entering;
-  #onHeard;
-  #later;
+  #storage;
+  #sync;
+  #onMessage;
+  #saveTimer;
 
-  // `onEntered(name)` is called once a room has been entered, `onHeard(room, entry)` for each message.
-  constructor({ store, connection, kept, onEntered, onHeard }) {
+  // `onJoined(name)` is called once a room has been joined, `onMessage(room, entry)` for each message.
+  constructor({ store, connection, storage, onJoined, onMessage }) {
     this.#store = store;
     this.#connection = connection;
-    this.#kept = kept;
-    this.#entering = new Entering({ store, connection, onEntered, onHeard });
-    this.#onHeard = onHeard;
-    window.addEventListener("pagehide", () => this.#keep());
+    this.#storage = storage;
+    this.#sync = new RoomSync({ store, connection, onJoined, onMessage });
+    this.#onMessage = onMessage;
+    window.addEventListener("pagehide", () => this.#save());
   }
 
   listen() {
-    const hear = (event, listener) => this.#connection.on(event, listener);
-    hear("newmsg", (said, number) => this.#heard(entryOf(said, number)));
-    hear("userTyping", (change) => {
-      const { room, user } = changeOf(change, { user: isText });
-      this.#in(room, (found) => found.types(user, Date.now()));
+    const on = (event, listener) => this.#connection.on(event, listener);
+    on("newmsg", (said, number) => this.#receive(parseEntry(said, number)));
+    on("userTyping", (payload) => {
+      const { room: name, user } = parsePeopleEvent(payload, { user: isString });
+      const room = this.#joinedRoom(name);
+      if (room) this.#store.change(() => room.setTyping(user, Date.now()));
     });
-    const people = (event, fields, make) =>
-      hear(event, (told) => {
-        const change = changeOf(told, fields);
-        this.#in(change.room, (room) => room.people(make(change)) || this.#entering.enter(room, true));
+    const onPeople = (event, fields, toChange) =>
+      on(event, (payload) => {
+        const change = parsePeopleEvent(payload, fields);
+        const room = this.#joinedRoom(change.room);
+        if (room) this.#changePeople(room, toChange(change));
       });
-    people("userJoined", { user: isText }, ({ user }) => ({ joined: user }));
-    people("userLeft", { user: isText }, ({ user }) => ({ left: user }));
-    people("userRenamed", { from: isText, to: isText }, ({ from, to }) => ({ from, to }));
-    people("presence", { count: isWhole }, ({ count }) => ({ count }));
+    onPeople("userJoined", { user: isString }, ({ user }) => ({ joined: user }));
+    onPeople("userLeft", { user: isString }, ({ user }) => ({ left: user }));
+    onPeople("userRenamed", { from: isString, to: isString }, ({ from, to }) => ({ from, to }));
+    onPeople("presence", { count: isUnsignedInteger }, ({ count }) => ({ count }));
   }
 
-  // The room of that name, which one is in from now on.
+  // Add the room to the user's rooms, and join it if possible now.
   open(name) {
     const { rooms } = this.#store.state;
     if (!rooms.has(name)) {
       this.#store.change(() => rooms.set(name, new Room(name)));
-      this.#remember();
+      this.#saveSoon();
     }
     const room = rooms.get(name);
-    if (this.#connection.isUp && this.#mayEnter(room) && !room.isIn) this.#entering.enter(room);
+    if (this.#connection.isConnected && this.#mayJoin(room) && !room.isJoined) this.#sync.join(room);
     return room;
   }
 
@@ -62,87 +65,107 @@ export class Rooms {
     const { rooms } = this.#store.state;
     const room = rooms.get(name);
     this.#store.change(() => rooms.delete(name));
-    this.#remember();
-    if (room?.isIn) await this.#connection.ask("leave", leftOf, { room: name });
+    this.#saveSoon();
+    if (room?.isJoined) await this.#connection.request("leave", parseLeaveAnswer, { room: name });
   }
 
-  mute(room, isMuted) {
+  setMuted(room, isMuted) {
     this.#store.change(() => (room.isMuted = isMuted));
-    this.#remember();
+    this.#saveSoon();
   }
 
-  // All up to the newest has been seen.
-  seen(room) {
-    if (room.read === room.last) return;
-    room.trim();
-    this.#store.change(() => (room.read = room.last));
-    this.#remember();
+  // The user has seen all messages of a room.
+  markRead(room) {
+    if (room.lastRead === room.lastId) return;
+    this.#store.change(() => {
+      room.trim();
+      room.lastRead = room.lastId;
+    });
+    this.#saveSoon();
   }
 
-  // After a new connection nobody is anywhere; the room in view comes first.
-  async enterAll() {
+  // Show the "new" divider after the last message read.
+  placeDivider(room) {
+    this.#store.change(() => (room.dividerAfter = room.lastRead));
+  }
+
+  removeDivider(room) {
+    this.#store.change(() => (room.dividerAfter = null));
+  }
+
+  // Join all rooms after a new connection, the room in view first.
+  async joinAll() {
     const { rooms, view } = this.#store.state;
-    this.#store.change(() => rooms.forEach((room) => (room.isIn = false)));
+    this.#store.change(() => rooms.forEach((room) => (room.isJoined = this.#sync.isJoining(room))));
     const inOrder = [...rooms.values()].sort((a, b) => (b.name === view) - (a.name === view));
     for (const room of inOrder) {
-      // What is odd in one is no reason to stay out of the others.
-      if (this.#mayEnter(room) && !room.isIn) await this.#entering.enter(room).catch(reportError);
+      // An error in one room must not keep the user out of the others.
+      if (this.#mayJoin(room) && !room.isJoined) await this.#sync.join(room).catch(reportError);
     }
   }
 
-  readOlder(room) {
-    return this.#entering.readOlder(room);
+  loadOlder(room) {
+    return this.#sync.loadOlder(room);
   }
 
-  // The rooms that a name was in, in this browser; those that one is in now are kept for it, too.
-  recall(user) {
-    const kept = this.#kept.read(PLACE)[folded(user)];
-    this.#remember();
-    if (typeof kept !== "object" || kept === null) return;
+  // Add the rooms that this browser has stored for a name, and store the present ones for it.
+  restore(user) {
+    const stored = this.#storage.read(STORAGE_KEY)[canonicalName(user)];
+    this.#saveSoon();
+    if (typeof stored !== "object" || stored === null) return;
     this.#store.change(({ rooms }) => {
-      for (const [name, known] of Object.entries(kept).slice(0, MOST_KEPT)) {
+      for (const [name, details] of Object.entries(stored).slice(0, MOST_KEPT)) {
         if (!ROOM.test(name)) continue;
-        const { read, epoch, muted } = known ?? {};
+        const { read, epoch, muted } = details ?? {};
         const room = rooms.get(name) ?? new Room(name);
-        if (Number.isSafeInteger(read) && !room.isKnown) Object.assign(room, { read, epoch });
+        if (Number.isSafeInteger(read) && !room.isLoaded) Object.assign(room, { lastRead: read, epoch });
         room.isMuted ||= muted === true;
         rooms.set(name, room);
       }
     });
   }
 
-  // Soon, as a crowd's messages are seen one after the other.
-  #remember() {
-    this.#later ??= setTimeout(() => this.#keep(), KEEP_WITHIN_MS);
+  // Delay the write: in a busy room each message is marked as read at once.
+  #saveSoon() {
+    this.#saveTimer ??= setTimeout(() => this.#save(), SAVE_DELAY_MS);
   }
 
-  #keep() {
-    clearTimeout(this.#later);
-    this.#later = undefined;
+  #save() {
+    clearTimeout(this.#saveTimer);
+    this.#saveTimer = undefined;
     const { me, rooms } = this.#store.state;
     if (!me.name) return;
     const list = [...rooms.values()].slice(-MOST_KEPT);
-    const mine = list.map(({ name, read, epoch, isMuted }) => [name, { read, epoch, muted: isMuted }]);
-    const all = this.#kept.read(PLACE);
-    this.#kept.write(PLACE, { ...all, [folded(me.name)]: Object.fromEntries(mine) });
+    const mine = list.map(({ name, lastRead, epoch, isMuted }) => [name, { read: lastRead, epoch, muted: isMuted }]);
+    const all = this.#storage.read(STORAGE_KEY);
+    this.#storage.write(STORAGE_KEY, { ...all, [canonicalName(me.name)]: Object.fromEntries(mine) });
   }
 
-  #mayEnter(room) {
+  #mayJoin(room) {
     return room.name === LOBBY || this.#store.state.me.name !== "";
   }
 
-  #in(name, make) {
+  #joinedRoom(name) {
     const room = this.#store.state.rooms.get(name);
-    if (room?.isIn) this.#store.change(() => make(room));
+    return room?.isJoined ? room : null;
   }
 
-  #heard(entry) {
-    this.#in(entry.room, (room) => {
-      const isNew = entry.id > room.last;
-      const hasAll = room.hear(entry);
-      if (!hasAll) this.#entering.fill(room);
-      if (room.name !== this.#store.state.view) room.trim();
-      if (isNew && room.isKnown) this.#onHeard(room, entry);
+  #changePeople(room, change) {
+    let isComplete;
+    this.#store.change(() => (isComplete = room.applyPeopleChange(change)));
+    if (!isComplete) this.#sync.join(room, true);
+  }
+
+  #receive(entry) {
+    const room = this.#joinedRoom(entry.room);
+    if (!room) return;
+    const isNew = entry.id > room.lastId;
+    let isComplete;
+    this.#store.change(({ view }) => {
+      isComplete = room.receive(entry);
+      if (room.name !== view) room.trim();
     });
+    if (!isComplete) this.#sync.fillGap(room);
+    if (isNew && room.isLoaded) this.#onMessage(room, entry);
   }
 }

@@ -1,41 +1,41 @@
-// The address is the room in view: `/` the start page, `/r/NAME` a room.
+// Maps addresses to views: `/` is the start page, `/r/NAME` a room.
 import { ROOM } from "./rooms.js";
 
 export class Router {
   #root;
   #show;
 
-  // `root`: the path under which the chat is served; `show(room)`: null for the start page.
+  // `root` is the path under which the chat is served. `show(room)` gets null for the start page.
   constructor(root, show) {
     this.#root = root;
     this.#show = show;
-    window.addEventListener("popstate", () => this.#show(this.current()));
-    document.addEventListener("click", (event) => this.#clicked(event));
+    window.addEventListener("popstate", () => this.#show(this.currentRoom()));
+    document.addEventListener("click", (event) => this.#onClick(event));
   }
 
-  current(path = location.pathname) {
-    const name = decoded(path.slice(this.#root.length)).match(/^\/r\/([^/]+)$/)?.[1]?.toLowerCase();
+  currentRoom(path = location.pathname) {
+    const name = decodePath(path.slice(this.#root.length)).match(/^\/r\/([^/]+)$/)?.[1]?.toLowerCase();
     return name && ROOM.test(name) ? name : null;
   }
 
-  address(room) {
+  path(room) {
     return room === null ? `${this.#root}/` : `${this.#root}/r/${room}`;
   }
 
-  go(room) {
-    if (this.current() !== room) history.pushState(null, "", this.address(room));
+  navigate(room) {
+    if (this.currentRoom() !== room) history.pushState(null, "", this.path(room));
     this.#show(room);
   }
 
-  #clicked(event) {
+  #onClick(event) {
     const link = event.target.closest("a[data-room], a[data-home]");
     if (!link || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
-    this.go(link.dataset.room ?? null);
+    this.navigate(link.dataset.room ?? null);
   }
 }
 
-function decoded(path) {
+function decodePath(path) {
   try {
     return decodeURIComponent(path);
   } catch {

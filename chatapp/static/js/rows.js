@@ -1,34 +1,33 @@
-// What stands in the conversation, row by row: derived from a room's entries, its notes of who came
-// and went, and what isn't sent yet. A row has a `key` of its own, and a `look`: while that stays the
-// same, it is drawn the same.
-import { folded } from "./identity.js";
-import { startOfDay } from "./words.js";
+// Derives the rows of the conversation from a room's entries and notes and the unsent messages. A row
+// has a unique `key` and a `fingerprint`: a row with the same fingerprint renders the same.
+import { startOfDay } from "./i18n.js";
+import { canonicalName } from "./identity.js";
 
-const TOGETHER_MS = 5 * 60 * 1000;
+const GROUP_MS = 5 * 60 * 1000;
 
-// Rows of the entries from index `from` up to `to`.
-export function rowsOf(room, { from, to, own, ignored, unsent }) {
+// The rows for the entries from index `from` up to, but not including, `to`.
+export function buildRows(room, { from, to, ownName, ignored, unsent }) {
   const rows = [];
-  const notes = new Map(room.notes.filter(saysSomething).map((note) => [note.after, note]));
+  const notes = new Map(room.notes.filter(hasChanges).map((note) => [note.after, note]));
   const add = (row) => rows.push(row);
-  let previous = null; // the message before, where nothing stands between
+  let previous = null; // the message directly above
   let day = null;
-  let isMarked = false;
-  if (from === 0 && room.isKnown && !room.hasOlder) add({ kind: "beginning", key: "beginning", look: "" });
+  let hasDivider = false;
+  if (from === 0 && room.isLoaded && !room.hasOlder) add({ kind: "beginning", key: "beginning", fingerprint: "" });
   if (notes.has(0) && from === 0) add(noteRow(notes.get(0)));
   for (const entry of room.entries.slice(from, to)) {
-    if (!ignored.has(folded(entry.user))) {
+    if (!ignored.has(canonicalName(entry.user))) {
       if (startOfDay(entry.at) !== day) {
         day = startOfDay(entry.at);
-        add({ kind: "day", key: `day ${entry.id}`, look: `${startOfDay(Date.now())}`, at: entry.at });
+        add({ kind: "day", key: `day ${entry.id}`, fingerprint: `${startOfDay(Date.now())}`, at: entry.at });
         previous = null;
       }
-      if (!isMarked && room.newAfter !== null && entry.id > room.newAfter && !room.isOwn(entry, own)) {
-        isMarked = true;
-        add({ kind: "new", key: "new", look: `${entry.id}` });
+      if (!hasDivider && room.dividerAfter !== null && entry.id > room.dividerAfter && !room.isOwn(entry, ownName)) {
+        hasDivider = true;
+        add({ kind: "new", key: "new", fingerprint: `${entry.id}` });
         previous = null;
       }
-      add(messageRow(entry, previous, room.isOwn(entry, own)));
+      add(messageRow(entry, previous, room.isOwn(entry, ownName)));
       previous = entry;
     }
     if (notes.has(entry.id)) {
@@ -39,22 +38,22 @@ export function rowsOf(room, { from, to, own, ignored, unsent }) {
   if (to === room.entries.length) {
     for (const item of unsent) {
       const { key, state, message } = item;
-      add({ kind: "unsent", key: `unsent ${key}`, look: state, item, message });
+      add({ kind: "unsent", key: `unsent ${key}`, fingerprint: state, item, message });
     }
   }
   return rows;
 }
 
 function messageRow(entry, previous, isOwn) {
-  const isFirst = previous?.user !== entry.user || entry.at - previous.at > TOGETHER_MS;
-  return { kind: "message", key: `${entry.id}`, look: `${isFirst} ${isOwn}`, entry, isFirst, isOwn };
+  const isFirst = previous?.user !== entry.user || entry.at - previous.at > GROUP_MS;
+  return { kind: "message", key: `${entry.id}`, fingerprint: `${isFirst} ${isOwn}`, entry, isFirst, isOwn };
 }
 
-// Who came and went again is no news.
-const saysSomething = ({ joined, left, renamed }) => joined.size + left.size + renamed.length > 0;
+// A note is empty again if all its users left after they joined.
+const hasChanges = ({ joined, left, renamed }) => joined.size + left.size + renamed.length > 0;
 
 function noteRow(note) {
   const { joined, left, renamed } = note;
-  const look = [[...joined], [...left], renamed].map((part) => part.join("\n")).join("\n\n");
-  return { kind: "note", key: `note ${note.after}`, look, note };
+  const fingerprint = [[...joined], [...left], renamed].map((part) => part.join("\n")).join("\n\n");
+  return { kind: "note", key: `note ${note.after}`, fingerprint, note };
 }

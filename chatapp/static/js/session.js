@@ -1,13 +1,14 @@
-// Who one is here: takes a name, keeps it over lost connections, and gives way to another tab.
-import { refusal } from "./words.js";
-import { isForLater, namedOf, refusedOf, waitOf } from "./wire.js";
+// The user's session: claims a name, claims it again after a reconnection, and stops when another tab
+// takes the name over.
+import { translateRefusal } from "./i18n.js";
+import { isTemporary, parseNameAnswer, parseRefused, retryDelay } from "./wire.js";
 
 export class Session {
   #store;
   #connection;
   #identity;
   #rooms;
-  #isAsked = false; // whether the person asked for the name just now, and not the page by itself
+  #isUserRequest = false; // whether the pending claim comes from the user, not from a reconnection
 
   constructor({ store, connection, identity, rooms }) {
     this.#store = store;
@@ -15,78 +16,79 @@ export class Session {
     this.#identity = identity;
     this.#rooms = rooms;
     connection.on("refused", (refused) => {
-      if (refusedOf(refused).code === "taken_over") connection.stop();
+      if (parseRefused(refused).code === "taken_over") connection.stop();
     });
   }
 
   start() {
     const { name } = this.#identity;
-    this.#store.change(({ me }) => Object.assign(me, { wanted: name, last: this.#identity.lastName }));
+    this.#store.change(({ me }) => Object.assign(me, { requested: name, lastUsed: this.#identity.lastName }));
   }
 
-  connected() {
+  onConnected() {
     const { name } = this.#identity;
     const { me } = this.#store.state;
-    if (me.wanted && !this.#isAsked && name && this.#identity.isInAnotherWindow(name)) {
+    if (me.requested && !this.#isUserRequest && name && this.#identity.isUsedInOtherTab(name)) {
       this.#connection.stop();
-    } else if (me.wanted) this.#ask(me.wanted);
-    else this.#rooms.enterAll();
+    } else if (me.requested) this.#claim(me.requested);
+    else this.#rooms.joinAll();
   }
 
-  // The person asks for a name, or for another.
+  // Claim a name that the user has entered, or a new one.
   setName(name) {
-    this.#isAsked = true;
-    this.#store.change(({ me }) => Object.assign(me, { wanted: name, refusal: "" }));
-    return this.#ask(name);
+    this.#isUserRequest = true;
+    this.#store.change(({ me }) => Object.assign(me, { requested: name, refusal: "" }));
+    return this.#claim(name);
   }
 
-  // "You're chatting in another tab": no longer.
-  comeBack() {
-    this.#isAsked = true;
-    this.#connection.tryNow();
+  // Take the name back from another tab.
+  resume() {
+    this.#isUserRequest = true;
+    this.#connection.reconnect();
   }
 
-  // Resolves to whether the name is one's own now.
-  async #ask(name) {
+  // Resolve to whether the server gave the name.
+  async #claim(name) {
     const token = this.#identity.tokenOf(name);
     const answer = await this.#connection
-      .ask("setUsername", namedOf, name, { token, hold: true })
-      .catch((error) => this.#giveUp(error));
-    if (answer === null) return false; // the connection broke; the next one asks again
-    if (!this.#isAsked && isForLater(answer)) {
-      await new Promise((resume) => setTimeout(resume, waitOf(answer)));
-      return this.#ask(name);
+      .request("setUsername", parseNameAnswer, name, { token, hold: true })
+      .catch((error) => this.#onInvalidAnswer(error));
+    if (answer === null) return false; // the connection broke; onConnected claims again
+    if (!this.#isUserRequest && isTemporary(answer)) {
+      await new Promise((resume) => setTimeout(resume, retryDelay(answer)));
+      return this.#claim(name);
     }
-    this.#isAsked = false;
-    if (answer.ok) this.#named(answer);
-    else this.#refused(name, answer);
-    await this.#rooms.enterAll();
+    this.#isUserRequest = false;
+    if (answer.ok) this.#onClaimed(answer);
+    else this.#onRefused(name, answer);
+    await this.#rooms.joinAll();
     return answer.ok;
   }
 
-  // What the server said of the name makes no sense: it can be asked for again.
-  #giveUp(error) {
-    this.#isAsked = false;
-    this.#store.change(({ me }) => Object.assign(me, { wanted: me.name }));
+  // The answer was malformed: let the user try again.
+  #onInvalidAnswer(error) {
+    this.#isUserRequest = false;
+    this.#store.change(({ me }) => Object.assign(me, { requested: me.name }));
     throw error;
   }
 
-  #named({ user, token }) {
-    const { me, rooms } = this.#store.state;
-    if (me.name && me.name !== user) rooms.forEach((room) => room.wasCalled(me.name));
-    this.#identity.given(user, token);
-    this.#rooms.recall(user);
-    this.#store.change(() => Object.assign(me, { name: user, wanted: user, refusal: "" }));
+  #onClaimed({ user, token }) {
+    this.#store.change(({ me, rooms }) => {
+      if (me.name && me.name !== user) rooms.forEach((room) => room.addFormerName(me.name));
+    });
+    this.#identity.setName(user, token);
+    this.#rooms.restore(user);
+    this.#store.change(({ me }) => Object.assign(me, { name: user, requested: user, refusal: "" }));
   }
 
-  // A rename that is refused leaves the name that one has; one that was lost meanwhile is asked for.
-  #refused(name, answer) {
+  // After a refused rename the user keeps the old name. After a refused reclaim the user has none.
+  #onRefused(name, answer) {
     const before = this.#store.state.me.name;
     const hasName = before !== "" && this.#identity.name === before && name !== before;
-    if (!hasName && !isForLater(answer)) this.#identity.forget();
-    const told = refusal(answer, { name });
+    if (!hasName && !isTemporary(answer)) this.#identity.clearName();
+    const refusal = translateRefusal(answer, { name });
     this.#store.change(({ me }) =>
-      Object.assign(me, { name: hasName ? before : "", wanted: hasName ? before : "", refusal: told }),
+      Object.assign(me, { name: hasName ? before : "", requested: hasName ? before : "", refusal }),
     );
   }
 }

@@ -1,8 +1,8 @@
-// One's own settings, in this browser only; all its windows follow.
-import { folded } from "./identity.js";
-import { LANGUAGES } from "./words.js";
+// The user's settings, stored in this browser. All its tabs follow a change.
+import { LANGUAGES } from "./i18n.js";
+import { canonicalName } from "./identity.js";
 
-const PLACE = "chat.settings";
+const STORAGE_KEY = "chat.settings";
 export const CHOICES = {
   theme: ["system", "light", "dark", "contrast"],
   size: ["small", "normal", "large", "huge"],
@@ -21,35 +21,35 @@ const DEFAULTS = {
   ignored: [],
 };
 
-// What is kept, where it is what it should be; for the rest the defaults.
-export function checked(kept) {
+// The stored settings that have valid values, and the defaults for the others.
+function validSettings(stored) {
   const settings = { ...DEFAULTS };
-  for (const [name, value] of Object.entries(kept)) {
-    if (isAllowed(name, value)) settings[name] = value;
+  for (const [name, value] of Object.entries(stored)) {
+    if (isValid(name, value)) settings[name] = value;
   }
   const ignored = Array.isArray(settings.ignored) ? settings.ignored : [];
   return { ...settings, ignored: ignored.filter((name) => typeof name === "string") };
 }
 
-function isAllowed(name, value) {
+function isValid(name, value) {
   if (Object.hasOwn(CHOICES, name)) return CHOICES[name].includes(value);
   return Object.hasOwn(DEFAULTS, name) && typeof value === typeof DEFAULTS[name];
 }
 
 export class Settings {
   #store;
-  #kept;
+  #storage;
 
-  constructor(store, kept) {
+  constructor(store, storage) {
     this.#store = store;
-    this.#kept = kept;
-    this.#read();
-    window.addEventListener("storage", ({ key }) => key === PLACE && this.#read());
+    this.#storage = storage;
+    this.#load();
+    window.addEventListener("storage", ({ key }) => key === STORAGE_KEY && this.#load());
   }
 
   set(name, value) {
-    this.#kept.write(PLACE, { ...this.#store.state.settings, [name]: value });
-    this.#read();
+    this.#storage.write(STORAGE_KEY, { ...this.#store.state.settings, [name]: value });
+    this.#load();
   }
 
   ignore(user) {
@@ -61,12 +61,12 @@ export class Settings {
   }
 
   #without(user) {
-    return this.#store.state.settings.ignored.filter((name) => folded(name) !== folded(user));
+    return this.#store.state.settings.ignored.filter((name) => canonicalName(name) !== canonicalName(user));
   }
 
-  #read() {
-    const settings = checked(this.#kept.read(PLACE));
-    this.#store.change((state) => Object.assign(state, { settings, ignored: new Set(settings.ignored.map(folded)) }));
-    window.applyLook(settings);
+  #load() {
+    const settings = validSettings(this.#storage.read(STORAGE_KEY));
+    this.#store.change((state) => Object.assign(state, { settings, ignored: new Set(settings.ignored.map(canonicalName)) }));
+    window.applyAppearance(settings);
   }
 }

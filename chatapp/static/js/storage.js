@@ -1,26 +1,26 @@
-// What is kept in the browser. Where that is damaged, full or forbidden, it's kept in memory, and
-// `onTrouble()` is told once.
-export class Kept {
-  #place;
+// A Storage that never throws. Damaged values read as the fallback. If the browser forbids storage or
+// it is full, values stay in memory, and `onFailure()` is called once.
+export class SafeStorage {
+  #storage;
   #memory = new Map();
-  #onTrouble;
+  #onFailure;
 
-  // `open()` gives a Storage, or throws where there may be none.
-  constructor(open, onTrouble = () => {}) {
-    this.#onTrouble = onTrouble;
+  // `open()` returns a Storage, or throws if the browser forbids it.
+  constructor(open, onFailure = () => {}) {
+    this.#onFailure = onFailure;
     try {
-      this.#place = open();
+      this.#storage = open();
     } catch {
-      this.#troubled();
+      this.#reportFailure();
     }
   }
 
-  // The object kept under `name`, or `fallback` if it's none.
+  // The object or list stored under `name`, or `fallback` if the value is of another kind.
   read(name, fallback = {}) {
     try {
-      const text = this.#memory.get(name) ?? this.#place?.getItem(name);
+      const text = this.#memory.get(name) ?? this.#storage?.getItem(name);
       const value = JSON.parse(text ?? "null");
-      return isAlike(value, fallback) ? value : fallback;
+      return hasSameShape(value, fallback) ? value : fallback;
     } catch {
       return fallback;
     }
@@ -29,23 +29,23 @@ export class Kept {
   write(name, value) {
     const text = JSON.stringify(value);
     try {
-      if (!this.#place) throw new Error("no storage");
-      this.#place.setItem(name, text);
+      if (!this.#storage) throw new Error("no storage");
+      this.#storage.setItem(name, text);
       this.#memory.delete(name);
     } catch {
       this.#memory.set(name, text);
-      this.#troubled();
+      this.#reportFailure();
     }
   }
 
-  #troubled() {
-    const tell = this.#onTrouble;
-    this.#onTrouble = () => {};
-    tell();
+  #reportFailure() {
+    const report = this.#onFailure;
+    this.#onFailure = () => {};
+    report();
   }
 }
 
-function isAlike(value, fallback) {
+function hasSameShape(value, fallback) {
   if (typeof value !== "object" || value === null) return false;
   return Array.isArray(value) === Array.isArray(fallback);
 }

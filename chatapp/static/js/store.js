@@ -1,37 +1,37 @@
-// The state of the page. Views draw what it holds; whoever changes it says so here, and all views
-// follow together.
+// The state of the page. All changes go through `change`, and all views render the state before the
+// next frame.
 export class Store {
-  #views = [];
-  #waiting = false;
-  #soon;
+  #subscribers = [];
+  #isScheduled = false;
+  #schedule;
 
-  // `soon(call)` has `call()` called before the page is painted next.
-  constructor(state, soon = beforePaint) {
+  // `schedule(callback)` calls `callback` before the browser paints the next frame.
+  constructor(state, schedule = beforePaint) {
     this.state = state;
-    this.#soon = soon;
+    this.#schedule = schedule;
   }
 
-  change(make) {
-    make(this.state);
-    if (this.#waiting) return;
-    this.#waiting = true;
-    this.#soon(() => this.#tell());
+  change(mutate) {
+    mutate(this.state);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#schedule(() => this.#notify());
   }
 
-  // Have `view(state)` called now and after every change.
-  follow(view) {
-    this.#views.push(view);
+  // Call `view(state)` now, and once after the changes before each frame.
+  subscribe(view) {
+    this.#subscribers.push(view);
     view(this.state);
   }
 
-  #tell() {
-    this.#waiting = false;
-    for (const view of this.#views) view(this.state);
+  #notify() {
+    this.#isScheduled = false;
+    for (const view of this.#subscribers) view(this.state);
   }
 }
 
-// Nothing is painted in a hidden window, but its title goes on.
-function beforePaint(call) {
-  if (document.hidden) setTimeout(call);
-  else requestAnimationFrame(call);
+// A hidden window paints no frames, but its title must still be updated.
+function beforePaint(callback) {
+  if (document.hidden) setTimeout(callback);
+  else requestAnimationFrame(callback);
 }

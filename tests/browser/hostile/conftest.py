@@ -1,4 +1,4 @@
-"""A window where nothing hostile may do anything."""
+"""Fixtures for hostile texts: a window that records everything they cause."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page
-from support.browser.mallory import STRANGERS, TRAP, name_of
+from support.browser.hostile import FORBIDDEN_NODES, TRAP, name_of
 from support.clients import SocketIOClient
 from support.servers import UNLIMITED
 
 
 @pytest.fixture
 def trapped(browser):
-    """Open a URL in a window where nothing may run, be asked for or go wrong."""
+    """Open a URL in a window where no text may run code, make a request or cause an error."""
     contexts = []
     outside: list[str] = []
     pages: list[Page] = []
@@ -38,7 +38,7 @@ def trapped(browser):
 
     yield visit
     sprung = [page.evaluate("window.sprung") for page in pages]
-    strangers = [page.evaluate(STRANGERS) for page in pages]
+    strangers = [page.evaluate(FORBIDDEN_NODES) for page in pages]
     for context in contexts:
         context.close()
     assert (outside, sprung, strangers) == ([], [[]] * len(contexts), [[]] * len(contexts))
@@ -46,13 +46,13 @@ def trapped(browser):
 
 @pytest.fixture
 def url(serve) -> str:
-    """A server that takes a lot at once."""
+    """Return the URL of a server without rate limits, in memory."""
     return serve("gunicorn", **UNLIMITED, STORE="memory:", NAME_HOLD="0.05").url
 
 
 @pytest.fixture
 def mallory(room) -> Iterator[SocketIOClient]:
-    """Someone in the room with a client of their own."""
+    """Return a client in the room, which sends hostile texts."""
     mallory = SocketIOClient(room.partition("/r/")[0], "websocket")
     mallory.set_name("Mallory")
     mallory.call("join", {"room": name_of(room)})

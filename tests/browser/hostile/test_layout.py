@@ -1,10 +1,11 @@
-"""Hostile words in the real page: nothing of them breaks the layout."""
+"""Test that hostile texts don't break the page's layout."""
 
 from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Page, expect
-from support.browser.mallory import enters, name_of, shown, tells
+from support.browser.hostile import name_of, send_one, shown_rows
+from support.browser.windows import join_as
 from support.clients import SocketIOClient
 
 ZALGO = "".join(
@@ -98,7 +99,7 @@ def narrow_or_wide(request) -> dict:
 
 
 def leaks(page: Page, rows: str, number: int) -> list[str]:
-    """Which neighbours of a row look different when it isn't painted."""
+    """Return the neighbours of a row that look different when it isn't painted."""
     row = page.locator(rows).nth(number)
     row.evaluate("(row) => row.scrollIntoView({ block: 'center' })")
     page.mouse.move(0, 0)
@@ -125,16 +126,16 @@ def leaks(page: Page, rows: str, number: int) -> list[str]:
 
 def test_hostile_messages_stay_in_their_rows(trapped, room, mallory, narrow_or_wide):
     page = trapped(room, **narrow_or_wide)
-    enters(page, "Ann")
+    join_as(page, "Ann")
     plain = SocketIOClient(room.partition("/r/")[0], "websocket")
     plain.set_name("Plain")
     plain.call("join", {"room": name_of(room)})
-    said = [tells(plain, room, "Plainly")]
+    said = [send_one(plain, room, "Plainly")]
     for message in WIDE.values():
-        said += [tells(mallory, room, message), tells(mallory, room, "Plainly")]
-        said += [tells(plain, room, "Plainly")]
+        said += [send_one(mallory, room, message), send_one(mallory, room, "Plainly")]
+        said += [send_one(plain, room, "Plainly")]
     plain.disconnect()
-    shown(page, said)
+    shown_rows(page, said)
     assert page.evaluate(OVERFLOWING) == []
     assert page.evaluate(BACKWARDS) == []
     assert page.locator(".sender", has_text="Plain").count() == len(WIDE) + 1
@@ -152,21 +153,21 @@ def test_hostile_messages_stay_in_their_rows(trapped, room, mallory, narrow_or_w
 
 def test_hostile_names_stay_in_their_places(trapped, room, mallory, narrow_or_wide):
     page = trapped(room, **narrow_or_wide)
-    enters(page, "Z" * 16 + "\u0316\u0300" * 8)
+    join_as(page, "Z" * 16 + "\u0316\u0300" * 8)
     plain = SocketIOClient(room.partition("/r/")[0], "websocket")
     plain.set_name("Plain")
     plain.call("join", {"room": name_of(room)})
-    said = [tells(plain, room, "Plainly")]
+    said = [send_one(plain, room, "Plainly")]
     taken = []
     for name in NAMES:
         if (answer := mallory.set_name(name))["ok"]:
             taken.append(answer["user"])
             for person in (plain, mallory, plain):
-                said += [tells(person, room, "Plainly")]
+                said += [send_one(person, room, "Plainly")]
     assert len(taken) > 4
     plain.emit("typing", {"room": name_of(room)})
     mallory.emit("typing", {"room": name_of(room)})
-    shown(page, said)
+    shown_rows(page, said)
     assert page.evaluate(OVERFLOWING) == []
     assert page.evaluate(BACKWARDS) == []
     zalgo = next(name for name in taken if "\u0316" in name)
@@ -194,7 +195,7 @@ def test_hostile_drafts_leave_the_button_in_view(trapped, room, narrow_or_wide):
     page.locator("#name").press("Enter")
     expect(page.locator("#error-container")).to_contain_text("too long")
     assert page.evaluate(OVERFLOWING) == []
-    enters(page, "Ann")
+    join_as(page, "Ann")
     for draft in ("w" * 4000, "\n" * 4000, ZALGO, "\u202e" * 10 + "x" * 300, "w" * 9000):
         # Chromium's own editor takes long for many lines that are typed.
         page.locator("#message").evaluate(

@@ -1,6 +1,6 @@
-"""Hostile words in the real page: nothing of them runs.
+"""Test that nothing in a hostile text runs on the page.
 
-The vectors are the 4,461 of BRS-KB (PyPI: brs-kb 4.0.2, MIT), which are no more than data.
+The texts are the 4,461 XSS vectors of BRS-KB (PyPI: brs-kb 4.0.2, MIT).
 """
 
 from __future__ import annotations
@@ -12,8 +12,15 @@ from urllib.parse import quote
 
 from brs_kb.payloads import FULL_PAYLOAD_DATABASE
 from playwright.sync_api import expect
-from support.browser.mallory import STRANGERS, TRAP, enters, heard, name_of, says, shown
-from support.browser.windows import messages, names_here, say, texts, unsent
+from support.browser.hostile import FORBIDDEN_NODES, TRAP, name_of, received, send_all, shown_rows
+from support.browser.windows import (
+    join_as,
+    message_texts,
+    messages,
+    send,
+    unsent_messages,
+    user_names,
+)
 from support.clients import SocketIOClient
 from support.raw import eventually
 
@@ -22,7 +29,7 @@ from chatapp.errors import NameInvalid
 
 VECTORS = sorted({v.payload for v in FULL_PAYLOAD_DATABASE.values() if len(v.payload) <= 4000})
 SOME = VECTORS[::4]
-BATCH = 100  # so many rows the page has drawn at once
+BATCH = 100  # the page renders so many rows at once
 WRAPPERS = [
     *["`{}`", "``{}``", "> {}", "*{}*", "**{}**", "_{}_", "**_`{}`_**"],
     *["```\n{}\n```", "```html\n{}\n```", "> > `{}`", "(https://{})", "[x](https://a.example/{})"],
@@ -36,12 +43,12 @@ def batches(items: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def is_plain(text: str) -> bool:
-    """Whether there's no Markdown, link or mention in it."""
+    """Whether a text has no Markdown, link or mention."""
     return not re.search(r"[`*_@]|https?:|^>", text, re.I | re.M)
 
 
 def is_name(text: str) -> bool:
-    """Whether the server takes it for a name."""
+    """Whether the server accepts a text as a name."""
     try:
         return bool(present(text))
     except NameInvalid:
@@ -52,7 +59,7 @@ def without_markup(text: str) -> str:
     return re.sub(r"```[\w+#-]{0,20}[ \t]*$|[`*_>\s]", "", text, flags=re.M)
 
 
-def test_the_trap_springs(browser, room):
+def test_trap_catches_markup_that_runs(browser, room):
     context = browser.new_context()
     context.add_init_script(TRAP)
     page = context.new_page()
@@ -65,19 +72,21 @@ def test_the_trap_springs(browser, room):
     )
     eventually(lambda: "policy: script-src" in str(page.evaluate("sprung")))
     eventually(lambda: "policy: img-src" in str(page.evaluate("sprung")))
-    assert {"IMG", "onerror=alert(1)", "href=javascript:alert(1)"} <= set(page.evaluate(STRANGERS))
+    assert {"IMG", "onerror=alert(1)", "href=javascript:alert(1)"} <= set(
+        page.evaluate(FORBIDDEN_NODES)
+    )
     context.close()
 
 
 def test_messages_are_text(trapped, room, mallory):
     page = trapped(room)
-    enters(page, "Ann")
+    join_as(page, "Ann")
     title = page.title()
     plain = 0
     for batch in batches(VECTORS):
-        said = says(mallory, room, batch)
-        rows = shown(page, said)
-        assert page.evaluate(STRANGERS) == []
+        said = send_all(mallory, room, batch)
+        rows = shown_rows(page, said)
+        assert page.evaluate(FORBIDDEN_NODES) == []
         for (_, user, message), row in zip(said, rows, strict=True):
             assert row, message
             assert row[0] == user
@@ -90,16 +99,16 @@ def test_messages_are_text(trapped, room, mallory):
     assert page.title() == title
 
 
-def test_links_and_markdown_are_never_more_than_they_are(trapped, room, mallory):
+def test_links_and_markdown_render_no_other_nodes(trapped, room, mallory):
     page = trapped(room)
-    enters(page, "Ann")
+    join_as(page, "Ann")
     title = page.title()
     links = ["https://" + vector for vector in SOME]
     wrapped = [WRAPPERS[n % len(WRAPPERS)].format(v) for n, v in enumerate(SOME[1:])]
     for batch in batches([text for text in links + wrapped if len(text) <= 4000]):
-        said = says(mallory, room, batch)
-        rows = shown(page, said)
-        assert page.evaluate(STRANGERS) == []
+        said = send_all(mallory, room, batch)
+        rows = shown_rows(page, said)
+        assert page.evaluate(FORBIDDEN_NODES) == []
         for (_, _, message), row in zip(said, rows, strict=True):
             assert row, message
             assert without_markup(row[1]) == without_markup(message)
@@ -115,7 +124,7 @@ def test_links_and_markdown_are_never_more_than_they_are(trapped, room, mallory)
 
 def test_names_are_text(trapped, room, mallory):
     page = trapped(room)
-    enters(page, "Ann")
+    join_as(page, "Ann")
     title = page.title()
     names = [vector for vector in VECTORS if is_name(vector)]
     assert len(names) >= 1000
@@ -124,19 +133,19 @@ def test_names_are_text(trapped, room, mallory):
         for name in batch:
             mallory.emit("setUsername", name)
             mallory.emit("msg", {"message": name, "room": name_of(room)})
-        said = heard(mallory, len(batch))
+        said = received(mallory, len(batch))
         assert [user for _, user, _ in said] == [present(name) for name in batch]
-        rows = shown(page, said)
+        rows = shown_rows(page, said)
         assert [row[0] for row in rows] == [user for _, user, _ in said]
-        expect(names_here(page).filter(has_text=said[-1][1])).to_have_count(1)
-        assert page.evaluate(STRANGERS) == []
+        expect(user_names(page).filter(has_text=said[-1][1])).to_have_count(1)
+        assert page.evaluate(FORBIDDEN_NODES) == []
     assert page.title() == title
 
 
-def test_who_is_here_under_hostile_names_is_told_in_text(trapped, room, serve):
+def test_lists_of_hostile_names_are_text(trapped, room, serve):
     url = room.partition("/r/")[0]
     page = trapped(room)
-    enters(page, "Ann")
+    join_as(page, "Ann")
     tags = [vector for vector in VECTORS if vector.startswith("<") and len(vector) <= 32]
     people = []
     for name in tags[:: len(tags) // 12]:
@@ -149,8 +158,8 @@ def test_who_is_here_under_hostile_names_is_told_in_text(trapped, room, serve):
             person.disconnect()
     names = {name for name, _ in people}
     assert len(names) > 8
-    expect(names_here(page)).to_have_count(len(names) + 1)
-    assert set(names_here(page).all_inner_texts()) == names | {"Ann"}
+    expect(user_names(page)).to_have_count(len(names) + 1)
+    assert set(user_names(page).all_inner_texts()) == names | {"Ann"}
     expect(page.locator("#message-container .note").last).to_contain_text(people[0][0])
     people[0][1].emit("typing", {"room": name_of(room)})
     expect(page.locator("#typing")).to_contain_text(people[0][0])
@@ -161,21 +170,21 @@ def test_who_is_here_under_hostile_names_is_told_in_text(trapped, room, serve):
     expect(page.locator("#settings bdi")).to_have_text([people[1][0]])
     for _, person in people:
         person.disconnect()
-    expect(names_here(page)).to_have_count(1)
+    expect(user_names(page)).to_have_count(1)
 
 
-def test_what_is_typed_is_text(trapped, room):
+def test_typed_messages_are_text(trapped, room):
     ann = trapped(room)
     name = "<img src onerror=alert(1)>"
-    enters(ann, name)
+    join_as(ann, name)
     title = ann.title()
     typed = [v for v in VECTORS if is_plain(v) and not re.search(r":[\w+-]+:|[\r\0]", v)]
     typed = typed[:: len(typed) // 12]
     for vector in typed:
-        say(ann, vector)
+        send(ann, vector)
     expect(messages(ann)).to_have_count(len(typed), timeout=20000)
-    expect(unsent(ann)).to_have_count(0)
-    assert [row.text_content() for row in texts(ann).all()] == typed
+    expect(unsent_messages(ann)).to_have_count(0)
+    assert [row.text_content() for row in message_texts(ann).all()] == typed
     ann.locator("#message").fill(typed[0])
     ann.reload()
     expect(ann.locator("#message")).to_have_value(typed[0])
@@ -187,13 +196,13 @@ def test_what_is_typed_is_text(trapped, room):
     assert ann.title() == title
 
 
-def test_the_server_has_no_page_for_a_room_that_cannot_be(serve, url):
+def test_server_has_no_page_for_an_invalid_room_name(serve, url):
     link = http.client.HTTPConnection(url.partition("//")[2], timeout=20)
     for vector in SOME:
         link.request("GET", "/r/" + quote(vector, safe=""))
         answer = link.getresponse()
         body = answer.read().decode()
-        # Werkzeug joins slashes; what it then says is no way out of here.
+        # Werkzeug joins slashes and redirects: that must stay on this host.
         place = answer.headers.get("Location", "/")
         assert answer.status in (404, 308), vector
         assert re.match(rf"(http://{re.escape(link.host)}:{link.port})?/(?![/\\])", place), place
@@ -202,7 +211,7 @@ def test_the_server_has_no_page_for_a_room_that_cannot_be(serve, url):
     link.close()
 
 
-def test_rooms_that_cannot_be_are_not_opened(trapped, url):
+def test_page_opens_no_room_with_an_invalid_name(trapped, url):
     page = trapped(url)
     names = [v for v in SOME if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", v.strip())]
     opened = page.evaluate(
@@ -223,7 +232,7 @@ def test_rooms_that_cannot_be_are_not_opened(trapped, url):
           const { Router } = await import(new URL("router.js", main));
           const router = new Router("", () => {});
           return names.flatMap((name) => [encodeURIComponent(name), encodeURI(name), name])
-            .filter((path) => router.current(`/r/${path}`) !== null);
+            .filter((path) => router.currentRoom(`/r/${path}`) !== null);
         }""",
         names,
     )

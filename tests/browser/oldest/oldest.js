@@ -1,5 +1,5 @@
-// All that a client of the first days knows (docs/wire.md, The oldest clients come first).
-// After ? stands the server's address, if the page isn't its own; after # what transports to use.
+// A minimal client, as written for the first version of the chat (docs/wire.md).
+// The query string is the address of another server; the fragment is the transport to use.
 var options = location.hash ? { transports: [location.hash.slice(1)] } : {};
 var socket = location.search ? io(location.search.slice(1), options) : io(options);
 var user;

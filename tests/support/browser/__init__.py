@@ -1,1 +1,1 @@
-"""Tools of the tests in a browser: windows, keyboard, screenshots, a hostile client."""
+"""Tools of the browser tests: windows, the keyboard, screens, hostile texts."""

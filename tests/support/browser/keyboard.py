@@ -1,15 +1,15 @@
-"""What a person does who has but a keyboard."""
+"""Tools for tests that use the page with the keyboard alone."""
 
 from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from support.browser.screens import is_painted
+from support.browser.screens import wait_for_paint
 from support.clients import SocketIOClient
 
 PHONE = {"width": 390, "height": 700}
-MOST_TABS = 60
+MAX_TABS = 60
 LONG = "\n".join(f"line {n} of a long story" for n in range(40))
 COPYING = {"permissions": ["clipboard-read", "clipboard-write"]}
 
@@ -19,11 +19,11 @@ def tab_to(page: Page, target: str | Locator) -> Locator:
     if isinstance(target, str):
         target = page.get_by_role("button", name=target).or_(page.get_by_role("link", name=target))
     expect(target.first).to_be_visible()
-    for _ in range(MOST_TABS):
+    for _ in range(MAX_TABS):
         if target.evaluate_all("(all) => all.includes(document.activeElement)"):
             return page.locator(":focus")
         page.keyboard.press("Tab")
-    raise AssertionError(f"Tab doesn't come to {target}")
+    raise AssertionError(f"Tab doesn't reach {target}")
 
 
 def press(page: Page, target: str | Locator, key: str = "Enter") -> None:
@@ -31,43 +31,43 @@ def press(page: Page, target: str | Locator, key: str = "Enter") -> None:
     page.keyboard.press(key)
 
 
-def write(page: Page, words: str) -> None:
-    """Write and send a message."""
+def type_message(page: Page, words: str) -> None:
+    """Type and send a message."""
     tab_to(page, page.locator("#message"))
     page.keyboard.type(words)
     page.keyboard.press("Enter")
 
 
-def focus_is_kept(page: Page) -> None:
-    """Something that can be seen has the focus, once the page has been painted."""
-    is_painted(page)
+def assert_focus_kept(page: Page) -> None:
+    """Expect that a visible element has the focus after the next frame."""
+    wait_for_paint(page)
     assert page.evaluate(
         "document.activeElement !== document.body && document.activeElement.checkVisibility()"
     ), "the focus is lost"
 
 
-def come_in(page: Page, name: str) -> None:
+def join_by_keyboard(page: Page, name: str) -> None:
     tab_to(page, page.locator("#name"))
     page.keyboard.press("Control+a")
     page.keyboard.type(name)
     page.keyboard.press("Enter")
-    expect(page.locator("#message")).to_be_visible()
+    expect(page.locator("#people-list .you")).to_have_count(1)
 
 
 @pytest.fixture
 def typist(visit, room) -> Page:
-    """Ann in a room, at her keyboard."""
+    """Return the page of Ann in a room."""
     page = visit(room, **COPYING)
-    come_in(page, "Ann")
+    join_by_keyboard(page, "Ann")
     return page
 
 
 @pytest.fixture
-def comes(room):
-    """Have people come into the room."""
+def others_join(room):
+    """Have clients with these names join the room, and return them."""
     people = []
 
-    def comes(*names: str) -> list[SocketIOClient]:
+    def others_join(*names: str) -> list[SocketIOClient]:
         for name in names:
             person = SocketIOClient(room.split("/r/")[0], "websocket")
             people.append(person)
@@ -75,6 +75,6 @@ def comes(room):
             assert person.call("join", {"room": room.split("/r/")[1]})["ok"]
         return people[-len(names) :]
 
-    yield comes
+    yield others_join
     for person in people:
         person.disconnect()

@@ -1,4 +1,4 @@
-"""What a person does in a window of the page."""
+"""Actions of a user in a window of the page."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from playwright.sync_api import Locator, Page, expect
 MESSAGES = "#message-container .message:not(.unsent)"
 
 
-def enter(page: Page, name: str) -> None:
+def enter_name(page: Page, name: str) -> None:
     page.get_by_placeholder("Enter your name!").fill(name)
     page.get_by_role("button", name="Let me chat!").click()
 
 
-def say(page: Page, message: str) -> None:
+def join_as(page: Page, name: str) -> None:
+    """Enter a name and wait until the server has given it and the room is joined."""
+    enter_name(page, name)
+    expect(page.locator("#people-list .you")).to_have_count(1)
+
+
+def send(page: Page, message: str) -> None:
     page.locator("#message").fill(message)
     page.get_by_role("button", name="Send").click()
 
@@ -21,23 +27,29 @@ def messages(page: Page) -> Locator:
     return page.locator(MESSAGES)
 
 
-def texts(page: Page) -> Locator:
-    """What was said, without what isn't acknowledged yet."""
+def message_texts(page: Page) -> Locator:
+    """Return the texts of acknowledged messages."""
     return page.locator(f"{MESSAGES} .text")
 
 
-def names_here(page: Page) -> Locator:
+def user_names(page: Page) -> Locator:
     return page.locator("#people-list bdi")
 
 
-def unsent(page: Page) -> Locator:
+def unsent_messages(page: Page) -> Locator:
     return page.locator("#message-container .unsent")
 
 
-def is_connected(page: Page) -> None:
+def delay_reconnection(page: Page, seconds: float) -> None:
+    """Have the page wait this long before its next reconnection, whose delay is random."""
+    # connection.js: delay = 500 ms * (0.5 + random / 2) after the first failure
+    page.evaluate("random => void (Math.random = () => random)", 4 * seconds - 1)
+
+
+def wait_until_connected(page: Page) -> None:
     expect(page.locator("#connection")).to_contain_text("Connected")
 
 
-def is_cut_off(page: Page) -> None:
-    """An attempt has failed: one that has just begun may be through before the network is gone."""
+def wait_until_disconnected(page: Page) -> None:
+    """Wait for a failed attempt: one that has just started may still reach the server."""
     expect(page.locator("#connection")).to_have_attribute("data-phase", "waiting")

@@ -1,39 +1,39 @@
-// Tells a screen reader what comes, in few words: several messages within a while are one.
-import { named, say } from "../words.js";
+// Announces messages to screen readers. Messages within a short time are announced together.
+import { formatNames, translate } from "../i18n.js";
 
-const FIRST_MS = 300;
-const EVERY_MS = 3000;
-const MOST_CHARS = 200;
+const FIRST_DELAY_MS = 300;
+const MIN_INTERVAL_MS = 3000;
+const MAX_CHARS = 200;
 
 export class Announcer {
-  #place;
+  #region;
   #messages = [];
   #timer = null;
 
-  constructor(place) {
-    this.#place = place;
+  constructor(region) {
+    this.#region = region;
   }
 
-  message({ user, message }) {
+  addMessage({ user, message }) {
     this.#messages.push({ user, message });
-    if (this.#timer === null) this.#timer = setTimeout(() => this.#tell(), FIRST_MS);
+    if (this.#timer === null) this.#timer = setTimeout(() => this.#flush(), FIRST_DELAY_MS);
   }
 
-  // Said at once; also where it is the same again.
-  now(words) {
-    this.#place.textContent = this.#place.textContent === words ? `${words}\u00a0` : words;
+  // Announce a text now. The added space makes a repeated text a change, which is announced again.
+  announce(text) {
+    this.#region.textContent = this.#region.textContent === text ? `${text}\u00a0` : text;
   }
 
-  #tell() {
+  #flush() {
     const messages = this.#messages;
     this.#messages = [];
     if (messages.length === 1) {
       const [{ user, message }] = messages;
-      this.now(say("announce.message", { name: user, text: message.slice(0, MOST_CHARS) }));
+      this.announce(translate("announce.message", { name: user, text: message.slice(0, MAX_CHARS) }));
     } else if (messages.length > 1) {
-      const names = named([...new Set(messages.map(({ user }) => user))]);
-      this.now(say("announce.many", { count: messages.length, names }));
+      const names = formatNames([...new Set(messages.map(({ user }) => user))]);
+      this.announce(translate("announce.many", { count: messages.length, names }));
     }
-    this.#timer = messages.length > 0 ? setTimeout(() => this.#tell(), EVERY_MS) : null;
+    this.#timer = messages.length > 0 ? setTimeout(() => this.#flush(), MIN_INTERVAL_MS) : null;
   }
 }

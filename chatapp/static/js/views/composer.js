@@ -1,50 +1,51 @@
-// Writes a message: Enter sends it, Shift+Enter breaks the line. What is too long says so before.
-import { completable, emojiFor, finishedEmoji, namesFor, withEmoji } from "../completion.js";
-import { say } from "../words.js";
+// The form in which the user writes messages: drafts, the character counter, and completion by Tab.
+import { findCompletion, findShortcode, matchEmoji, matchNames, replaceShortcodes } from "../completion.js";
+import { translate } from "../i18n.js";
 
-const PLACE = "chat.drafts";
-const TYPING_EVERY_MS = 3000;
-const WARN_FROM = 0.9;
+const STORAGE_KEY = "chat.drafts";
+const TYPING_INTERVAL_MS = 3000;
+const WARNING_RATIO = 0.9;
 
 export class Composer {
   #form;
   #text;
   #counter;
-  #kept;
-  #most;
+  #storage;
+  #maxChars;
   #actions;
   #room = null;
   #users = [];
-  #emoji = null; // the table, once it has come
-  #toldAt = 0;
-  #round = null; // the candidates that Tab goes through
+  #emoji = null; // shortcodes to emoji, once loaded
+  #typingSentAt = 0;
+  #completion = null; // the candidates that Tab cycles through
 
-  // `actions`: send(room, message), typing(room), announce(words), emoji() -> Promise of a table.
-  constructor({ form, kept, mostChars, actions }) {
+  // `actions`: send(room, message), typing(room), announce(text), and emoji(), which resolves to the table
+  // of shortcodes.
+  constructor({ form, storage, maxChars, actions }) {
     this.#form = form;
     this.#text = form.querySelector("textarea");
     this.#counter = form.querySelector(".counter");
-    this.#kept = kept;
-    this.#most = mostChars;
+    this.#storage = storage;
+    this.#maxChars = maxChars;
     this.#actions = actions;
-    this.#text.addEventListener("keydown", (event) => this.#pressed(event));
-    this.#text.addEventListener("input", () => this.#changed());
-    this.#text.addEventListener("focus", () => this.#learnEmoji());
+    this.#text.addEventListener("keydown", (event) => this.#onKeydown(event));
+    this.#text.addEventListener("input", () => this.#onInput());
+    this.#text.addEventListener("focus", () => this.#loadEmoji());
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
     });
   }
 
-  draw({ view, rooms, me }) {
+  render({ view, rooms, me }) {
     const room = rooms.get(view);
     this.#users = room ? [...room.users].filter((user) => user !== me.name) : [];
     if (view === this.#room) return;
     this.#room = view;
-    this.#round = null;
-    const draft = this.#kept.read(PLACE)[view];
+    this.#completion = null;
+    const draft = this.#storage.read(STORAGE_KEY)[view];
     this.#text.value = typeof draft === "string" ? draft : "";
-    this.#fit();
+    this.#updateSize();
   }
 
   mention(user) {
@@ -60,105 +61,105 @@ export class Composer {
 
   #submit() {
     const message = this.#text.value;
-    if (message.trim() === "" || this.#over() > 0) return this.focus();
-    this.#round = null;
+    if (message.trim() === "" || this.#excess() > 0) return this.focus();
+    this.#completion = null;
     this.#text.value = "";
-    this.#changed(false);
+    this.#onInput(false);
     this.focus();
-    this.#actions.send(this.#room, withEmoji(message, this.#emoji ?? {}));
+    this.#actions.send(this.#room, replaceShortcodes(message, this.#emoji ?? {}));
   }
 
-  #pressed(event) {
+  #onKeydown(event) {
     if (event.isComposing) return;
     if (event.key === "Enter" && !event.shiftKey) {
       event.preventDefault();
       this.#submit();
     } else if (event.key === "Tab" && !event.shiftKey && !event.altKey && !event.ctrlKey) {
-      if (this.#complete() || this.#completesLater()) event.preventDefault();
-    } else if (event.key !== "Shift") this.#round = null;
+      if (this.#complete() || this.#completeOnceLoaded()) event.preventDefault();
+    } else if (event.key !== "Shift") this.#completion = null;
   }
 
   #complete() {
-    const round = this.#round ?? this.#newRound();
-    if (!round) return false;
-    const candidate = round.candidates[round.next % round.candidates.length];
-    this.#replace(round.start, round.end, candidate);
+    const completion = this.#completion ?? this.#startCompletion();
+    if (!completion) return false;
+    const candidate = completion.candidates[completion.next % completion.candidates.length];
+    this.#replace(completion.start, completion.end, candidate);
     this.#actions.announce(candidate.trim());
-    this.#round = { ...round, next: round.next + 1, end: round.start + candidate.length };
+    this.#completion = { ...completion, next: completion.next + 1, end: completion.start + candidate.length };
     return true;
   }
 
-  // Where the table of emoji is still on its way.
-  #completesLater() {
-    if (this.#emoji || this.#completable()?.kind !== "emoji") return false;
+  // Complete a shortcode after the table has loaded.
+  #completeOnceLoaded() {
+    if (this.#emoji || this.#findCompletion()?.kind !== "emoji") return false;
     const { value } = this.#text;
-    this.#learnEmoji().then(() => this.#text.value === value && this.#complete());
+    this.#loadEmoji().then(() => this.#text.value === value && this.#complete());
     return true;
   }
 
-  #newRound() {
-    const found = this.#completable();
+  #startCompletion() {
+    const found = this.#findCompletion();
     if (!found) return null;
     const emoji = this.#emoji ?? {};
     const candidates =
       found.kind === "name"
-        ? namesFor(found.prefix, this.#users).map((name) => `@${name} `)
-        : emojiFor(found.prefix, emoji).map((name) => emoji[name]);
+        ? matchNames(found.prefix, this.#users).map((name) => `@${name} `)
+        : matchEmoji(found.prefix, emoji).map((name) => emoji[name]);
     const end = this.#text.selectionEnd;
     return candidates.length > 0 ? { candidates, next: 0, start: found.start, end } : null;
   }
 
-  #completable() {
+  #findCompletion() {
     const { value, selectionStart, selectionEnd } = this.#text;
-    return selectionStart === selectionEnd ? completable(value, selectionEnd) : null;
+    return selectionStart === selectionEnd ? findCompletion(value, selectionEnd) : null;
   }
 
-  // By the browser's own command, so that it can be taken back.
-  #replace(start, end, words) {
+  // Insert with the browser's command, so that the user can undo it.
+  #replace(start, end, text) {
     this.#text.setSelectionRange(start, end);
-    if (!document.execCommand("insertText", false, words)) this.#text.setRangeText(words, start, end, "end");
-    this.#changed();
+    if (!document.execCommand("insertText", false, text)) this.#text.setRangeText(text, start, end, "end");
+    this.#onInput();
   }
 
-  #changed(isTyping = true) {
-    this.#useEmoji();
-    const drafts = this.#kept.read(PLACE);
-    this.#kept.write(PLACE, { ...drafts, [this.#room]: this.#text.value || undefined });
-    this.#fit();
-    if (isTyping && this.#text.value && Date.now() - this.#toldAt > TYPING_EVERY_MS) {
-      this.#toldAt = Date.now();
+  #onInput(isTyping = true) {
+    this.#replaceShortcode();
+    const drafts = this.#storage.read(STORAGE_KEY);
+    this.#storage.write(STORAGE_KEY, { ...drafts, [this.#room]: this.#text.value || undefined });
+    this.#updateSize();
+    if (isTyping && this.#text.value && Date.now() - this.#typingSentAt > TYPING_INTERVAL_MS) {
+      this.#typingSentAt = Date.now();
       this.#actions.typing(this.#room);
     }
-    if (!isTyping) this.#toldAt = 0;
+    if (!isTyping) this.#typingSentAt = 0;
   }
 
-  // Where the table couldn't be had, it's empty, and asked for again when one comes back to write.
-  async #learnEmoji() {
+  // A table that failed to load is empty. It's loaded again when the composer gets the focus.
+  async #loadEmoji() {
     if (Object.keys(this.#emoji ?? {}).length === 0) this.#emoji = await this.#actions.emoji();
-    this.#useEmoji();
+    this.#replaceShortcode();
   }
 
-  #useEmoji() {
+  #replaceShortcode() {
     if (!this.#emoji) return;
     const { value, selectionEnd } = this.#text;
-    const found = finishedEmoji(value, selectionEnd, this.#emoji);
+    const found = findShortcode(value, selectionEnd, this.#emoji);
     if (found) this.#replace(found.start, selectionEnd, found.emoji);
   }
 
-  #over() {
-    return [...this.#text.value].length - this.#most;
+  #excess() {
+    return [...this.#text.value].length - this.#maxChars;
   }
 
-  #fit() {
+  #updateSize() {
     this.#text.style.height = "auto";
     this.#text.style.height = `${this.#text.scrollHeight + 2}px`;
-    const over = this.#over();
-    const isNear = over > -this.#most * (1 - WARN_FROM);
-    const words = say(over > 0 ? "message.over" : "message.left", { count: Math.abs(over) });
-    if (over > 0 && !this.#counter.classList.contains("wrong")) this.#actions.announce(words);
-    this.#counter.textContent = isNear ? words : "";
-    this.#counter.classList.toggle("wrong", over > 0);
-    this.#text.setAttribute("aria-invalid", String(over > 0));
-    this.#form.querySelector("button").disabled = over > 0;
+    const excess = this.#excess();
+    const isNear = excess > -this.#maxChars * (1 - WARNING_RATIO);
+    const text = translate(excess > 0 ? "message.over" : "message.left", { count: Math.abs(excess) });
+    if (excess > 0 && !this.#counter.classList.contains("wrong")) this.#actions.announce(text);
+    this.#counter.textContent = isNear ? text : "";
+    this.#counter.classList.toggle("wrong", excess > 0);
+    this.#text.setAttribute("aria-invalid", String(excess > 0));
+    this.#form.querySelector("button").disabled = excess > 0;
   }
 }

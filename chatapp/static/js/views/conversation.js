@@ -1,241 +1,238 @@
-// The conversation in view: a window of rows on a room's log, that follows its end or the reader.
-import { h, set } from "../dom.js";
-import { folded } from "../identity.js";
-import { rowsOf } from "../rows.js";
-import { edition, say } from "../words.js";
-import { drawRow } from "./message-row.js";
+// The conversation in view. It renders a window of the room's log, which follows the end of the log or
+// the user's scrolling.
+import { h, setProperties } from "../dom.js";
+import { localeKey, translate } from "../i18n.js";
+import { canonicalName } from "../identity.js";
+import { buildRows } from "../rows.js";
+import { renderRow } from "./message-row.js";
 
-const STEP = 4; // entries that are added at an end of the window in one frame
-const MOST = 100; // entries in the window, but for those that are near to what is in view
-const AHEAD = 100; // entries before the window, when older ones are asked for
-const NEAR_PX = 800; // from an end of the list, when more is added there
-const FAR_PX = 2 * NEAR_PX; // from what is in view, where entries may be taken away
+const STEP_ENTRIES = 4; // entries added at an end of the window in one frame
+const WINDOW_ENTRIES = 100; // entries in the window, besides those near the viewport
+const PREFETCH_ENTRIES = 100; // older ones are loaded when fewer are before the window
+const NEAR_PX = 800; // the window is extended at an end that is nearer to the viewport
+const FAR_PX = 2 * NEAR_PX; // entries farther from the viewport may be removed
 const AT_END_PX = 40;
 
 export class Conversation {
   #list;
-  #below;
+  #jumpButton;
   #actions;
   #state;
   #room = null;
-  #epoch = null; // the numbering that is drawn
-  #from = 0; // the number of the window's first entry
-  #to = Infinity; // the number after which it ends; Infinity: it follows the end
+  #epoch = null; // the epoch of the rendered entries
+  #from = 0; // the id of the window's first entry
+  #to = Infinity; // the id of its last entry; Infinity: it follows the end
   #isAtEnd = true;
-  #scrolledTo = 0;
-  #reaching = 0; // the frame in which more is added
-  #drawn = new Map(); // rows by key: {look, element}
-  #style = "";
+  #lastScrollTop = 0;
+  #extensionFrame = 0; // the id of the animation frame that extends the window
+  #rendered = new Map(); // rows by key: {fingerprint, element}
+  #renderKey = "";
 
-  // `actions`: mention(user), again(item), remove(item), readOlder(room), seen(room).
-  constructor(list, below, actions) {
+  // `actions`: mention(user), retry(item), remove(item), loadOlder(room), markRead(room),
+  // placeDivider(room), removeDivider(room).
+  constructor(list, jumpButton, actions) {
     this.#list = list;
-    this.#below = below;
+    this.#jumpButton = jumpButton;
     this.#actions = actions;
-    list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    below.addEventListener("click", () => {
+    list.addEventListener("scroll", () => this.#onScroll(), { passive: true });
+    jumpButton.addEventListener("click", () => {
       list.focus({ preventScroll: true });
-      this.toEnd();
+      this.jumpToEnd();
     });
     new ResizeObserver(() => this.#isAtEnd && this.#scrollToEnd()).observe(list);
   }
 
-  draw(state) {
+  render(state) {
     this.#state = state;
     const room = state.rooms.get(state.view) ?? null;
     const isRenumbered = this.#epoch !== null && this.#epoch !== room?.epoch;
-    if (room !== this.#room || isRenumbered) this.#open(room);
+    if (room !== this.#room || isRenumbered) this.#openRoom(room);
     if (!room) return;
     this.#epoch = room.epoch;
-    const style = `${edition()} ${state.me.name}`;
-    if (style !== this.#style) this.#drawn.clear();
-    this.#style = style;
-    set(this.#list, { "aria-label": say("message.list", { room: room.name }), "aria-busy": String(!room.isKnown) });
+    const renderKey = `${localeKey()} ${state.me.name}`;
+    if (renderKey !== this.#renderKey) this.#rendered.clear();
+    this.#renderKey = renderKey;
+    setProperties(this.#list, { "aria-label": translate("message.list", { room: room.name }), "aria-busy": String(!room.isLoaded) });
     if (this.#to === Infinity && this.#isAtEnd) {
-      if (!document.hidden) this.#actions.seen(room);
-      this.#from = this.#numberBack(MOST);
-    } else this.#endAt(room, 2 * MOST);
-    this.#patch(room);
-    this.#drawBelow(room);
-    this.#reachFurther();
+      if (!document.hidden) this.#actions.markRead(room);
+      this.#from = this.#windowStart(WINDOW_ENTRIES);
+    } else this.#trimEnd(room, 2 * WINDOW_ENTRIES);
+    this.#update(room);
+    this.#renderJumpButton(room);
+    this.#extendWindow();
   }
 
-  // There's always more than is in view, as far as there's more: a step in each frame.
-  #reachFurther() {
-    if (this.#reaching) return;
-    this.#reaching = requestAnimationFrame(() => {
-      this.#reaching = 0;
+  // Keep rows rendered beyond both ends of the viewport, a step in each frame.
+  #extendWindow() {
+    if (this.#extensionFrame) return;
+    this.#extensionFrame = requestAnimationFrame(() => {
+      this.#extensionFrame = 0;
       const room = this.#room;
-      if (!room?.isKnown) return;
-      if (this.#list.scrollHeight < this.#list.clientHeight + NEAR_PX) this.#actions.readOlder(room);
-      if (this.#isAtEnd || (this.#list.scrollTop < NEAR_PX && this.#showOlder(room))) return;
-      if (this.#to !== Infinity && this.#distanceToEnd() < NEAR_PX) this.#showNewer(room);
+      if (!room?.isLoaded) return;
+      if (this.#list.scrollHeight < this.#list.clientHeight + NEAR_PX) this.#actions.loadOlder(room);
+      if (this.#isAtEnd || (this.#list.scrollTop < NEAR_PX && this.#extendUp(room))) return;
+      if (this.#to !== Infinity && this.#distanceToEnd() < NEAR_PX) this.#extendDown(room);
     });
   }
 
-  // On return to the window, "new" stands where one left it.
-  left() {
-    if (this.#room) this.#room.newAfter = this.#room.read;
-  }
-
-  toEnd() {
+  jumpToEnd() {
     this.#to = Infinity;
     this.#isAtEnd = true;
-    this.#redraw();
+    this.#rerender();
     this.#scrollToEnd();
   }
 
-  #open(room) {
-    if (this.#room) this.#room.newAfter = null;
+  #openRoom(room) {
+    if (this.#room) this.#actions.removeDivider(this.#room);
     this.#room = room;
     this.#epoch = null;
-    this.#drawn.clear();
+    this.#rendered.clear();
     this.#list.replaceChildren();
     this.#to = Infinity;
     this.#isAtEnd = true;
     this.#from = 0;
-    if (room) this.#placeAtNew(room);
+    if (room) this.#placeAtDivider(room);
   }
 
-  // What hasn't been read begins in view, if there's much of it.
-  #placeAtNew(room) {
-    if (!room.isKnown || room.read === null || room.read >= room.last) return;
-    room.newAfter = room.read;
-    const first = room.entries.findIndex(({ id }) => id > room.read);
-    this.#from = room.entries[Math.max(0, first - MOST / 2)].id;
-    this.#to = room.entries[first + MOST / 2]?.id ?? Infinity;
+  // Show the first unread entries in view.
+  #placeAtDivider(room) {
+    if (!room.isLoaded || room.lastRead === null || room.lastRead >= room.lastId) return;
+    this.#actions.placeDivider(room);
+    const first = room.entries.findIndex(({ id }) => id > room.lastRead);
+    this.#from = room.entries[Math.max(0, first - WINDOW_ENTRIES / 2)].id;
+    this.#to = room.entries[first + WINDOW_ENTRIES / 2]?.id ?? Infinity;
     this.#isAtEnd = false;
-    this.#patch(room);
-    const line = this.#drawn.get("new")?.element;
+    this.#update(room);
+    const line = this.#rendered.get("new")?.element;
     if (line && this.#list.scrollHeight > this.#list.clientHeight) {
       this.#list.scrollTop = line.offsetTop - this.#list.clientHeight / 3;
     }
     this.#isAtEnd = this.#to === Infinity && this.#distanceToEnd() < AT_END_PX;
   }
 
-  #redraw() {
-    if (this.#state) this.draw(this.#state);
+  #rerender() {
+    if (this.#state) this.render(this.#state);
   }
 
-  // The number of the entry that so many are after which aren't ignored.
-  #numberBack(count) {
+  // The id of the first entry of a window with `count` entries of users who aren't ignored.
+  #windowStart(count) {
     const { entries } = this.#room;
     let index = entries.length;
     for (let left = count; index > 0 && left > 0; index -= 1) {
-      if (!this.#state.ignored.has(folded(entries[index - 1].user))) left -= 1;
+      if (!this.#state.ignored.has(canonicalName(entries[index - 1].user))) left -= 1;
     }
     return entries[index]?.id ?? 0;
   }
 
-  #patch(room) {
-    const inView = this.#isAtEnd ? [] : this.#rowsInView();
+  #update(room) {
+    const visible = this.#isAtEnd ? [] : this.#visibleRows();
     const { entries } = room;
     const from = entries.findIndex(({ id }) => id >= this.#from);
     const end = this.#to === Infinity ? entries.length : entries.findLastIndex(({ id }) => id <= this.#to) + 1;
-    const rows = rowsOf(room, {
+    const rows = buildRows(room, {
       from: from < 0 ? entries.length : from,
       to: end,
-      own: this.#state.me.name,
+      ownName: this.#state.me.name,
       ignored: this.#state.ignored,
-      unsent: this.#state.unsent.filter(({ room: name, key }) => name === room.name && !room.has(key)),
+      unsent: this.#state.unsent.filter(({ room: name, key }) => name === room.name && !room.hasKey(key)),
     });
-    this.#arrange(rows);
+    this.#reconcile(rows);
     if (this.#isAtEnd) this.#scrollToEnd();
-    else this.#holdInPlace(inView);
+    else this.#restorePosition(visible);
   }
 
-  // Rows that look the same stay, and stay where they are; others are drawn.
-  #arrange(rows) {
-    const drawn = new Map(rows.map((row) => [row.key, this.#drawnAs(row)]));
-    const kept = new Set([...drawn.values()].map(({ element }) => element));
-    for (const element of [...this.#list.children]) if (!kept.has(element)) element.remove();
-    let place = this.#list.firstElementChild;
-    for (const element of kept) {
-      if (element === place) place = place.nextElementSibling;
-      else this.#list.insertBefore(element, place);
+  // Reuse rows whose fingerprint is the same. They are never moved, as a move lays out the whole list.
+  #reconcile(rows) {
+    const rendered = new Map(rows.map((row) => [row.key, this.#rowFor(row)]));
+    const reused = new Set([...rendered.values()].map(({ element }) => element));
+    for (const element of [...this.#list.children]) if (!reused.has(element)) element.remove();
+    let next = this.#list.firstElementChild;
+    for (const element of reused) {
+      if (element === next) next = next.nextElementSibling;
+      else this.#list.insertBefore(element, next);
     }
-    this.#drawn = drawn;
+    this.#rendered = rendered;
   }
 
-  #drawnAs(row) {
-    const before = this.#drawn.get(row.key);
-    if (before?.look === row.look) return before;
-    return { look: row.look, element: drawRow(row, this.#state.me.name, this.#actions) };
+  #rowFor(row) {
+    const before = this.#rendered.get(row.key);
+    if (before?.fingerprint === row.fingerprint) return before;
+    return { fingerprint: row.fingerprint, element: renderRow(row, this.#state.me.name, this.#actions) };
   }
 
-  #rowsInView() {
+  #visibleRows() {
     const { scrollTop, clientHeight, children } = this.#list;
-    const isInView = ({ offsetTop, offsetHeight }) =>
+    const isVisible = ({ offsetTop, offsetHeight }) =>
       offsetTop + offsetHeight > scrollTop && offsetTop < scrollTop + clientHeight;
-    return [...children].filter(isInView).map(({ dataset, offsetTop }) => ({ key: dataset.key, top: offsetTop }));
+    return [...children].filter(isVisible).map(({ dataset, offsetTop }) => ({ key: dataset.key, top: offsetTop }));
   }
 
-  // The first message in view that is still there stays where it was, though it may be drawn anew.
-  #holdInPlace(inView) {
-    const held = inView.find(({ key }) => /^\d/.test(key) && this.#drawn.has(key));
-    if (held) this.#list.scrollTop += this.#drawn.get(held.key).element.offsetTop - held.top;
+  // Keep the first message that is still in the window at its place in the viewport.
+  #restorePosition(visible) {
+    const held = visible.find(({ key }) => /^\d/.test(key) && this.#rendered.has(key));
+    if (held) this.#list.scrollTop += this.#rendered.get(held.key).element.offsetTop - held.top;
   }
 
-  #scrolled() {
+  #onScroll() {
     const room = this.#room;
     if (!room) return;
     const distance = this.#distanceToEnd();
-    const isUpward = this.#list.scrollTop < this.#scrolledTo;
-    this.#scrolledTo = this.#list.scrollTop;
+    const isUpward = this.#list.scrollTop < this.#lastScrollTop;
+    this.#lastScrollTop = this.#list.scrollTop;
     this.#isAtEnd = this.#to === Infinity && distance < (isUpward ? 2 : AT_END_PX);
-    if (this.#isAtEnd) this.#redraw();
-    else this.#reachFurther();
-    this.#drawBelow(room);
+    if (this.#isAtEnd) this.#rerender();
+    else this.#extendWindow();
+    this.#renderJumpButton(room);
   }
 
   #distanceToEnd() {
     return this.#list.scrollHeight - this.#list.scrollTop - this.#list.clientHeight;
   }
 
-  // Whether there are any here.
-  #showOlder(room) {
+  // Return whether there were older entries to show.
+  #extendUp(room) {
     const first = room.entries.findIndex(({ id }) => id >= this.#from);
-    if (first < AHEAD) this.#actions.readOlder(room);
+    if (first < PREFETCH_ENTRIES) this.#actions.loadOlder(room);
     if (first <= 0) return false;
-    const start = Math.max(0, first - STEP);
+    const start = Math.max(0, first - STEP_ENTRIES);
     this.#from = room.entries[start].id;
-    this.#endAt(room, MOST);
-    this.#redraw();
+    this.#trimEnd(room, WINDOW_ENTRIES);
+    this.#rerender();
     return true;
   }
 
-  // Leave out what comes so many entries after the window's first, if it's far away.
-  #endAt(room, count) {
+  // Remove the entries from `count` after the window's first, if they are far from the viewport.
+  #trimEnd(room, count) {
     const first = room.entries.findIndex(({ id }) => id >= this.#from);
     const end = first < 0 ? undefined : room.entries[first + count];
     if (end && end.id < this.#to && this.#isFarBelow(end)) this.#to = end.id;
   }
 
-  #showNewer(room) {
+  #extendDown(room) {
     const last = room.entries.findLastIndex(({ id }) => id <= this.#to);
-    const end = last + STEP;
+    const end = last + STEP_ENTRIES;
     this.#to = end >= room.entries.length - 1 ? Infinity : room.entries[end].id;
-    const start = room.entries[Math.max(0, Math.min(end, room.entries.length) - MOST)];
+    const start = room.entries[Math.max(0, Math.min(end, room.entries.length) - WINDOW_ENTRIES)];
     if (start.id > this.#from && this.#isFarAbove(start)) this.#from = start.id;
-    this.#redraw();
+    this.#rerender();
   }
 
   #isFarAbove({ id }) {
-    const element = this.#drawn.get(`${id}`)?.element;
+    const element = this.#rendered.get(`${id}`)?.element;
     return element && this.#list.scrollTop - element.offsetTop > FAR_PX;
   }
 
   #isFarBelow({ id }) {
-    const element = this.#drawn.get(`${id}`)?.element;
+    const element = this.#rendered.get(`${id}`)?.element;
     return element && element.offsetTop - this.#list.scrollTop - this.#list.clientHeight > FAR_PX;
   }
 
-  #drawBelow(room) {
-    this.#below.hidden = this.#isAtEnd || (this.#to === Infinity && this.#distanceToEnd() < AT_END_PX);
-    const count = room.unread(this.#state.me.name, this.#state.ignored);
-    const words = count > 0 ? say("message.newBelow", { count }) : say("message.toEnd");
-    this.#below.querySelector("span").textContent = words;
-    this.#below.classList.toggle("has-new", count > 0);
+  #renderJumpButton(room) {
+    this.#jumpButton.hidden = this.#isAtEnd || (this.#to === Infinity && this.#distanceToEnd() < AT_END_PX);
+    const count = room.countUnread(this.#state.me.name, this.#state.ignored);
+    const text = count > 0 ? translate("message.newBelow", { count }) : translate("message.toEnd");
+    this.#jumpButton.querySelector("span").textContent = text;
+    this.#jumpButton.classList.toggle("has-new", count > 0);
   }
 
   #scrollToEnd() {
@@ -243,4 +240,4 @@ export class Conversation {
   }
 }
 
-export const belowButton = (icon) => h("button", { type: "button", class: "below", hidden: true }, icon, h("span"));
+export const createJumpButton = (icon) => h("button", { type: "button", class: "below", hidden: true }, icon, h("span"));

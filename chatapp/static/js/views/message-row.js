@@ -1,90 +1,90 @@
-// One row of the conversation, drawn.
+// Renders one row of the conversation (rows.js).
 import { bdi, h, icon } from "../dom.js";
-import { blocksOf } from "../markdown.js";
-import { nodesOf } from "../markdown-nodes.js";
-import { dayOf, momentOf, named, refusal, say, timeOf } from "../words.js";
+import { formatDateTime, formatDay, formatNames, formatTime, translate, translateRefusal } from "../i18n.js";
+import { renderBlocks } from "../markdown-nodes.js";
+import { parseBlocks } from "../markdown.js";
 
 const LONG_LINES = 18;
 const LONG_CHARS = 1500;
 
-// `actions`: what buttons do: mention(user), again(item), remove(key).
-export function drawRow(row, own, actions) {
-  const element = DRAW[row.kind](row, own, actions);
+// `actions`: mention(user), retry(item), remove(item).
+export function renderRow(row, ownName, actions) {
+  const element = RENDERERS[row.kind](row, ownName, actions);
   element.dataset.key = row.key;
   return element;
 }
 
-const DRAW = {
-  beginning: () => h("li", { class: "row note" }, say("room.beginning")),
-  day: ({ at }) => h("li", { class: "row day" }, h("span", {}, dayOf(at))),
-  new: () => h("li", { class: "row new" }, h("span", {}, say("message.new"))),
-  note: ({ note }) => h("li", { class: "row note" }, noteText(note)),
-  message: drawMessage,
-  unsent: drawUnsent,
+const RENDERERS = {
+  beginning: () => h("li", { class: "row note" }, translate("room.beginning")),
+  day: ({ at }) => h("li", { class: "row day" }, h("span", {}, formatDay(at))),
+  new: () => h("li", { class: "row new" }, h("span", {}, translate("message.new"))),
+  note: ({ note }) => h("li", { class: "row note" }, renderNote(note)),
+  message: renderMessage,
+  unsent: renderUnsent,
 };
 
-function drawMessage({ entry, isFirst, isOwn }, own, actions) {
+function renderMessage({ entry, isFirst, isOwn }, ownName, actions) {
   const { user, message, at, id } = entry;
-  const time = h("time", { datetime: new Date(at).toISOString(), title: momentOf(at) }, timeOf(at));
-  const sent = isOwn && h("span", { class: "sent", title: say("message.sent") }, icon("check"));
-  const body = h("div", { class: "body" }, textOf(message, own), sent);
+  const time = h("time", { datetime: new Date(at).toISOString(), title: formatDateTime(at) }, formatTime(at));
+  const sent = isOwn && h("span", { class: "sent", title: translate("message.sent") }, icon("check"));
+  const body = h("div", { class: "body" }, renderText(message, ownName), sent);
   const kind = `row message${isFirst ? " first" : ""}${isOwn ? " own" : ""}`;
   const item = h("li", { class: kind, dataset: { id } });
-  if (isFirst) item.append(avatar(user), h("div", { class: "head" }, sender(user, isOwn, actions), time));
+  if (isFirst) item.append(renderAvatar(user), h("div", { class: "head" }, renderSender(user, isOwn, actions), time));
   else item.append(h("span", { class: "unseen" }, bdi(user), ": "), time);
   item.append(body);
   if (body.querySelector("mark")) item.classList.add("mentions");
   return item;
 }
 
-function sender(user, isOwn, actions) {
-  const mark = isOwn && h("span", { class: "you" }, ` (${say("name.youMark")})`);
+function renderSender(user, isOwn, actions) {
+  const mark = isOwn && h("span", { class: "you" }, ` (${translate("name.youMark")})`);
   if (isOwn) return h("b", { class: "sender" }, bdi(user), mark);
-  const label = say("people.mention", { name: user });
+  const label = translate("people.mention", { name: user });
   return h("button", { type: "button", class: "sender", title: label, onclick: () => actions.mention(user) }, bdi(user));
 }
 
-function drawUnsent({ item }, own, actions) {
-  const body = h("div", { class: "body" }, textOf(item.message, own), h("p", { class: "state" }, ...stateOf(item, actions)));
+function renderUnsent({ item }, ownName, actions) {
+  const body = h("div", { class: "body" }, renderText(item.message, ownName), h("p", { class: "state" }, ...renderState(item, actions)));
   return h("li", { class: `row message own unsent ${item.state}` }, body);
 }
 
-function stateOf(item, actions) {
-  if (item.state !== "failed") return [say(`message.${item.state}`)];
+function renderState(item, actions) {
+  if (item.state !== "failed") return [translate(`message.${item.state}`)];
   return [
-    h("span", { class: "wrong" }, say("message.failed", { reason: refusal(item.refusal) })),
-    h("button", { type: "button", class: "link", onclick: () => actions.again(item) }, say("message.again")),
-    h("button", { type: "button", class: "link", onclick: () => actions.remove(item) }, say("message.remove")),
+    h("span", { class: "wrong" }, translate("message.failed", { reason: translateRefusal(item.refusal) })),
+    h("button", { type: "button", class: "link", onclick: () => actions.retry(item) }, translate("message.again")),
+    h("button", { type: "button", class: "link", onclick: () => actions.remove(item) }, translate("message.remove")),
   ];
 }
 
-function textOf(message, own) {
-  const text = h("div", { class: "text" }, nodesOf(blocksOf(message, own)));
+function renderText(message, ownName) {
+  const text = h("div", { class: "text" }, renderBlocks(parseBlocks(message, ownName)));
   if (message.length <= LONG_CHARS && message.split("\n").length <= LONG_LINES) return text;
   text.classList.add("folded");
-  const button = h("button", { type: "button", class: "link", "aria-expanded": "false" }, say("message.more"));
+  const button = h("button", { type: "button", class: "link", "aria-expanded": "false" }, translate("message.more"));
   const fold = (isFolded) => {
     text.classList.toggle("folded", isFolded);
     button.setAttribute("aria-expanded", String(!isFolded));
-    button.textContent = say(isFolded ? "message.more" : "message.less");
+    button.textContent = translate(isFolded ? "message.more" : "message.less");
   };
   button.addEventListener("click", () => fold(!text.classList.contains("folded")));
-  text.addEventListener("focusin", () => fold(false)); // what has the focus is to be seen
+  text.addEventListener("focusin", () => fold(false)); // a focused link must be visible
   return [text, button];
 }
 
-function noteText({ joined, left, renamed }) {
-  const told = (key, users) => users.size > 0 && say(key, { names: named([...users]), count: users.size });
-  const parts = [told("people.joined", joined), told("people.left", left)];
-  parts.push(...renamed.map(([from, to]) => say("people.renamed", { from, to })));
+function renderNote({ joined, left, renamed }) {
+  const textFor = (key, users) => users.size > 0 && translate(key, { names: formatNames([...users]), count: users.size });
+  const parts = [textFor("people.joined", joined), textFor("people.left", left)];
+  parts.push(...renamed.map(([from, to]) => translate("people.renamed", { from, to })));
   return parts.filter(Boolean).join(" · ");
 }
 
-const GOLDEN_ANGLE = 137.508; // degrees between colours that are next to each other
+const GOLDEN_ANGLE = 137.508; // degrees; spreads the hues of similar hashes
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
-// A circle with the name's first letter, in a colour that is always the same for it.
-export function avatar(user) {
+// A circle with the name's first letter, in a colour derived from the name.
+export function renderAvatar(user) {
   const first = graphemes.segment(user)[Symbol.iterator]().next().value?.segment ?? "";
   let hash = 0;
   for (const char of user.toLowerCase()) hash = (hash * 31 + char.codePointAt(0)) >>> 0;

@@ -1,55 +1,56 @@
-// Who is in the room in view.
+// The list of users in the room in view.
 import { bdi, h, iconButton } from "../dom.js";
-import { folded } from "../identity.js";
-import { currentLanguage, say } from "../words.js";
-import { avatar } from "./message-row.js";
+import { currentLanguage, translate } from "../i18n.js";
+import { canonicalName } from "../identity.js";
+import { renderAvatar } from "./message-row.js";
 
 export class PeopleList {
   #list;
   #counts;
-  #crowd;
+  #truncationNote;
   #actions;
-  #shown = "";
+  #renderedKey = "";
 
-  // `counts`: elements that show how many; `actions`: mention(user), ignore(user), unignore(user).
-  constructor({ list, counts, crowd }, actions) {
+  // `counts`: elements that show the number of users; `truncationNote`: shown instead of a list that is too
+  // long; `actions`: mention(user), ignore(user), unignore(user).
+  constructor({ list, counts, truncationNote }, actions) {
     this.#list = list;
     this.#counts = counts;
-    this.#crowd = crowd;
+    this.#truncationNote = truncationNote;
     this.#actions = actions;
   }
 
-  draw({ rooms, view, me, ignored }) {
+  render({ rooms, view, me, ignored }) {
     const room = rooms.get(view);
-    const users = room ? [...room.users].sort(inOrder()) : [];
-    const shown = JSON.stringify([room?.count, users, me.name, [...ignored], currentLanguage()]);
-    if (shown === this.#shown) return;
-    this.#shown = shown;
+    const users = room ? [...room.users].sort(nameOrder()) : [];
+    const key = JSON.stringify([room?.count, users, me.name, [...ignored], currentLanguage()]);
+    if (key === this.#renderedKey) return;
+    this.#renderedKey = key;
     const count = room?.count ?? 0;
-    for (const place of this.#counts) place.textContent = say("people.here", { count });
-    const isCrowd = users.length < count;
-    this.#crowd.hidden = !isCrowd;
-    this.#crowd.textContent = isCrowd ? say("people.crowd") : "";
+    for (const element of this.#counts) element.textContent = translate("people.here", { count });
+    const isTruncated = users.length < count;
+    this.#truncationNote.hidden = !isTruncated;
+    this.#truncationNote.textContent = isTruncated ? translate("people.crowd") : "";
     const focused = this.#list.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-    const items = isCrowd ? [] : users.map((user) => this.#draw(user, user === me.name, ignored.has(folded(user))));
+    const items = isTruncated ? [] : users.map((user) => this.#render(user, user === me.name, ignored.has(canonicalName(user))));
     this.#list.replaceChildren(...items);
     if (focused) this.#list.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
   }
 
-  #draw(user, isOwn, isIgnored) {
+  #render(user, isOwn, isIgnored) {
     const name = h("span", { class: "name" }, bdi(user));
     if (isOwn) {
-      return h("li", {}, h("span", { class: "person" }, avatar(user), name, h("span", { class: "you" }, `(${say("name.youMark")})`)));
+      return h("li", {}, h("span", { class: "person" }, renderAvatar(user), name, h("span", { class: "you" }, `(${translate("name.youMark")})`)));
     }
-    const label = say("people.mention", { name: user });
+    const label = translate("people.mention", { name: user });
     const mention = h(
       "button",
       { type: "button", class: "person", title: label, dataset: { key: `@${user}` }, onclick: () => this.#actions.mention(user) },
-      avatar(user),
+      renderAvatar(user),
       name,
     );
-    const [words, act] = isIgnored ? ["people.unignore", "unignore"] : ["people.ignore", "ignore"];
-    const ignore = iconButton("ignore", say(words, { name: user }), () => this.#actions[act](user), {
+    const [key, action] = isIgnored ? ["people.unignore", "unignore"] : ["people.ignore", "ignore"];
+    const ignore = iconButton("ignore", translate(key, { name: user }), () => this.#actions[action](user), {
       "aria-pressed": String(isIgnored),
       dataset: { key: `-${user}` },
     });
@@ -57,7 +58,7 @@ export class PeopleList {
   }
 }
 
-function inOrder() {
+function nameOrder() {
   const collator = new Intl.Collator(currentLanguage(), { sensitivity: "base", numeric: true });
   return collator.compare;
 }

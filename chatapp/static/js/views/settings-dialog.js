@@ -1,24 +1,24 @@
-// The dialog in which one sets one's own settings.
+// The dialog for the user's settings.
 import { bdi, h } from "../dom.js";
+import { LANGUAGES, translate } from "../i18n.js";
 import { CHOICES } from "../settings.js";
-import { LANGUAGES, say } from "../words.js";
 
 const SELECTS = ["theme", "size", "clock"];
 
 export class SettingsDialog {
   #dialog;
   #settings;
-  #shown = "";
+  #renderedKey = "";
 
   constructor(dialog, settings) {
     this.#dialog = dialog;
     this.#settings = settings;
   }
 
-  draw({ settings }) {
-    const shown = JSON.stringify([settings.ignored, say("settings.title"), settings.notices && permission()]);
-    if (shown !== this.#shown) this.#build(settings);
-    this.#shown = shown;
+  render({ settings }) {
+    const key = JSON.stringify([settings.ignored, translate("settings.title"), settings.notices && notificationPermission()]);
+    if (key !== this.#renderedKey) this.#build(settings);
+    this.#renderedKey = key;
     for (const [name, value] of Object.entries(settings)) {
       const field = document.getElementById(`setting-${name}`);
       if (field?.type === "checkbox") field.checked = value;
@@ -27,19 +27,19 @@ export class SettingsDialog {
   }
 
   #build(settings) {
-    const place = this.#dialog.querySelector(".fields");
-    const focused = place.contains(document.activeElement) ? document.activeElement.id : null;
-    place.replaceChildren(
-      this.#select("language", { "": say("settings.browserLanguage"), ...LANGUAGES }),
-      ...SELECTS.map((name) => this.#select(name, labelled(name, CHOICES[name]))),
+    const fields = this.#dialog.querySelector(".fields");
+    const focused = fields.contains(document.activeElement) ? document.activeElement.id : null;
+    fields.replaceChildren(
+      this.#select("language", { "": translate("settings.browserLanguage"), ...LANGUAGES }),
+      ...SELECTS.map((name) => this.#select(name, optionLabels(name, CHOICES[name]))),
       this.#checkbox("compact"),
       h(
         "fieldset",
         {},
-        h("legend", {}, say("settings.attention")),
+        h("legend", {}, translate("settings.attention")),
         this.#checkbox("sound"),
         this.#checkbox("notices"),
-        settings.notices && permission() === "denied" && h("p", { class: "wrong" }, say("settings.noticesBlocked")),
+        settings.notices && notificationPermission() === "denied" && h("p", { class: "wrong" }, translate("settings.noticesBlocked")),
         this.#checkbox("onlyMentions"),
       ),
       ...this.#ignored(settings.ignored),
@@ -49,20 +49,20 @@ export class SettingsDialog {
 
   #select(name, options) {
     const id = `setting-${name}`;
-    const items = Object.entries(options).map(([key, words]) => h("option", { value: key }, words));
+    const items = Object.entries(options).map(([key, label]) => h("option", { value: key }, label));
     const onchange = (event) => this.#settings.set(name, event.target.value);
-    return h("div", { class: "field" }, h("label", { for: id }, say(`settings.${name}`)), h("select", { id, onchange }, items));
+    return h("div", { class: "field" }, h("label", { for: id }, translate(`settings.${name}`)), h("select", { id, onchange }, items));
   }
 
   #checkbox(name) {
     const id = `setting-${name}`;
-    const onchange = (event) => this.#check(name, event.target.checked);
+    const onchange = (event) => this.#setChecked(name, event.target.checked);
     const box = h("input", { type: "checkbox", id, onchange });
-    return h("div", { class: "field check" }, box, h("label", { for: id }, say(`settings.${name}`)));
+    return h("div", { class: "field check" }, box, h("label", { for: id }, translate(`settings.${name}`)));
   }
 
-  // Notices are asked for only when they're switched on.
-  async #check(name, isOn) {
+  // Ask for the permission to show notifications only when the user switches them on.
+  async #setChecked(name, isOn) {
     this.#settings.set(name, isOn);
     if (name === "notices" && isOn) {
       await globalThis.Notification?.requestPermission();
@@ -73,15 +73,15 @@ export class SettingsDialog {
   #ignored(users) {
     if (users.length === 0) return [];
     const items = users.map((user) => {
-      const label = say("people.unignore", { name: user });
+      const label = translate("people.unignore", { name: user });
       return h("li", {}, bdi(user), h("button", { type: "button", class: "link", onclick: () => this.#settings.unignore(user) }, label));
     });
-    return [h("fieldset", {}, h("legend", {}, say("settings.ignored")), h("ul", { class: "plain" }, items))];
+    return [h("fieldset", {}, h("legend", {}, translate("settings.ignored")), h("ul", { class: "plain" }, items))];
   }
 }
 
-function labelled(name, choices) {
-  return Object.fromEntries(choices.map((choice) => [choice, say(`settings.${name}.${choice}`)]));
+function optionLabels(name, choices) {
+  return Object.fromEntries(choices.map((choice) => [choice, translate(`settings.${name}.${choice}`)]));
 }
 
-const permission = () => globalThis.Notification?.permission ?? "denied";
+const notificationPermission = () => globalThis.Notification?.permission ?? "denied";

@@ -1,12 +1,11 @@
-"""Someone who says hostile things, and what the page makes of them."""
+"""Tools for hostile texts: send them, and read what the page shows and runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
-from support.browser.windows import enter
 from support.clients import SocketIOClient
 
 TRAP = """
@@ -21,7 +20,7 @@ document.addEventListener("securitypolicyviolation", ({ violatedDirective, block
   sprung.push(`policy: ${violatedDirective} ${blockedURI}`));
 """
 
-STRANGERS = """() => {
+FORBIDDEN_NODES = """() => {
   const known = new Set(("A B BDI BLOCKQUOTE BUTTON CODE DIV EM LI MARK P PRE SPAN STRONG TIME" +
     " svg path").split(" "));
   const found = new Set();
@@ -45,7 +44,7 @@ STRANGERS = """() => {
   return [...found];
 }"""
 
-SHOWN = """(ids) => ids.map((id) => {
+ROW_TEXTS = """(ids) => ids.map((id) => {
   const row = document.querySelector(`.message[data-id="${id}"]`);
   const sender = row?.querySelector(".sender bdi, .unseen bdi");
   return row ? [sender.textContent, row.querySelector(".text").textContent] : null;
@@ -56,32 +55,27 @@ def name_of(room: str) -> str:
     return room.rpartition("/")[2]
 
 
-def says(person: SocketIOClient, room: str, said: Sequence[str]) -> list[tuple[int, str, str]]:
-    """Say all of it at once; the number, sender and text of each, as the server has it."""
+def send_all(person: SocketIOClient, room: str, said: Sequence[str]) -> list[tuple[int, str, str]]:
+    """Send messages at once, and return the id, sender and text of each."""
     person.clear_received()
     for message in said:
         person.emit("msg", {"message": message, "room": name_of(room)})
-    return heard(person, len(said))
+    return received(person, len(said))
 
 
-def tells(person: SocketIOClient, room: str, message: str) -> tuple[int, str, str]:
-    """Say one thing, among others who do."""
+def send_one(person: SocketIOClient, room: str, message: str) -> tuple[int, str, str]:
+    """Send one message, while other clients also send."""
     answer = person.call("msg", {"message": message, "room": name_of(room)})
     return answer["id"], "", message
 
 
-def heard(person: SocketIOClient, count: int) -> list[tuple[int, str, str]]:
+def received(person: SocketIOClient, count: int) -> list[tuple[int, str, str]]:
     found = person.wait_for("newmsg", count=count, within=60)
     return [(number["id"], said["user"], said["message"]) for said, number in found]
 
 
-def shown(page: Page, said: Sequence[tuple[int, str, str]]) -> list[list[str]]:
-    """The senders and texts of these messages' rows, once the last is there."""
+def shown_rows(page: Page, said: Sequence[tuple[int, str, str]]) -> list[list[str]]:
+    """Return the senders and texts of these messages' rows, once the last is shown."""
     last = page.locator(f'#message-container .message[data-id="{said[-1][0]}"]')
     last.wait_for(state="attached", timeout=30000)
-    return page.evaluate(SHOWN, [number for number, *_ in said])
-
-
-def enters(page: Page, name: str) -> None:
-    enter(page, name)
-    expect(page.locator("#message")).to_be_visible()
+    return page.evaluate(ROW_TEXTS, [number for number, *_ in said])

@@ -1,4 +1,4 @@
-"""What is there can be seen and hit: zoomed, in small windows, in any colours (WCAG 2.2)."""
+"""Test that content, targets and focus are visible at any size and in any colours."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from support.browser.screens import (
     LANGUAGES,
     PHONE,
     THEMES,
-    dress,
+    apply_settings,
 )
-from support.browser.windows import enter
+from support.browser.windows import enter_name
 
-MOST_TABS = 120
+MAX_TABS = 120
 
 
 # Zoom, small windows, touch
 
 
-def fits(page: Page) -> None:
+def expect_fits(page: Page) -> None:
     width, wanted = page.evaluate(
         "[document.documentElement.clientWidth, document.documentElement.scrollWidth]"
     )
@@ -33,18 +33,18 @@ def fits(page: Page) -> None:
     assert past == []
 
 
-def test_all_fits_at_twice_the_size_with_the_largest_text(lively):
-    page, _, _ = lively(viewport={"width": 640, "height": 400})
-    dress(page, size="huge")
-    fits(page)
+def test_everything_fits_at_twice_the_size_with_the_largest_text(busy_room):
+    page, _, _ = busy_room(viewport={"width": 640, "height": 400})
+    apply_settings(page, size="huge")
+    expect_fits(page)
     send = page.locator("#message-form .send")
     expect(send).to_be_in_viewport(ratio=1)
     expect(page.locator("#message")).to_be_in_viewport(ratio=1)
     list_height = page.locator("#message-container").evaluate("list => list.clientHeight")
-    assert list_height >= 60, "there's no room left to read"
+    assert list_height >= 60, "the list of messages is too low"
     page.locator("#show-rooms").click()
     page.locator("#show-settings").click()
-    fits(page)
+    expect_fits(page)
     close = page.locator("#settings .dialog-foot button")
     close.scroll_into_view_if_needed()
     expect(close).to_be_in_viewport(ratio=1)
@@ -52,12 +52,12 @@ def test_all_fits_at_twice_the_size_with_the_largest_text(lively):
 
 @pytest.mark.parametrize("size", ["normal", "huge"])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_all_fits_in_320_px(lively, language, size):
-    page, _, _ = lively(viewport={"width": 320, "height": 568})
-    dress(page, language=language, size=size)
+def test_everything_fits_in_320_px(busy_room, language, size):
+    page, _, _ = busy_room(viewport={"width": 320, "height": 568})
+    apply_settings(page, language=language, size=size)
     for theme in THEMES:
-        dress(page, theme=theme)
-        fits(page)
+        apply_settings(page, theme=theme)
+        expect_fits(page)
         expect(page.locator("#message-form .send")).to_be_in_viewport(ratio=1)
 
 
@@ -76,13 +76,13 @@ SMALL_TARGETS = """() => {
         .filter(({size}) => Math.min(...size) < 23.99)
         .map(({element, size}) => `${element.outerHTML.slice(0, 90)} ${size}`);
 }"""
-"""Targets of less than 24 by 24 px (2.5.8), those within a sentence aside; a label is its box's."""
+"""Find targets under 24 by 24 px (WCAG 2.2, 2.5.8), except links in text."""
 
 
 @pytest.mark.parametrize("size", ["normal", "small"])
-def test_targets_are_large_enough_to_be_hit(lively, size):
-    page, _, _ = lively(viewport=PHONE, has_touch=True)
-    dress(page, size=size, ignored=["Cy"])
+def test_targets_are_large_enough(busy_room, size):
+    page, _, _ = busy_room(viewport=PHONE, has_touch=True)
+    apply_settings(page, size=size, ignored=["Cy"])
     small = set(page.evaluate(SMALL_TARGETS))
     page.locator(".folded + button").first.evaluate("button => button.click()")
     page.locator("#copy-link").click()
@@ -104,8 +104,8 @@ def test_targets_are_large_enough_to_be_hit(lively, size):
 # Motion, colours, focus
 
 
-def test_nothing_moves_for_whom_that_is_too_much(lively):
-    page, _, _ = lively()
+def test_reduced_motion_has_no_motion(busy_room):
+    page, _, _ = busy_room()
     moving = page.evaluate(
         """() => [...document.querySelectorAll("*")].filter((element) => {
             const parts = ["", "::before", "::after"];
@@ -118,9 +118,9 @@ def test_nothing_moves_for_whom_that_is_too_much(lively):
 
 
 def focuses(page: Page) -> list[dict]:
-    """What Tab comes to, once around the page, and what is to be seen of the focus."""
+    """Press Tab once around the page; return how the focus of each element is visible."""
     found: list[dict] = []
-    for _ in range(MOST_TABS):
+    for _ in range(MAX_TABS):
         page.keyboard.press("Tab")
         focus = page.evaluate(
             """() => {
@@ -153,7 +153,7 @@ def focuses(page: Page) -> list[dict]:
     return found
 
 
-def seen(focuses: list[dict]) -> list[str]:
+def faults(focuses: list[dict]) -> list[str]:
     return [
         f"{focus['what']}: not {name}"
         for focus in focuses
@@ -163,42 +163,42 @@ def seen(focuses: list[dict]) -> list[str]:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_the_focus_is_always_to_be_seen(lively, theme):
-    page, _, _ = lively()
-    dress(page, theme=theme)
+def test_focus_is_visible_in_a_busy_room(busy_room, theme):
+    page, _, _ = busy_room()
+    apply_settings(page, theme=theme)
     found = focuses(page)
     assert len(found) > 15
-    assert seen(found) == []
+    assert faults(found) == []
 
 
-def test_the_focus_is_to_be_seen_on_the_start_page(shows, url):
-    found = focuses(shows(url, viewport=PHONE))
+def test_focus_is_visible_on_the_start_page(visit_still, url):
+    found = focuses(visit_still(url, viewport=PHONE))
     assert len(found) > 4
-    assert seen(found) == []
+    assert faults(found) == []
 
 
-def test_the_focus_is_to_be_seen_in_a_long_list_of_rooms(shows, room):
-    page = shows(room, viewport={"width": 1000, "height": 400})
+def test_focus_is_visible_in_a_long_list_of_rooms(visit_still, room):
+    page = visit_still(room, viewport={"width": 1000, "height": 400})
     rooms = {f"room-of-many-{n}": {"read": 0} for n in range(20)}
     page.evaluate("all => localStorage.setItem('chat.rooms', JSON.stringify(all))", {"ann": rooms})
-    enter(page, "Ann")
+    enter_name(page, "Ann")
     expect(page.locator("#room-list li")).to_have_count(22)
     found = focuses(page)
     assert len(found) > 22
-    assert seen(found) == []
+    assert faults(found) == []
 
 
-def test_the_focus_is_to_be_seen_in_the_settings(shows, room):
-    page = shows(room)
-    dress(page, ignored=["Bo"])
+def test_focus_is_visible_in_the_settings(visit_still, room):
+    page = visit_still(room)
+    apply_settings(page, ignored=["Bo"])
     page.locator("#show-settings").click()
     found = focuses(page)
     assert len(found) > 8
-    assert seen(found) == []
+    assert faults(found) == []
 
 
-def test_buttons_and_focus_are_to_be_seen_in_forced_colours(lively):
-    page, _, _ = lively(forced_colors="active")
+def test_buttons_and_focus_are_visible_in_forced_colours(busy_room):
+    page, _, _ = busy_room(forced_colors="active")
     assert page.evaluate("matchMedia('(forced-colors: active)').matches")
     plain = page.evaluate(
         """() => [...document.querySelectorAll("button, .button, input, textarea")]
@@ -217,8 +217,8 @@ def test_buttons_and_focus_are_to_be_seen_in_forced_colours(lively):
     assert [each["what"] for each in found if not each["outline"]] == []
 
 
-def test_what_is_chosen_is_told_by_more_than_its_colour(lively):
-    page, _, _ = lively(forced_colors="active")
+def test_selection_is_shown_by_more_than_colour(busy_room):
+    page, _, _ = busy_room(forced_colors="active")
     weights = page.locator("#room-list a").evaluate_all(
         "links => links.map((link) => getComputedStyle(link).fontWeight)"
     )

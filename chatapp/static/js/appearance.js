@@ -1,14 +1,15 @@
-// Colours, text size and space, before anything is painted; so this script is no module.
+// Applies colours, text size and spacing before the first paint. A module would run too late, so this
+// is a plain script.
 (() => {
   const root = document.documentElement;
-  window.applyLook = ({ theme, size, compact }) => {
+  window.applyAppearance = ({ theme, size, compact }) => {
     root.dataset.theme = ["light", "dark", "contrast"].includes(theme) ? theme : "system";
     root.dataset.size = ["small", "large", "huge"].includes(size) ? size : "normal";
     root.toggleAttribute("data-compact", compact === true);
   };
   try {
-    window.applyLook(JSON.parse(localStorage.getItem("chat.settings")) ?? {});
+    window.applyAppearance(JSON.parse(localStorage.getItem("chat.settings")) ?? {});
   } catch {
-    window.applyLook({});
+    window.applyAppearance({});
   }
 })();

@@ -1,4 +1,4 @@
-"""What calls one back: the icon's and the title's count, a sound, a desktop notice."""
+"""Test the counts in the title and on the icon, the sound, and desktop notifications."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from support.browser.windows import enter, names_here, say
+from support.browser.windows import enter_name, join_as, send, user_names
 
-WATCHED = """
+RECORD_CALLS = """
 window.called = [];
 window.Notification = class {
   static permission = "default";
@@ -20,7 +20,7 @@ window.Notification = class {
   constructor(title, { body }) { window.called.push(`${title}: ${body}`); }
   close() {}
 };
-OscillatorNode.prototype.start = function () { window.called.push("rang"); };
+OscillatorNode.prototype.start = function () { window.called.push("sound"); };
 OscillatorNode.prototype.stop = function () {};
 Object.defineProperty(document, "hidden", { get: () => window.isAway === true });
 window.leave = (isAway) => {
@@ -34,11 +34,10 @@ window.leave = (isAway) => {
 def ann(browser, room):
     context = browser.new_context()
     page = context.new_page()
-    page.add_init_script(WATCHED)
+    page.add_init_script(RECORD_CALLS)
     page.goto(room)
     page.wait_for_selector("body.is-ready")
-    enter(page, "Ann Called")
-    expect(page.locator("#message")).to_be_visible()
+    join_as(page, "Ann Called")
     yield page
     context.close()
 
@@ -46,8 +45,8 @@ def ann(browser, room):
 @pytest.fixture
 def bo(visit, room, ann) -> Page:
     page = visit(room)
-    enter(page, "Bo")
-    expect(names_here(ann)).to_have_count(2)
+    enter_name(page, "Bo")
+    expect(user_names(ann)).to_have_count(2)
     return page
 
 
@@ -59,51 +58,51 @@ def switch_on(page: Page, *labels: str) -> None:
 
 
 def called(page: Page) -> list[str]:
-    """What has called since the last time, without marks of direction."""
+    """Return the calls since the last time, without direction marks."""
     calls = page.evaluate("window.called.splice(0)")
     return [call.replace("\u2068", "").replace("\u2069", "") for call in calls]
 
 
-def says_unseen(bo: Page, ann: Page, *said: str) -> None:
+def send_while_hidden(bo: Page, ann: Page, *said: str) -> None:
     ann.evaluate("window.leave(true)")
     for text in said:
-        say(bo, text)
+        send(bo, text)
     expect(ann.locator("#message-container", has_text=said[-1])).to_be_visible()
     ann.evaluate("window.leave(false)")
 
 
-def test_nothing_is_asked_for_before_it_is_switched_on(ann, bo):
-    says_unseen(bo, ann, "hello")
+def test_permission_is_asked_only_when_notifications_are_switched_on(ann, bo):
+    send_while_hidden(bo, ann, "hello")
     assert called(ann) == []
     switch_on(ann, "With a desktop notice")
     assert called(ann) == ["asked"]
 
 
-def test_a_notice_and_a_sound_for_what_is_not_seen(ann, bo, room):
+def test_unseen_message_is_notified_with_a_sound(ann, bo, room):
     switch_on(ann, "With a desktop notice", "With a sound")
     called(ann)
-    say(bo, "seen")
+    send(bo, "seen")
     expect(ann.locator("#message-container", has_text="seen")).to_be_visible()
     assert called(ann) == []
-    says_unseen(bo, ann, "unseen")
-    assert called(ann) == ["rang", f"Bo in {room.rpartition('/')[2]}: unseen"]
+    send_while_hidden(bo, ann, "unseen")
+    assert called(ann) == ["sound", f"Bo in {room.rpartition('/')[2]}: unseen"]
     ann.get_by_role("button", name="Mute this room").click()
-    says_unseen(bo, ann, "muted")
+    send_while_hidden(bo, ann, "muted")
     assert called(ann) == []
 
 
-def test_only_when_one_is_mentioned(ann, bo, room):
+def test_only_mentions_are_notified_if_chosen(ann, bo, room):
     switch_on(ann, "With a desktop notice", "Only when I am mentioned")
     called(ann)
-    says_unseen(bo, ann, "for all", "for you, @ann called")
+    send_while_hidden(bo, ann, "for all", "for you, @ann called")
     assert called(ann) == [f"Bo in {room.rpartition('/')[2]}: for you, @ann called"]
 
 
-def test_a_browser_that_lets_no_page_show_notices_loses_no_message(ann, bo, room):
+def test_refused_notification_loses_no_message(ann, bo, room):
     switch_on(ann, "With a desktop notice")
     ann.evaluate("void (Notification = class extends Notification { constructor() { throw 0; } })")
     ann.evaluate("window.leave(true)")
-    say(bo, "one")
-    say(bo, "two")
+    send(bo, "one")
+    send(bo, "two")
     expect(ann).to_have_title(re.compile(r"^\(2\) "))
     expect(ann.locator("#troubles")).to_be_empty()

@@ -1,54 +1,55 @@
-// Calls one back to the chat: the title, the icon, a sound, a desktop notice.
+// Tells the user of new messages: a count in the title and on the icon, a sound, a desktop
+// notification.
+import { translate } from "./i18n.js";
 import { mentions } from "./markdown.js";
-import { say } from "./words.js";
 import { roomTitle } from "./views/room-list.js";
 
-const SHOWN_CHARS = 120;
-const RING_EVERY_MS = 1000;
+const MAX_BODY_CHARS = 120;
+const SOUND_INTERVAL_MS = 1000;
 
-export class Attention {
+export class Notifier {
   #store;
   #title;
   #icon;
   #plainIcon;
   #audio = null;
-  #rangAt = -Infinity;
+  #soundPlayedAt = -Infinity;
   #open;
 
-  // `open(room)` brings a room into view.
+  // `open(name)` shows a room.
   constructor(store, { title, icon, open }) {
     this.#store = store;
     this.#title = title;
     this.#icon = icon;
     this.#plainIcon = icon.href;
     this.#open = open;
-    store.follow((state) => this.#count(state));
+    store.subscribe((state) => this.#showUnread(state));
   }
 
-  heard(room, { user, message }) {
+  onMessage(room, { user, message }) {
     const { me, settings, view } = this.#store.state;
-    const isWatched = !document.hidden && view === room.name;
-    if (room.isMuted || isWatched) return;
+    const isSeen = !document.hidden && view === room.name;
+    if (room.isMuted || isSeen) return;
     if (settings.onlyMentions && !(me.name && mentions(message, me.name))) return;
-    if (settings.sound) this.#ring();
-    if (settings.notices) this.#notice(room, user, message);
+    if (settings.sound) this.#playSound();
+    if (settings.notices) this.#showNotification(room, user, message);
   }
 
-  #count({ rooms, view, me, ignored }) {
+  #showUnread({ rooms, view, me, ignored }) {
     let count = 0;
-    for (const room of rooms.values()) if (!room.isMuted) count += room.unread(me.name, ignored);
-    const place = view === null ? this.#title : `${roomTitle(view)} · ${this.#title}`;
-    const title = count > 0 ? `(${count}) ${place}` : place;
+    for (const room of rooms.values()) if (!room.isMuted) count += room.countUnread(me.name, ignored);
+    const pageTitle = view === null ? this.#title : `${roomTitle(view)} · ${this.#title}`;
+    const title = count > 0 ? `(${count}) ${pageTitle}` : pageTitle;
     if (document.title !== title) document.title = title;
-    const icon = count > 0 ? countedIcon(count) : this.#plainIcon;
+    const icon = count > 0 ? badgedIcon(count) : this.#plainIcon;
     if (this.#icon.href !== icon) this.#icon.href = icon;
     navigator.setAppBadge?.(count).catch(() => {});
   }
 
-  // What was missed meanwhile comes all at once, and rings once.
-  #ring() {
-    if (performance.now() - this.#rangAt < RING_EVERY_MS) return;
-    this.#rangAt = performance.now();
+  // Messages that were missed arrive together: they play one sound.
+  #playSound() {
+    if (performance.now() - this.#soundPlayedAt < SOUND_INTERVAL_MS) return;
+    this.#soundPlayedAt = performance.now();
     this.#audio ??= new AudioContext();
     const { currentTime, destination } = this.#audio;
     const tone = new OscillatorNode(this.#audio, { frequency: 660 });
@@ -59,24 +60,24 @@ export class Attention {
     tone.stop(currentTime + 0.35);
   }
 
-  #notice(room, user, message) {
+  #showNotification(room, user, message) {
     if (globalThis.Notification?.permission !== "granted") return;
-    const title = say("notice.title", { name: user, room: roomTitle(room.name) });
-    let notice;
+    const title = translate("notice.title", { name: user, room: roomTitle(room.name) });
+    let notification;
     try {
-      notice = new Notification(title, { body: message.slice(0, SHOWN_CHARS), tag: room.name });
+      notification = new Notification(title, { body: message.slice(0, MAX_BODY_CHARS), tag: room.name });
     } catch {
-      return; // a phone's browser has the class, and lets no page use it
+      return; // Chrome on Android has the class, but its constructor throws
     }
-    notice.onclick = () => {
+    notification.onclick = () => {
       window.focus();
       this.#open(room.name);
-      notice.close();
+      notification.close();
     };
   }
 }
 
-function countedIcon(count) {
+function badgedIcon(count) {
   const text = count > 99 ? "99+" : String(count);
   const size = [0, 40, 32, 22][text.length];
   const svg =

@@ -1,4 +1,4 @@
-"""Writing: what keys do, drafts, what is too long, what fails, names and emoji completed."""
+"""Test the composer: keys, drafts, long and failed messages, completion."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from support.browser.windows import enter, messages, names_here, say, texts, unsent
+from support.browser.windows import (
+    enter_name,
+    join_as,
+    message_texts,
+    messages,
+    send,
+    unsent_messages,
+    user_names,
+)
 
 
 @pytest.fixture
 def ann(visit, room) -> Page:
     page = visit(room)
-    enter(page, "Ann Writes")
-    expect(page.locator("#message")).to_be_visible()
+    join_as(page, "Ann Writes")
     return page
 
 
@@ -23,22 +30,22 @@ def test_enter_sends_and_shift_enter_breaks_the_line(ann):
     box.press("Shift+Enter")
     box.press_sequentially("two")
     box.press("Enter")
-    expect(texts(ann)).to_have_text(["one\ntwo"], use_inner_text=True)
+    expect(message_texts(ann)).to_have_text(["one\ntwo"], use_inner_text=True)
     expect(box).to_be_empty()
     expect(box).to_be_focused()
     box.press_sequentially("   ")
     box.press("Enter")
-    expect(unsent(ann)).to_have_count(0)
+    expect(unsent_messages(ann)).to_have_count(0)
     expect(messages(ann)).to_have_count(1)
 
 
-def test_a_message_is_shown_as_sent_once_it_is(ann):
-    say(ann, "hello")
+def test_acknowledged_message_is_marked_as_sent(ann):
+    send(ann, "hello")
     expect(messages(ann).last.locator(".sent")).to_be_visible()
-    expect(unsent(ann)).to_have_count(0)
+    expect(unsent_messages(ann)).to_have_count(0)
 
 
-def test_what_is_too_long_says_so_before_it_is_sent(ann):
+def test_too_long_message_is_flagged_before_it_is_sent(ann):
     box, counter = ann.locator("#message"), ann.locator("#message-counter")
     box.fill("x" * 3990)
     expect(counter).to_have_text("10 characters left")
@@ -53,39 +60,36 @@ def test_what_is_too_long_says_so_before_it_is_sent(ann):
     expect(messages(ann)).to_have_count(1)
 
 
-def test_what_the_server_refuses_can_be_tried_again_or_removed(visit, serve):
-    page = visit(serve("gunicorn", MAX_MESSAGE_CHARS="10").url + "/r/failing")
-    enter(page, "Ann Fails")
-    expect(page.locator("#message")).to_be_visible()
-    page.evaluate("document.body.dataset.maxChars")
+def test_refused_message_can_be_retried_or_removed(ann):
+    page = ann
     page.locator("#message").fill("\u200b")
     page.locator("#message").press("Enter")
-    failed = unsent(page)
+    failed = unsent_messages(page)
     expect(failed).to_contain_text("Not sent: ")
     expect(failed).to_contain_text("nothing in it that can be seen")
-    say(page, "fine")
-    expect(texts(page)).to_have_text(["fine"])
+    send(page, "fine")
+    expect(message_texts(page)).to_have_text(["fine"])
     failed.get_by_role("button", name="Try again").click()
     expect(failed).to_contain_text("Not sent: ")
     failed.get_by_role("button", name="Remove").click()
     expect(failed).to_have_count(0)
     page.reload()
-    expect(texts(page)).to_have_text(["fine"])
-    expect(unsent(page)).to_have_count(0)
+    expect(message_texts(page)).to_have_text(["fine"])
+    expect(unsent_messages(page)).to_have_count(0)
 
 
-def test_too_many_at_once_are_sent_as_soon_as_the_rate_allows(visit, serve):
+def test_messages_over_the_rate_are_sent_when_the_rate_allows(visit, serve):
     url = serve("gunicorn", MESSAGE_LIMIT="2/1", NAME_LIMIT="", EVENT_LIMIT="").url
     page = visit(url + "/r/quickly")
-    enter(page, "Ann Quick")
+    enter_name(page, "Ann Quick")
     expect(page.locator("#message")).to_be_visible()
     for n in range(5):
-        say(page, f"{n}")
-    expect(texts(page)).to_have_text([f"{n}" for n in range(5)], timeout=15000)
-    expect(unsent(page)).to_have_count(0)
+        send(page, f"{n}")
+    expect(message_texts(page)).to_have_text([f"{n}" for n in range(5)], timeout=15000)
+    expect(unsent_messages(page)).to_have_count(0)
 
 
-def test_a_draft_belongs_to_its_room(visit, ann, room):
+def test_draft_belongs_to_its_room(visit, ann, room):
     ann.locator("#message").fill("for this room")
     ann.locator('#room-list a[data-room="lobby"]').click()
     expect(ann.locator("#message")).to_have_value("")
@@ -95,8 +99,8 @@ def test_a_draft_belongs_to_its_room(visit, ann, room):
 
 def test_tab_completes_a_name(visit, ann, room):
     for name in ("Anton", "Antje Öl", "Bo"):
-        enter(visit(room), name)
-    expect(names_here(ann)).to_have_count(4)
+        enter_name(visit(room), name)
+    expect(user_names(ann)).to_have_count(4)
     box = ann.locator("#message")
     box.press_sequentially("Hi @an")
     box.press("Tab")
@@ -108,12 +112,12 @@ def test_tab_completes_a_name(visit, ann, room):
     box.press("Tab")
     expect(box).to_have_value("Hi @Anton and @Antje Öl ")
     box.press("Enter")
-    expect(texts(ann)).to_have_text(["Hi @Anton and @Antje Öl "])
+    expect(message_texts(ann)).to_have_text(["Hi @Anton and @Antje Öl "])
     box.press("Tab")
     expect(box).not_to_be_focused()
 
 
-def test_emoji_by_their_names(ann):
+def test_shortcodes_become_emoji(ann):
     box = ann.locator("#message")
     box.press_sequentially("nice :thumbsup:")
     expect(box).to_have_value("nice 👍")
@@ -124,37 +128,37 @@ def test_emoji_by_their_names(ann):
     expect(box).to_have_value("nice 👍 😅 10:30:45 http://a:b:")
     box.fill("pasted :tada: and `:tada:`, :rocket:!")
     box.press("Enter")
-    expect(texts(ann)).to_have_text(["pasted 🎉 and :tada:, 🚀!"])
+    expect(message_texts(ann)).to_have_text(["pasted 🎉 and :tada:, 🚀!"])
 
 
-def test_a_click_on_a_name_mentions_it(visit, ann, room):
+def test_click_on_a_name_mentions_it(visit, ann, room):
     bo = visit(room)
-    enter(bo, "Bo Clicked")
-    say(bo, "hi")
+    enter_name(bo, "Bo Clicked")
+    send(bo, "hi")
     messages(ann).last.get_by_role("button", name=re.compile("Bo Clicked")).click()
     ann.keyboard.type("hello")
     ann.keyboard.press("Enter")
-    expect(texts(bo).last).to_have_text("@Bo Clicked hello")
+    expect(message_texts(bo).last).to_have_text("@Bo Clicked hello")
     expect(messages(bo).last.locator("mark")).to_have_text("@Bo Clicked")
     ann.locator("#people-list").get_by_title(re.compile("Mention.*Bo Clicked")).click()
     expect(ann.locator("#message")).to_have_value("@Bo Clicked ")
 
 
-def test_a_tap_on_a_name_in_the_drawer_of_a_phone_mentions_it(visit, room):
+def test_tap_on_a_name_in_a_phones_drawer_mentions_it(visit, room):
     ann = visit(room, viewport={"width": 320, "height": 600}, has_touch=True)
-    enter(ann, "Ann Taps")
+    enter_name(ann, "Ann Taps")
     bo = visit(room)
-    enter(bo, "Bo Tapped")
+    enter_name(bo, "Bo Tapped")
     ann.locator("#show-people").tap()
     ann.locator("#people-list").get_by_title(re.compile("Mention.*Bo Tapped")).tap()
     expect(ann.locator("#people")).not_to_have_class(re.compile("is-open"))
     ann.keyboard.type("hello")
     ann.get_by_role("button", name="Send").tap()
-    expect(texts(bo)).to_have_text(["@Bo Tapped hello"])
+    expect(message_texts(bo)).to_have_text(["@Bo Tapped hello"])
 
 
-def test_words_of_another_direction_stay_whole(ann):
-    say(ann, "مرحبا @Ann Writes! 123 😄 https://example.org/a")
+def test_mention_in_right_to_left_text_stays_whole(ann):
+    send(ann, "مرحبا @Ann Writes! 123 😄 https://example.org/a")
     mark = messages(ann).last.locator("mark")
     expect(mark).to_have_text("@Ann Writes")
     assert mark.evaluate("(mark) => getComputedStyle(mark).unicodeBidi") == "plaintext"

@@ -1,19 +1,19 @@
-// The start page: a new room in one click, the lobby, a room by its name, one's rooms.
+// The start page: creates a room, opens one by its name, and lists the user's rooms.
+import { translate } from "../i18n.js";
 import { LOBBY, ROOM } from "../rooms.js";
-import { say } from "../words.js";
 import { RoomList } from "./room-list.js";
 
-export class Start {
+export class StartPage {
   #section;
   #rooms;
 
-  // `actions`: make(), open(room); `address(room)`.
-  constructor(section, actions, address) {
+  // `actions`: createRoom(), open(name); `pathOf(name)`: the path of a room's page.
+  constructor(section, actions, pathOf) {
     this.#section = section;
-    this.#rooms = new RoomList(section.querySelector("ul"), address);
-    for (const button of document.querySelectorAll(".new-room")) button.addEventListener("click", () => actions.make());
+    this.#rooms = new RoomList(section.querySelector("ul"), pathOf);
+    for (const button of document.querySelectorAll(".new-room")) button.addEventListener("click", () => actions.createRoom());
     const lobby = section.querySelector(".lobby");
-    lobby.href = address(LOBBY);
+    lobby.href = pathOf(LOBBY);
     lobby.dataset.room = LOBBY;
     const form = section.querySelector("form");
     const input = form.querySelector("input");
@@ -22,17 +22,17 @@ export class Start {
       event.preventDefault();
       const name = input.value.trim().toLowerCase();
       const isName = ROOM.test(name);
-      error.textContent = isName ? "" : say("start.badRoom");
+      error.textContent = isName ? "" : translate("start.badRoom");
       input.setAttribute("aria-invalid", String(!isName));
       if (isName) actions.open(name);
     });
   }
 
-  draw(state) {
+  render(state) {
     this.#section.hidden = state.view !== null;
     if (state.view !== null) return;
     const others = new Map([...state.rooms].filter(([name]) => name !== LOBBY));
     this.#section.querySelector(".your-rooms").hidden = others.size === 0;
-    this.#rooms.draw({ ...state, rooms: others });
+    this.#rooms.render({ ...state, rooms: others });
   }
 }
