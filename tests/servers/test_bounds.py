@@ -22,7 +22,7 @@ from support.raw import (
     handshake,
     request,
 )
-from support.servers import KINDS, UNLIMITED
+from support.servers import KINDS, UNLIMITED, Server
 
 WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
 
@@ -130,39 +130,53 @@ def test_packets_of_a_closed_session_come_16_at_a_time(serve, kind):
     assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_request_body_that_comes_too_late_is_refused(serve, kind):
+class LateBodies:
+    """Requests to a server whose bodies never end, from construction until `check`."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.sessions = [Polling(server) for _ in range(2)]
+        self.sender = RawWebSocket(server)
+        length, chunked = "Content-Length: 100", "Transfer-Encoding: chunked"
+        event = b'42["msg",{"message":"too late"}]'
+        self.sessions[1].post('42["setUsername","Cut off"]')
+        self.requests = [
+            (f"POST {self.sessions[0].path}", length, b"4", 408),
+            (f"POST {self.sessions[1].path}", chunked, b"%x\r\n%b\r\n" % (len(event), event), 408),
+            (f"POST {BASE}&sid=unknown", length, b"4", 400),
+            (f"POST {BASE}&sid=unknown", chunked, b"1\r\n4\r\n", 400),
+            (f"PUT {BASE}", length, b"4", 400),
+            (f"GET {BASE}", length, b"4", 200),
+        ]
+        self.begun = time.monotonic()
+        self.links = []
+        for line, header, part, _ in self.requests:
+            link = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+            link.sendall(f"{line} HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n".encode() + part)
+            self.links.append(link)
+
+    def check(self) -> None:
+        """Wait for the responses and check them and the sessions."""
+        for link, (line, *_, status) in zip(self.links, self.requests, strict=True):
+            with link:
+                answer = http.client.HTTPResponse(link)
+                answer.begin()
+                answer.read()
+                assert answer.status == status, (self.server.kind, line)
+                with contextlib.suppress(ConnectionError):
+                    assert link.recv(4096) == b""
+        assert 9 < time.monotonic() - self.begun < 14, self.server.kind
+        assert not any(session.is_alive() for session in self.sessions), self.server.kind
+        texts = self.sender.receive_until('42["userLeft"')
+        assert not [text for text in texts if "too late" in text], self.server.kind
+        self.sender.close()
+
+
+def test_request_body_that_comes_too_late_is_refused(serve):
     """docs/wire.md, Bounds: a request is complete within 10 s after its first byte."""
-    server = serve(kind, **UNLIMITED)
-    sessions = [Polling(server) for _ in range(2)]
-    sender = RawWebSocket(server)
-    length, chunked = "Content-Length: 100", "Transfer-Encoding: chunked"
-    event = b'42["msg",{"message":"too late"}]'
-    sessions[1].post('42["setUsername","Cut off"]')
-    requests = [
-        (f"POST {sessions[0].path}", length, b"4", b"408"),
-        (f"POST {sessions[1].path}", chunked, b"%x\r\n%b\r\n" % (len(event), event), b"408"),
-        (f"POST {BASE}&sid=unknown", length, b"4", b"400"),
-        (f"POST {BASE}&sid=unknown", chunked, b"1\r\n4\r\n", b"400"),
-        (f"PUT {BASE}", length, b"4", b"400"),
-        (f"GET {BASE}", length, b"4", b"200"),
-    ]
-    begun, links = time.monotonic(), []
-    for line, header, part, _ in requests:
-        links.append(socket.create_connection(("127.0.0.1", server.port), timeout=20))
-        links[-1].sendall(f"{line} HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n".encode() + part)
-    for link, (line, *_, status) in zip(links, requests, strict=True):
-        with link:
-            answer = http.client.HTTPResponse(link)
-            answer.begin()
-            answer.read()
-            assert str(answer.status).encode() == status, line
-            with contextlib.suppress(ConnectionError):
-                assert link.recv(4096) == b""
-    assert 9 < time.monotonic() - begun < 14
-    assert not any(session.is_alive() for session in sessions)
-    assert not [text for text in sender.receive_until('42["userLeft"') if "too late" in text]
-    sender.close()
+    servers = [serve(kind, **UNLIMITED) for kind in KINDS]
+    for bodies in [LateBodies(server) for server in servers]:
+        bodies.check()
 
 
 def test_request_headers_that_come_too_late_end_the_connection(serve):

@@ -10,7 +10,7 @@ import json
 
 import pytest
 from support.raw import BINARY, Polling, RawWebSocket, assert_name_is_free, eventually, frame
-from support.servers import KINDS, UNLIMITED
+from support.servers import KINDS
 
 
 @pytest.fixture
@@ -217,10 +217,3 @@ def test_events_are_handled_in_order(client):
     for n in range(1, 200):
         ids.append(json.loads(client.receive_until(f"43{n}[")[-1].removeprefix(f"43{n}"))[0]["id"])
     assert ids == list(range(ids[0], ids[0] + 199))
-
-
-def test_session_in_no_namespace_is_closed_after_10_seconds(serve, request):
-    """docs/wire.md, Bounds."""
-    client = connect_engine(serve("gunicorn", **UNLIMITED))
-    client.sock.settimeout(14)
-    assert client.receive_close_code() == 1000

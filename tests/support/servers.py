@@ -82,6 +82,7 @@ class Server:
         self.url = f"{scheme}://127.0.0.1:{self.port}"
         self.log = folder / "log"
         self._checked = 0
+        self._is_terminating = False
         self.process = start_process(
             kind, self.log, self.port, settings, *arguments, module=module, wrapper=wrapper
         )
@@ -122,15 +123,16 @@ class Server:
         return [each for each in found if not parsing or f", in {parsing}\n" not in each]
 
     def terminate(self) -> None:
-        """Send the signal for a graceful shutdown."""
-        if self.process.poll() is None:
+        """Send the signal for a graceful shutdown, once."""
+        if self.process.poll() is None and not self._is_terminating:
+            self._is_terminating = True
             self.process.send_signal(signal.SIGINT if self.kind == "flask" else signal.SIGTERM)
 
     def stop(self) -> int:
         """Shut the server down and return its exit code."""
         self.terminate()
         try:
-            return self.process.wait(timeout=10)
+            return self.process.wait(timeout=20)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             raise

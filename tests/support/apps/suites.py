@@ -27,7 +27,7 @@ OPTIONS = {
 CONNECT_TIMEOUT = 1.0
 
 app = Flask(__name__)
-socketio = SocketIO(app, connect_timeout=CONNECT_TIMEOUT, **OPTIONS)
+socketio = SocketIO(app, connect_timeout=CONNECT_TIMEOUT, allow_eio3=True, **OPTIONS)
 engine = EngineServer(**OPTIONS)
 
 
