@@ -67,7 +67,7 @@ def test_connections_of_one_address_are_limited(serve, forwarded):
 @pytest.mark.parametrize("kind", KINDS)
 def test_slow_consumer_over_websocket_is_closed_without_delaying_others(serve, kind):
     """docs/wire.md, Bounds: 128 KiB are queued, or the client has read nothing for 2 s."""
-    server = serve(kind, **UNLIMITED)
+    server = serve(kind, STORE="memory:", **UNLIMITED)
     slow, sender, watcher = (RawWebSocket(server) for _ in range(3))
     slow.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     slow.send('421["setUsername","Slow"]')
