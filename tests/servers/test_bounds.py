@@ -37,7 +37,7 @@ def send_messages(sender: RawWebSocket, messages: list[str]) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_connection_over_the_limit_is_refused(serve, kind):
+def test_session_over_the_limit_is_refused(serve, kind):
     server = serve(kind, MAX_CONNECTIONS="2", **UNLIMITED)
     first, second = RawWebSocket(server), Polling(server)
     status, headers, _ = request(server, "GET", BASE)
@@ -55,7 +55,7 @@ def test_connection_over_the_limit_is_refused(serve, kind):
 
 
 @pytest.mark.parametrize("forwarded", ["203.0.113.7", "2001:db8::1"])
-def test_connections_of_one_address_are_limited(serve, forwarded):
+def test_sessions_of_one_address_are_limited(serve, forwarded):
     server = serve("gunicorn", MAX_CONNECTIONS_PER_ADDRESS="2", TRUSTED_PROXIES="1", **UNLIMITED)
     statuses = [
         request(server, "GET", BASE, X_Forwarded_For=address)[0]

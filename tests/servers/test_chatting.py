@@ -74,14 +74,14 @@ def run_javascript_chat(package: str, url: str, *transports: str, **environ: str
         timeout=30,
     )
     assert done.returncode == 0, done.stderr.decode()
-    found = json.loads(done.stdout)
-    assert [answer.get("code", "set") for answer in found["named"]] == ["set", "name_taken", "set"]
-    first, second = found["heard"]
+    result = json.loads(done.stdout)
+    assert [answer.get("code", "set") for answer in result["named"]] == ["set", "name_taken", "set"]
+    first, second = result["heard"]
     assert first == second
     assert [text for text, _ in first] == [f"{n} <b>😀</b>" for n in range(20)]
     ids = [number for _, number in first]
     assert ids == list(range(ids[0], ids[0] + 20))
-    assert found["reason"] == "io client disconnect"
+    assert result["reason"] == "io client disconnect"
 
 
 def test_disconnect_frees_the_name(server):

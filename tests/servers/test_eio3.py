@@ -272,11 +272,11 @@ def test_ping_from_protocol_4_client_ends_the_session(gunicorn):
 
 def test_payload_lengths_count_utf16_units(gunicorn):
     session = Engine3Polling(gunicorn)
-    said = f'421["setUsername","{EMOJI}é"]'
-    assert session.post(f"{len(said) + 1}:{said}".encode()) == (200, "ok")
+    event = f'421["setUsername","{EMOJI}é"]'
+    assert session.post(f"{len(event) + 1}:{event}".encode()) == (200, "ok")
     _, body = session.poll()
-    told = f'42["userSet","{EMOJI}é"]'
-    assert body.startswith(f"{len(told) + 1}:{told}")
+    answer = f'42["userSet","{EMOJI}é"]'
+    assert body.startswith(f"{len(answer) + 1}:{answer}")
     session.send("1")
 
 
@@ -422,8 +422,8 @@ def test_b64_parameter_selects_base64_responses(namespaces):
     session = Engine3Polling(namespaces, "&b64=1")
     session.send("40/custom")
     session.poll()
-    for said in (encode_payload(ECHO, "b4AAH/"), encode_binary_payload(ECHO, b"\4\0\1\xff")):
-        assert session.post(said, **(OCTETS if said[0] < 2 else {})) == (200, "ok")
+    for body in (encode_payload(ECHO, "b4AAH/"), encode_binary_payload(ECHO, b"\4\0\1\xff")):
+        assert session.post(body, **(OCTETS if body[0] < 2 else {})) == (200, "ok")
         assert session.poll() == (200, encode_payload(ECHOED, "b4AAH/").decode())
 
 
@@ -445,9 +445,9 @@ def test_binary_over_websocket_uses_the_clients_encoding(namespaces, query, opco
     client = Engine3WebSocket(namespaces, query=query)
     client.send("40/custom")
     client.receive_until("40/custom")
-    for said in (b"\4\0\1", "b4AAE="):
+    for attachment in (b"\4\0\1", "b4AAE="):
         client.send(ECHO)
-        client.send(said)
+        client.send(attachment)
         assert client.receive_text() == ECHOED
         assert client.receive_frame() == (opcode, data)
     client.close()
@@ -461,30 +461,30 @@ def test_binary_frame_that_is_no_message_ends_the_session(client, data):
 
 def test_binary_broadcast_uses_each_recipients_encoding(namespaces):
     """Engine.IO 4 frames have no type byte; text is the same for all."""
-    hearers = [
+    clients = [
         Engine3WebSocket(namespaces),
         RawWebSocket(namespaces),
         Engine3WebSocket(namespaces, query="&b64=1"),
     ]
-    polling, now = Engine3Polling(namespaces), Polling(namespaces)
-    for hearer in hearers:
-        hearer.send("40/custom,")
-        hearer.receive_until("40/custom")
-    for session in (polling, now):
-        session.post(b"10:40/custom," if session is polling else "40/custom,")
+    engine3_polling, polling = Engine3Polling(namespaces), Polling(namespaces)
+    for client in clients:
+        client.send("40/custom,")
+        client.receive_until("40/custom")
+    for session in (engine3_polling, polling):
+        session.post(b"10:40/custom," if session is engine3_polling else "40/custom,")
         session.poll()
-    hearers[0].send('451-/custom,["tell",{"_placeholder":true,"num":0}]')
-    hearers[0].send(b"\4\1\2")
-    hearers[0].send('42/custom,["tell","text"]')
-    forms = [(BINARY, b"\4\1\2"), (BINARY, b"\1\2"), (TEXT, b"b4AQI=")]
-    told = '451-/custom,["told",{"_placeholder":true,"num":0}]'
-    for hearer, form in zip(hearers, forms, strict=True):
-        assert hearer.receive_text() == told
-        assert hearer.receive_frame() == form
-        assert hearer.receive_text() == '42/custom,["told","text"]'
-        hearer.close()
-    assert poll_binary(polling)[:2] == [told, b"\4\1\2"]
-    assert now.poll()[1].split("\x1e")[:2] == [told, "bAQI="]
+    clients[0].send('451-/custom,["tell",{"_placeholder":true,"num":0}]')
+    clients[0].send(b"\4\1\2")
+    clients[0].send('42/custom,["tell","text"]')
+    encodings = [(BINARY, b"\4\1\2"), (BINARY, b"\1\2"), (TEXT, b"b4AQI=")]
+    event = '451-/custom,["told",{"_placeholder":true,"num":0}]'
+    for client, encoding in zip(clients, encodings, strict=True):
+        assert client.receive_text() == event
+        assert client.receive_frame() == encoding
+        assert client.receive_text() == '42/custom,["told","text"]'
+        client.close()
+    assert poll_binary(engine3_polling)[:2] == [event, b"\4\1\2"]
+    assert polling.poll()[1].split("\x1e")[:2] == [event, "bAQI="]
 
 
 # Upgrade
@@ -644,13 +644,13 @@ def test_client_enters_another_namespace_with_a_query(namespaces):
 
 
 @pytest.mark.parametrize(
-    ("query", "told"), [("refuse=why", '{"why":"why"}'), ("refuse=", '"refused"')]
+    ("query", "data"), [("refuse=why", '{"why":"why"}'), ("refuse=", '"refused"')]
 )
-def test_refusal_carries_bare_data(namespaces, query, told):
+def test_refusal_carries_bare_data(namespaces, query, data):
     """ERROR: the data, or the sentence without data; the connection stays."""
     client = Engine3WebSocket(namespaces)
     client.send(f"40/custom?{query}")
-    assert client.receive_text() == f"44/custom,{told}"
+    assert client.receive_text() == f"44/custom,{data}"
     client.send("40/custom")
     assert client.receive_text() == "40/custom,"
     client.close()
@@ -730,12 +730,12 @@ def test_oldest_clients_events_work_beside_a_current_client(gunicorn):
     sentence = "OLDEST username is taken! Try some other username."
     assert f'42["userExists","{sentence}"]' in polling.receive()
     older.send(f'42["msg",{{"message":"{EMOJI}","user":"?"}}]')
-    heard = [older.receive_until('42["newmsg"')[-1], newer.receive_until('42["newmsg"')[-1]]
+    received = [older.receive_until('42["newmsg"')[-1], newer.receive_until('42["newmsg"')[-1]]
     while not (found := [text for text in polling.receive() if text.startswith('42["newmsg"')]):
         pass  # each poll has a time limit
-    heard += found
-    assert len(set(heard)) == 1
-    assert json.loads(heard[0][2:])[1] == {"user": "Oldest", "message": EMOJI}
+    received += found
+    assert len(set(received)) == 1
+    assert json.loads(received[0][2:])[1] == {"user": "Oldest", "message": EMOJI}
     older.close()
     newer.receive_until('42["userLeft"')
     newer.close()

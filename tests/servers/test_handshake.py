@@ -109,13 +109,6 @@ def test_handshake_over_polling_returns_the_open_packet(server):
     }
 
 
-def test_handshake_over_websocket_offers_no_upgrade(server):
-    """Handshake, upgrades."""
-    client = RawWebSocket(server)
-    assert client.open_packet["upgrades"] == []
-    client.close()
-
-
 def test_fractional_ping_interval_is_exact(fast_ping_server):
     """Heartbeat: the server pings after pingInterval."""
     assert Polling(fast_ping_server).open_packet["pingInterval"] == 500

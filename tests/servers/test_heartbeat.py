@@ -23,26 +23,6 @@ def test_client_without_pongs_is_closed(fast_ping_server):
     assert_name_is_free(fast_ping_server, "Silent")
 
 
-def test_client_that_answers_pings_stays_connected(fast_ping_server):
-    client = RawWebSocket(fast_ping_server)
-    for _ in range(4):
-        assert client.receive_frame() == (1, b"2")
-        client.send("3")
-    client.send('421["join"]')
-    assert client.receive_text().startswith("431")
-    client.close()
-
-
-def test_session_over_polling_ends_without_pongs(fast_ping_server):
-    session = Polling(fast_ping_server)
-    for _ in range(3):
-        assert session.poll() == (200, "2")
-        session.post("3")
-    session.poll()
-    time.sleep(0.8)
-    assert not session.is_alive()
-
-
 def test_client_that_never_polls_is_closed(fast_ping_server):
     """docs/wire.md, Bounds: the limit is the sum of ping interval and timeout."""
     session = Polling(fast_ping_server)

@@ -86,8 +86,8 @@ def test_taken_over_client_is_told_and_closed(server):
 def test_taken_over_polling_client_is_told_and_closed(server):
     first = Polling(server)
     first.post('421["setUsername","Poller",{"hold":true}]')
-    told = first.poll()[1]
-    token = json.loads(told[told.index("431") + 3 :].partition("\x1e")[0])[0]["token"]
+    body = first.poll()[1]
+    token = json.loads(body[body.index("431") + 3 :].partition("\x1e")[0])[0]["token"]
     second, _ = connect_with_name(server, "Poller", token=token)
     last = first.poll()[1].split("\x1e")
     assert any("taken_over" in packet for packet in last)
@@ -110,8 +110,8 @@ def test_members_of_a_room_receive_its_events(server):
     assert ann.receive_until('42["userTyping"')[-1].endswith(
         '{"room":"quiet","user":"Bo in a room"}]'
     )
-    said = call(bo, "msg", {"message": "psst", "room": "QUIET"})
-    assert (said["room"], said["id"]) == (
+    answer = call(bo, "msg", {"message": "psst", "room": "QUIET"})
+    assert (answer["room"], answer["id"]) == (
         "quiet",
         call(ann, "history", {"room": "quiet"})["messages"][-1][1]["id"],
     )
@@ -144,10 +144,10 @@ def test_answers_follow_the_order_of_events(server):
             f'42{103 + n}["setUsername","In order {n}"]',
         ]
     client.send_raw(b"".join(frame(event.encode()) for event in events))
-    found = [text for text in client.receive_until("43159") if text.startswith("43")]
-    assert [text[2:5] for text in found] == [str(n) for n in range(100, 160)]
+    answers = [text for text in client.receive_until("43159") if text.startswith("43")]
+    assert [text[2:5] for text in answers] == [str(n) for n in range(100, 160)]
     for n in range(0, 60, 4):
-        newest = json.loads(found[n + 2][5:])[0]["messages"][-1][0]
+        newest = json.loads(answers[n + 2][5:])[0]["messages"][-1][0]
         assert newest["message"] == str(n + 1)
         assert newest["user"] == ("In order" if n == 0 else f"In order {n - 4}")
     client.close()

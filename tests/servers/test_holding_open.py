@@ -28,7 +28,7 @@ def connect(server) -> socket.socket:
 
 
 @pytest.mark.parametrize("kind", GEVENT)
-def test_connections_of_one_address_are_limited(serve, kind):
+def test_tcp_connections_of_one_address_are_limited(serve, kind):
     server = serve(kind, MAX_CONNECTIONS_PER_ADDRESS="4", LIMIT_LOOPBACK="1", **UNLIMITED)
     with contextlib.ExitStack() as links:
         held = [links.enter_context(connect(server)) for _ in range(PER_ADDRESS)]

@@ -63,12 +63,6 @@ def test_empty_message_over_websocket_ends_the_session(server):
     assert client.receive_close_code() == 1000
 
 
-def test_close_packet_over_websocket_ends_the_session(server):
-    client = RawWebSocket(server)
-    client.send("1")
-    assert client.receive_close_code() == 1000
-
-
 @pytest.mark.parametrize("packet", ["0", "5", "6", "3", "43[]", '43["x"]'])
 def test_meaningless_packet_is_ignored(server, packet):
     """Reference: Socket.onPacket ignores these, and Socket.onack unknown numbers."""

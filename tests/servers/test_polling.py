@@ -151,16 +151,6 @@ def test_chunked_body_is_accepted(server):
     assert "431" in session.poll()[1]
 
 
-def test_concurrent_poll_ends_the_session(server):
-    """Reference: "overlap from client" ends both polls."""
-    session = Polling(server)
-    waiting, first = session.start_poll()
-    assert session.poll()[0] == 400
-    waiting.join(10)
-    assert len(first) == 1
-    assert not session.is_alive()
-
-
 def test_close_packet_answers_the_waiting_poll_and_ends_the_session(server):
     """Packet type close."""
     session = Polling(server)
