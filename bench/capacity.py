@@ -63,7 +63,7 @@ class Node:
         self.log.open()
         self.roster.open()
         for number in range(rooms):
-            self.log.attend(room(number))
+            self.log.subscribe_room(room(number))
 
     def close(self) -> None:
         self.roster.close()
@@ -151,7 +151,7 @@ def by_nodes(server: tuple[str, redis.Redis]) -> Iterator[str]:
         with nodes(server, number) as found:
             name = cost(server[1], lambda n: claim(found, n))
             message = cost(server[1], lambda n: send_message(found, n))
-            lease = cost(server[1], lambda n: found[n % len(found)].roster._renew())
+            lease = cost(server[1], lambda n: found[n % len(found)].roster.lease.renew())
         yield f"| {number} | {name:.0f} | {message:.0f} | {lease:.0f} |"
 
 

@@ -54,7 +54,7 @@ def export(room: str | None, since: datetime | None) -> None:
     unread: list[str] = []
     try:
         lines = exporting.export(path, unread.append, name, since_ms)
-        for line in progress(lines, exporting.expected(path, name), "Exporting"):
+        for line in progress(lines, exporting.count_messages(path, name), "Exporting"):
             sys.stdout.buffer.write(line + b"\n")
         sys.stdout.buffer.flush()
     except BrokenPipeError:

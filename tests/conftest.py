@@ -12,7 +12,7 @@ from support.chat import LATER, ChatHarness, ClusterHarness, NodeHarness
 from support.servers import KINDS, UNLIMITED, RedisProcess, Server
 
 from chatapp import create_app
-from chatapp.store.redis import roster as redis_roster
+from chatapp.store.redis import tasks as redis_tasks
 
 HERE = Path(__file__).parent
 
@@ -42,7 +42,7 @@ def make_room(request, monkeypatch) -> Iterator[Callable[..., ChatHarness]]:
     made: list[ChatHarness] = []
     harness = request.param
     if harness is not ChatHarness:
-        monkeypatch.setattr(redis_roster, "SCRIPT", LATER)
+        monkeypatch.setattr(redis_tasks, "SCRIPT", LATER)
         url = request.getfixturevalue("redis_server").url
         with redis.Redis.from_url(url) as client:
             client.flushall()

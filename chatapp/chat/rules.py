@@ -47,8 +47,8 @@ class Chat:
         self._sequencer = Sequencer(audience, roster.end)
         self._opening = Lock()
         self._is_open = False
-        log.follow(self._deliver, lambda room: room == LOBBY or audience.hears(room))
-        log.on_break(audience.close_all)
+        log.subscribe(self._deliver, lambda room: room == LOBBY or audience.hears(room))
+        log.on_reset(audience.close_all)
 
     def open(self) -> None:
         """Open the log, and hold the names that were to be held when it was left.
@@ -59,7 +59,7 @@ class Chat:
         with self._opening:
             if not self._is_open:
                 self._log.open()
-                self._log.attend(LOBBY)  # where everyone is who connects
+                self._log.subscribe_room(LOBBY)  # where everyone is who connects
                 self._roster.open()
             self._is_open = True
 
@@ -139,7 +139,7 @@ class Chat:
         if is_new:
             self.audience.enter(client.id, room)
         try:
-            self._log.attend(room)
+            self._log.subscribe_room(room)
             page = self._log.read(room, since=given(request.since), limit=request.limit)
             count, users = self._roster.enter(client, room)
         except Unavailable:

@@ -1,4 +1,4 @@
-"""What stores have in common that are opened at their first use, and swept now and then."""
+"""The base of logs that open at first use and delete expired messages in the background."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from abc import abstractmethod
 
 from chatapp.chat.log import Log
 from chatapp.errors import StoreError, Unavailable
-from chatapp.store.threads import event
+from chatapp.store.threads import make_event
 
 logger = logging.getLogger(__name__)
 
 
-class OpenedLog(Log):
-    """A log that is opened at its first use if not by `open`.
+class BackgroundLog(Log):
+    """A log that opens at its first use, unless `open` was called before.
 
-    `sweep_interval`: seconds between looks at what retention no longer keeps.
+    `sweep_interval`: seconds between two sweeps, which delete expired messages.
     """
 
     waits = True
@@ -25,22 +25,22 @@ class OpenedLog(Log):
         super().__init__()
         self._sweep_interval = sweep_interval
         self._lock = threading.Lock()
-        self._open = False
-        self._closed = event()
-        self._failing = False
+        self._is_open = False
+        self._closed = make_event()
+        self._is_failing = False
 
     def open(self) -> None:
-        if self._open:
+        if self._is_open:
             return
         with self._lock:
-            if not self._open:
-                self._begin()
-                self._open = True
-                threading.Thread(target=self._sweep_now_and_then, daemon=True).start()
+            if not self._is_open:
+                self._open_store()
+                self._is_open = True
+                threading.Thread(target=self._sweep_loop, daemon=True).start()
 
     @abstractmethod
-    def _begin(self) -> None:
-        """Make it ready for use.
+    def _open_store(self) -> None:
+        """Open the file or the connection.
 
         Raises:
             StoreError: it can't be used.
@@ -48,28 +48,28 @@ class OpenedLog(Log):
 
     @abstractmethod
     def _sweep(self) -> None:
-        """Take away what retention no longer keeps, a little at a time."""
+        """Delete expired messages in small steps, so that appends go on between them."""
 
-    def _open_for_use(self) -> None:
+    def _ensure_open(self) -> None:
         if self._closed.is_set():
             raise Unavailable
         try:
             self.open()
         except StoreError as error:
-            self._complain(str(error))
+            self._log_unavailable(str(error))
             raise Unavailable from None
 
-    def _complain(self, trouble: str) -> None:
-        """Say what's wrong, once until all is well again."""
-        if not self._failing:
-            logger.error("%s; messages aren't taken until then", trouble)
-        self._failing = True
+    def _log_unavailable(self, reason: str) -> None:
+        """Log `reason`, once until the store works again."""
+        if not self._is_failing:
+            logger.error("%s; messages are refused until that is fixed", reason)
+        self._is_failing = True
 
-    def _sweep_now_and_then(self) -> None:
+    def _sweep_loop(self) -> None:
         while not self._closed.wait(self._sweep_interval):
             try:
                 self._sweep()
             except Unavailable:
                 pass
             except Exception:
-                logger.exception("what is no longer kept couldn't be taken away")
+                logger.exception("expired messages couldn't be deleted; the next sweep tries again")

@@ -1,4 +1,4 @@
-"""Group commit: what waits is written together, so that writers share what durability costs."""
+"""Group commit: drafts that wait are written together and share the cost of durability."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Generic, TypeVar
 
 from chatapp.errors import ChatError, Unavailable
-from chatapp.store.threads import event, let_others_come
+from chatapp.store.threads import make_event, yield_to_loop
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -15,27 +15,28 @@ R = TypeVar("R")
 
 
 class _Batch(Generic[D, R]):
-    """Drafts that are to be written together, and what became of them."""
+    """Drafts that are written together, and their results."""
 
     def __init__(self) -> None:
         self.drafts: list[D] = []
         self.results: Sequence[tuple[R | ChatError, bool]] = ()
         self.undelivered: Collection[R] = ()
         self.written = False
-        self.over = event()
+        self.done = make_event()
 
 
 class Batches(Generic[D, R]):
-    """Hands drafts to `write`, all that wait at once, and new entries to `deliver`, in order.
+    """Write all waiting drafts at once, then deliver the new entries in order.
 
-    `write` gives the entry of each, and whether it is new. If it raises Unavailable, all of them
-    count as not written; if some were, their keys tell. A draft that alone can't be written has a
-    refusal in place of its entry, which only its own writer gets. `deliver` gives the entries that
-    it couldn't deliver, if any; their writers get Unavailable.
+    - `write(drafts)` returns for each draft its entry and whether that is new. A refusal in place
+      of an entry is raised to that draft's caller alone. If it raises Unavailable, all callers get
+      that, and drafts that were written all the same are found by their keys.
+    - `deliver(entries)` returns the entries that it couldn't deliver, if any. Their callers get
+      Unavailable.
 
-    There's no writer of its own: the first to wait writes for all who have joined it by the time
-    that the batch before has been written, and, where that had several drafts, for those that the
-    loop has ready. At rest nobody waits for company.
+    No thread of its own writes. The first caller of a batch writes it, once the batch before has
+    been written. If that one had several drafts, the caller first yields to the loop, so that
+    greenlets that are ready can join. A single caller never waits for others.
     """
 
     def __init__(
@@ -45,67 +46,67 @@ class Batches(Generic[D, R]):
     ) -> None:
         self._write = write
         self._deliver = deliver
-        self._joining: _Batch[D, R] = _Batch()
-        self._lock = threading.Lock()  # of `_joining` and `_closed`
+        self._next_batch: _Batch[D, R] = _Batch()
+        self._lock = threading.Lock()  # of `_next_batch` and `_closed`
         self._writing = threading.Lock()
         self._delivering = threading.Lock()
-        self._in_company = False
+        self._was_shared = False
         self._closed = False
 
     def append(self, draft: D) -> R:
-        """The entry of `draft`, once it's written and delivered.
+        """Return the entry of `draft`, once it is written and delivered.
 
         Raises:
-            Unavailable: it can't be written or delivered now, or these batches are closed.
+            Unavailable: it can't be written or delivered now, or `close` was called.
             ChatError: `write` refused it.
         """
         with self._lock:
             if self._closed:
                 raise Unavailable
-            batch = self._joining
-            place = len(batch.drafts)
+            batch = self._next_batch
+            position = len(batch.drafts)
             batch.drafts.append(draft)
-        if place == 0:
-            self._lead(batch)
+        if position == 0:
+            self._write_batch(batch)
         else:
-            batch.over.wait()
+            batch.done.wait()
         if not batch.written:
             raise Unavailable
-        result, _ = batch.results[place]
+        result, _ = batch.results[position]
         if isinstance(result, ChatError):
             raise result
         if result in batch.undelivered:
             raise Unavailable
         return result
 
-    def _lead(self, batch: _Batch[D, R]) -> None:
+    def _write_batch(self, batch: _Batch[D, R]) -> None:
         try:
             with self._writing:
-                if self._in_company:
-                    let_others_come()
+                if self._was_shared:
+                    yield_to_loop()
                 with self._lock:
-                    self._joining = _Batch()
-                self._in_company = len(batch.drafts) > 1
+                    self._next_batch = _Batch()
+                self._was_shared = len(batch.drafts) > 1
                 batch.results = self._write(batch.drafts)
-                self._delivering.acquire()  # before the next is written, so that order is kept
+                self._delivering.acquire()  # before the next batch is written, to keep the order
             try:
                 batch.undelivered = self._deliver(new_entries(batch.results)) or ()
                 batch.written = True
             finally:
                 self._delivering.release()
         except Unavailable:
-            pass  # as whoever waits is told
+            pass  # each caller raises its own
         finally:
             with self._lock:
-                if self._joining is batch:  # interrupted before its turn
-                    self._joining = _Batch()
-            batch.over.set()
+                if self._next_batch is batch:  # this caller was interrupted while it waited
+                    self._next_batch = _Batch()
+            batch.done.set()
 
-    def alone(self, call: Callable[[], T]) -> T:
-        """Run `call()` while nothing is written.
+    def run_exclusively(self, call: Callable[[], T]) -> T:
+        """Run `call()` between two batches.
 
         Raises:
-            Unavailable: these batches are closed.
+            Unavailable: `close` was called.
         """
         with self._writing:
             if self._closed:
@@ -113,15 +114,16 @@ class Batches(Generic[D, R]):
             return call()
 
     def close(self) -> None:
-        """Take no more, and wait until all that was taken has been written and delivered."""
+        """Take no more drafts, and wait until all that were taken are written and delivered."""
         with self._lock:
             self._closed = True
-            last = self._joining
+            last = self._next_batch
         if last.drafts:
-            last.over.wait()
+            last.done.wait()
         with self._writing, self._delivering:
             pass
 
 
 def new_entries(results: Sequence[tuple[R | ChatError, bool]]) -> list[R]:
+    """Return the entries that are new, without duplicates and refusals."""
     return [entry for entry, is_new in results if is_new and not isinstance(entry, ChatError)]

@@ -1,4 +1,4 @@
-"""Tells the operator what is damaged in a store, without a line for each attempt."""
+"""Reports of damaged data in a store, limited so that they don't fill the log."""
 
 from __future__ import annotations
 
@@ -10,37 +10,38 @@ from time import monotonic
 
 logger = logging.getLogger(__name__)
 INTERVAL = 60.0  # seconds
-MAX_REMEMBERED = 100
+MAX_REPORTS = 100
 
 
 class DamageLog:
-    """Logs each damaged thing at most once in `interval` seconds. Thread-safe.
+    """Log the damage of each subject at most once in `interval` seconds. Thread-safe.
 
-    It remembers up to `most` things. So it also logs no more than that many in an interval, and one
-    line more that says that others aren't named.
+    At most `max_reports` subjects are remembered and logged in an interval. One more line then says
+    that others aren't logged.
     """
 
     def __init__(
         self,
         interval: float = INTERVAL,
-        most: int = MAX_REMEMBERED,
+        max_reports: int = MAX_REPORTS,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._interval = interval
-        self._most = most
+        self._max_reports = max_reports
         self._clock = clock
-        self._logged: OrderedDict[str, float] = OrderedDict()  # when, the oldest first
+        self._logged: OrderedDict[str, float] = OrderedDict()  # times, the oldest first
         self._lock = Lock()
 
-    def report(self, thing: str, line: str) -> None:
-        """Log `line` about `thing`, unless that was done a short while ago."""
+    def report(self, subject: str, line: str) -> None:
+        """Log `line`, unless `subject` was logged within the last interval."""
         with self._lock:
             now = self._clock()
             while self._logged and next(iter(self._logged.values())) <= now - self._interval:
                 self._logged.popitem(last=False)
-            if thing in self._logged or len(self._logged) > self._most:
+            if subject in self._logged or len(self._logged) > self._max_reports:
                 return
-            if len(self._logged) == self._most:
-                thing, line = "", "more than that is damaged, which isn't logged"
-            self._logged[thing] = now
+            if len(self._logged) == self._max_reports:
+                subject = ""
+                line = "more data is damaged than is logged here; look at the store as a whole"
+            self._logged[subject] = now
         logger.error("%s", line)

@@ -1,4 +1,4 @@
-"""A log in memory: gone with the process, and each start is a new epoch."""
+"""The log in memory. It ends with the process, and each start begins a new epoch."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ from collections.abc import Callable
 from threading import Lock
 from time import time
 
-from chatapp.chat.log import KEEP, Draft, Entry, Log, Page, Retention, bounded
+from chatapp.chat.log import DEFAULT_RETENTION, Draft, Entry, Log, Page, Retention, bounded
 from chatapp.chat.people.names import fold
 from chatapp.errors import Unavailable
 
-SWEPT = 10
-"""Messages that an append takes away, at most, of a room that nobody may look at any more."""
+SWEEP_BATCH = 10
+"""Expired messages of another room that one append deletes at most."""
 
 
 class MemoryLog(Log):
-    """Keeps messages for as long as the process lives. `clock`: seconds since 1970."""
+    """Keep messages for the life of the process. `clock()` returns seconds since 1970."""
 
     waits = False
 
-    def __init__(self, retention: Retention = KEEP, clock: Callable[[], float] = time) -> None:
+    def __init__(
+        self, retention: Retention = DEFAULT_RETENTION, clock: Callable[[], float] = time
+    ) -> None:
         super().__init__()
         self._epoch = secrets.token_urlsafe(9)
         self._retention = retention
         self._clock = clock
-        self._rooms: OrderedDict[str, _Room] = OrderedDict()  # the next to be swept first
+        self._rooms: OrderedDict[str, _Room] = OrderedDict()  # the next to sweep comes first
         self._closed = False
-        # Held while delivering too: whoever follows hears each room in the order of its numbers.
+        # Held during delivery, too, so that subscribers get a room in the order of its numbers.
         self._lock = Lock()
 
     @property
@@ -52,7 +54,7 @@ class MemoryLog(Log):
             if known:
                 return known
             entry = room.add(draft, self._now())
-            room.retire(self._retention, self._now())
+            room.expire(self._retention, self._now())
             self._sweep()
             self._deliver([entry])
             return entry
@@ -82,21 +84,23 @@ class MemoryLog(Log):
         return int(self._clock() * 1000)
 
     def _sweep(self) -> None:
-        """Take away some of what retention no longer keeps, in one room after the other."""
+        """Delete some expired messages of the next room, so that unread rooms expire, too."""
         name, room = next(iter(self._rooms.items()))
-        if room.retire(self._retention, self._now(), SWEPT):
+        if room.expire(self._retention, self._now(), SWEEP_BATCH):
             self._rooms.move_to_end(name)
 
     def _room(self, name: str) -> _Room:
-        """The room as it is kept by now; an empty one where there is none."""
+        """Return the room without expired messages; an empty one if there is none."""
         room = self._rooms.get(name)
         if room is None:
             return _Room()
-        room.retire(self._retention, self._now())
+        room.expire(self._retention, self._now())
         return room
 
 
 class _Room:
+    """One room: its newest number and time (ms), and the kept entries, oldest first."""
+
     def __init__(self) -> None:
         self.newest = 0
         self.at = 0
@@ -115,12 +119,12 @@ class _Room:
             self.keys[fold(entry.user), entry.key] = entry
         return entry
 
-    def retire(self, retention: Retention, now: int, most: int | None = None) -> bool:
-        """Take away what isn't kept, `most` messages at most; whether that was all."""
-        retired, cutoff = retention.retired(self.newest), retention.cutoff(now)
-        for number in range(self.newest - len(self.entries) + 1, self.newest + 1)[:most]:
+    def expire(self, retention: Retention, now: int, max_count: int | None = None) -> bool:
+        """Delete at most `max_count` expired messages; return whether that was all of them."""
+        expired, cutoff = retention.expired_up_to(self.newest), retention.cutoff(now)
+        for number in range(self.newest - len(self.entries) + 1, self.newest + 1)[:max_count]:
             oldest = self.entries[number]
-            if number > retired and oldest.at >= cutoff:
+            if number > expired and oldest.at >= cutoff:
                 return True
             del self.entries[number]
             if oldest.key:

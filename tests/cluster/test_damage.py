@@ -1,4 +1,4 @@
-"""Two nodes go on serving while one room and one name on their Redis are damaged."""
+"""Two nodes keep serving while one room and one name on their Redis are damaged."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import pytest
 import redis
 from support.chaos.load import Client
 from support.servers import UNLIMITED, RedisProcess, Server
+
+from chatapp.store.redis.scripts import NAMES, log_key
 
 
 @pytest.fixture
@@ -26,11 +28,11 @@ def code_of(client: Client, event: str, *arguments: object) -> str:
     return client.wait_for_answer(client.emit(event, *arguments)).get("code", "")
 
 
-def test_two_nodes_go_on_beside_a_damaged_room_and_name(two_nodes):
+def test_damaged_room_and_name_affect_nothing_else(two_nodes):
     redis_client, nodes = two_nodes
     people = [Client(node, name) for node, name in zip(nodes, ("Ann", "Bo"), strict=True)]
-    redis_client.set("chatapp:log:tea", "x")
-    redis_client.hset("chatapp:names", "cy", b"\xc1")
+    redis_client.set(log_key("tea"), "x")
+    redis_client.hset(NAMES, "cy", b"\xc1")
     for n in range(10):
         for node, person in zip(nodes, people, strict=True):
             assert code_of(person, "join", {"room": "tea"}) == "unavailable"
@@ -41,5 +43,5 @@ def test_two_nodes_go_on_beside_a_damaged_room_and_name(two_nodes):
         text = node.log.read_text()
         assert "Traceback" not in text
         assert "Cy" not in text
-        assert text.count("chatapp:log:tea is a string") == 1
-        assert text.count("a field of chatapp:names isn't the record of a name") == 1
+        assert text.count(f"{log_key('tea')} is a string") == 1
+        assert text.count(f"a field of {NAMES} isn't the record of a name") == 1

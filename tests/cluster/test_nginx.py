@@ -1,4 +1,4 @@
-"""Two nodes behind nginx, with the file of `deploy/`."""
+"""Two nodes behind nginx, with the configuration in `deploy/`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from support.nginx import Nginx
 from support.raw import Polling, RawWebSocket, eventually, exchange, request
 from support.servers import Server
 
-CLIENT_RECONNECT_DELAY = (0.5, 1.5)
-"""Seconds until socket.io's clients connect again, at first."""
+RECONNECT_DELAY = (0.5, 1.5)
+"""Seconds before the first reconnection of socket.io's clients."""
 PLACES = ["", "path", "tls", "tls and path"]
 SENDERS = 20
 
 
 @pytest.fixture
 def behind(tmp_path):
-    """A cluster, and nginx before it. Whoever isn't at a loopback address may connect once."""
+    """A cluster behind nginx. Each address but loopback may have one connection."""
     (tmp_path / "nginx").mkdir()
     with cluster(tmp_path, TRUSTED_PROXIES="1", MAX_CONNECTIONS_PER_ADDRESS="1") as found:
         nginx = Nginx(tmp_path / "nginx", found.nodes)
@@ -31,15 +31,14 @@ def behind(tmp_path):
         nginx.stop()
 
 
-def test_all_transports_in_all_places(behind):
+def test_all_transports_work_at_all_places(behind):
     _, nginx = behind
     for place in PLACES:
-        people_meet(nginx, "tls" in place, "/chat" if "path" in place else "")
+        exchange_messages(nginx, "tls" in place, "/chat" if "path" in place else "")
 
 
-def people_meet(nginx: Nginx, is_tls: bool, prefix: str) -> None:
-    """A page is had, it may connect, and people over WebSocket, over polling, and over both in turn
-    say something to each other."""
+def exchange_messages(nginx: Nginx, is_tls: bool, prefix: str) -> None:
+    """Load the page, and exchange messages between clients of all transports."""
     site = f"https://127.0.0.1:{nginx.tls_port}" if is_tls else f"http://127.0.0.1:{nginx.port}"
     web = requests.Session()
     web.trust_env, web.verify = False, str(nginx.authority)
@@ -59,20 +58,20 @@ def people_meet(nginx: Nginx, is_tls: bool, prefix: str) -> None:
     for name, person in people.items():
         assert person.call("msg", {"message": "hi"})["ok"]
         for other in people.values():
-            assert hears(other) == (name, "hi")
+            assert next_message(other) == (name, "hi")
     for person in people.values():
         person.disconnect()
 
 
-def hears(person: socketio.SimpleClient) -> tuple[str, str]:
-    """Who says the next message, and what."""
+def next_message(person: socketio.SimpleClient) -> tuple[str, str]:
+    """Return the user and the text of the next message."""
     while True:
         event, *arguments = person.receive(timeout=10)
         if event == "newmsg":
             return arguments[0]["user"], arguments[0]["message"]
 
 
-def test_with_tls_port_80_says_where_the_chat_is(tmp_path, behind):
+def test_port_80_redirects_to_tls(tmp_path, behind):
     found, _ = behind
     (tmp_path / "another").mkdir()
     nginx = Nginx(tmp_path / "another", found.nodes, redirects=True)
@@ -83,7 +82,7 @@ def test_with_tls_port_80_says_where_the_chat_is(tmp_path, behind):
         nginx.stop()
 
 
-def test_what_a_client_claims_of_itself_is_not_passed_on(behind):
+def test_forwarding_headers_of_clients_are_dropped(behind):
     _, nginx = behind
     page = exchange(
         nginx,
@@ -99,7 +98,7 @@ def test_what_a_client_claims_of_itself_is_not_passed_on(behind):
         assert request(nginx, "GET", handshake, X_Forwarded_For="203.0.113.9")[0] == 200
 
 
-def test_what_is_too_large_is_refused_in_the_chats_words(behind):
+def test_large_bodies_are_refused_by_the_chat(behind):
     _, nginx = behind
     poller = Polling(nginx)
     assert poller.post("4" * 65536)[0] == 400  # no event, but not too large
@@ -107,8 +106,8 @@ def test_what_is_too_large_is_refused_in_the_chats_words(behind):
     assert Polling(nginx).post("4" * 900_000) == (413, "")
 
 
-def test_while_redis_is_away_everyone_stays(behind):
-    """Asking whether nodes are ready doesn't have nginx take them for gone."""
+def test_connections_stay_while_redis_is_down(behind):
+    """Nodes that answer 503 to readiness checks stay in nginx's upstream."""
     found, nginx = behind
     sitting, poller = RawWebSocket(nginx), Polling(nginx)
     found.redis.stop()
@@ -125,40 +124,38 @@ def test_while_redis_is_away_everyone_stays(behind):
     sitting.sock.close()
 
 
-def test_who_is_at_a_node_that_stops_goes_on_at_the_other(behind):
+def test_clients_of_a_stopped_node_move_to_the_other(behind):
     found, nginx = behind
     with ClientGroup([nginx], senders=SENDERS, pause=0.1) as group:
         found.nodes[0].stop()
         group.wait_for_progress(within=10)
         print(group.check())
         moved = [person for person in group.clients if person.disconnections]
-        assert 0 < len(moved) < len(group.clients), "all were at one node"
+        assert 0 < len(moved) < len(group.clients), "all clients were at one node"
 
 
-def test_a_rolling_restart_loses_nothing(behind):
-    """Both nodes are restarted, one after the other, under load; the silences are reported."""
+def test_rolling_restart_loses_nothing(behind):
+    """Restart both nodes in turn under load, and print how long clients were cut off."""
     found, nginx = behind
     poller = Poller(nginx)
-    with ClientGroup(
-        [nginx], senders=SENDERS, pause=0.1, reconnect_delay=CLIENT_RECONNECT_DELAY
-    ) as group:
+    with ClientGroup([nginx], senders=SENDERS, pause=0.1, reconnect_delay=RECONNECT_DELAY) as group:
         for node in found.nodes:
             before = breaks(group)
             restart(found, node)
             group.wait_for_progress(within=10)
-            assert breaks(group) > before, "nobody was there"
+            assert breaks(group) > before, "no client was at this node"
         said = group.check()
         refusals = [code for person in group.clients for code in person.refusals]
-        assert not refusals, "a name was somebody else's, or the store away"
+        assert not refusals, "a name was taken, or the store unavailable"
         log = read_log(nginx)
-        eventually(lambda: poller.heard.keys() >= log.keys(), 10)
-        poller.leaves()
-    assert {number: poller.heard[number] for number in log} == log
+        eventually(lambda: poller.received.keys() >= log.keys(), 10)
+        poller.disconnect()
+    assert {number: poller.received[number] for number in log} == log
     silences = sorted(max(person.gaps) for person in group.clients)
     p99 = statistics.quantiles(silences, n=100, method="inclusive")[98]
     print(
-        f"{said}; {breaks(group)} connections broke, {poller.visits - 1} of one who polls; the "
-        f"longest silence that anyone heard: median {statistics.median(silences):.2f} s, p99 "
+        f"{said}; {breaks(group)} connections broke, {poller.visits - 1} of the polling client; "
+        f"the longest silence of a client: median {statistics.median(silences):.2f} s, p99 "
         f"{p99:.2f} s"
     )
     assert p99 < 10
@@ -177,39 +174,38 @@ def restart(found: Cluster, node: Server) -> None:
 
 
 class Poller:
-    """socket.io's client, of which nothing but polling is asked; it listens, and joins with `since`
-    each time that it's back."""
+    """A client over polling that joins with `since` after each reconnection."""
 
     def __init__(self, nginx: Nginx) -> None:
-        self.heard: dict[int, tuple[str, str]] = {}
+        self.received: dict[int, tuple[str, str]] = {}
         self.visits = 0
         self._lock = threading.Lock()
         self._client = socketio.Client(reconnection_delay=1, reconnection_delay_max=1)
-        self._client.on("connect", self._joins)
-        self._client.on("newmsg", self._hears)
+        self._client.on("connect", self._on_connect)
+        self._client.on("newmsg", self._on_message)
         self._client.connect(f"http://127.0.0.1:{nginx.port}", transports=["polling"])
 
-    def leaves(self) -> None:
+    def disconnect(self) -> None:
         self._client.disconnect()
 
-    def _joins(self) -> None:
+    def _on_connect(self) -> None:
         self.visits += 1
-        self._asks()
+        self._request_page()
 
-    def _asks(self) -> None:
+    def _request_page(self) -> None:
         whole = 0
         with self._lock:
-            while whole + 1 in self.heard:
+            while whole + 1 in self.received:
                 whole += 1
-        self._client.emit("join", {"since": whole, "limit": 200}, callback=self._catches_up)
+        self._client.emit("join", {"since": whole, "limit": 200}, callback=self._on_page)
 
-    def _catches_up(self, page: dict) -> None:
+    def _on_page(self, page: dict) -> None:
         for said, number in page["messages"]:
-            self._hears(said, number)
+            self._on_message(said, number)
         if page["more"]:
-            self._asks()
+            self._request_page()
 
-    def _hears(self, said: dict, number: dict) -> None:
+    def _on_message(self, said: dict, number: dict) -> None:
         entry = (number.get("key", ""), said["message"])
         with self._lock:
-            assert self.heard.setdefault(number["id"], entry) == entry
+            assert self.received.setdefault(number["id"], entry) == entry

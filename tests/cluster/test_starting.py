@@ -1,4 +1,4 @@
-"""A node that can't start says why in one line; one that is cut off from Redis goes on living."""
+"""Nodes that can't start, or that lose their Redis."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from support.chaos.load import Client
 from support.raw import eventually
 from support.servers import UNLIMITED, RedisProcess, Server, free_port, start_process
 
+from chatapp.store.redis.scripts import SCHEMA
+
 
 def refusal(folder, url: str) -> str:
-    """The line that a node says which must not start."""
+    """Start a node that must refuse to start, and return the line that it logs."""
     process = start_process("gunicorn", folder / "log", free_port(), {"STORE": url})
     assert process.wait(timeout=30) == 3
     text = (folder / "log").read_text()
@@ -18,21 +20,21 @@ def refusal(folder, url: str) -> str:
     return line
 
 
-def test_a_redis_that_is_not_there(tmp_path):
+def test_unreachable_redis_is_refused_at_start(tmp_path):
     url = f"redis://127.0.0.1:{free_port()}/0"
     line = refusal(tmp_path, url)
     assert f"[ERROR] {url} can't be reached (" in line
     assert line.endswith("start Redis there, or correct CHATAPP_STORE")
 
 
-def test_a_wrong_password_and_a_policy_that_drops_keys(tmp_path):
+def test_wrong_password_and_evicting_policy_are_refused_at_start(tmp_path):
     (tmp_path / "redis").mkdir()
     server = RedisProcess(
         tmp_path / "redis", requirepass="secret", **{"maxmemory-policy": "allkeys-lru"}
     )
     try:
         line = refusal(tmp_path, f"redis://:wrong@127.0.0.1:{server.port}/0")
-        assert "wants another user or password" in line
+        assert "requires another user or password" in line
         assert ":wrong@" not in line
         line = refusal(tmp_path, f"redis://:secret@127.0.0.1:{server.port}/0")
         assert line.endswith("set that to noeviction in redis.conf")
@@ -41,16 +43,16 @@ def test_a_wrong_password_and_a_policy_that_drops_keys(tmp_path):
         server.stop()
 
 
-def test_keys_of_a_newer_version(tmp_path, redis_server):
+def test_newer_schema_is_refused_at_start(tmp_path, redis_server):
     with redis.Redis.from_url(redis_server.url) as client:
         client.flushall()
-        client.set("chatapp:schema", "99")
+        client.set(SCHEMA, "99")
         line = refusal(tmp_path, redis_server.url)
         client.flushall()
     assert "written by a newer version of the chat" in line
 
 
-def test_a_node_without_its_redis_lives_and_is_not_ready(tmp_path):
+def test_node_without_redis_is_alive_and_not_ready(tmp_path):
     (tmp_path / "redis").mkdir()
     server = RedisProcess(tmp_path / "redis", appendfsync="always")
     node = Server("gunicorn", tmp_path, {**UNLIMITED, "STORE": server.url})

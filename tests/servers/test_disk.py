@@ -130,4 +130,4 @@ def test_unusable_store_is_reported_in_one_line_at_start(tmp_path):
         Server("gunicorn", tmp_path, {})
     lines = [line for line in str(error.value).splitlines() if "chat.sqlite3" in line]
     assert len(lines) == 1
-    assert lines[0].endswith("chat.sqlite3 is no database; set CHATAPP_STORE to another file")
+    assert lines[0].endswith("chat.sqlite3 is not a database; set CHATAPP_STORE to another file")

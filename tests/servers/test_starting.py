@@ -67,8 +67,8 @@ def test_unusable_store_is_reported_in_one_line(tmp_path, kind):
         database.execute("PRAGMA user_version = 99")
     reports = {
         served.path: "is served by another process; end that one",
-        newer.path: "is of version 99, newer than this chatapp's",
-        Path("/proc/chat.sqlite3"): "can't be made: ",
+        newer.path: "has version 99, newer than this chatapp's",
+        Path("/proc/chat.sqlite3"): "can't be created (",
     }
     running = {}
     for path in reports:

@@ -1,4 +1,4 @@
-"""Bringing a file of an older version to this one, all steps or none."""
+"""Migrations of a file from an older version: all steps or none."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def tables(path) -> set[str]:
     return {name for (name,) in read(path, "SELECT name FROM sqlite_schema WHERE type = 'table'")}
 
 
-def test_a_step_is_taken_once_and_what_was_there_stays(path, next_version):
+def test_migration_runs_once_and_keeps_data(path, next_version):
     next_version(COLOURS)
     for count in (1, 2):
         log = SQLiteLog(path)
@@ -52,14 +52,14 @@ def test_a_step_is_taken_once_and_what_was_there_stays(path, next_version):
     assert read(path, "SELECT * FROM colours") == [(1,)]
 
 
-def test_several_steps_are_taken_in_their_order(path, next_version):
+def test_migrations_run_in_order(path, next_version):
     next_version(COLOURS, ("ALTER TABLE colours ADD COLUMN name TEXT",))
     SQLiteLog(path).open()
     assert read(path, "PRAGMA user_version") == [(NOW + 2,)]
     assert read(path, "SELECT * FROM colours") == [(1, None)]
 
 
-def test_a_new_file_takes_all_steps(tmp_path, next_version):
+def test_new_file_gets_all_migrations(tmp_path, next_version):
     next_version(COLOURS)
     path = tmp_path / "new.sqlite3"
     log = SQLiteLog(path)
@@ -68,7 +68,7 @@ def test_a_new_file_takes_all_steps(tmp_path, next_version):
     assert "colours" in tables(path)
 
 
-def test_where_a_later_step_fails_none_is_taken(path, next_version, monkeypatch):
+def test_failed_migration_rolls_all_back(path, next_version, monkeypatch):
     before = tables(path)
     next_version(COLOURS, BROKEN)
     with pytest.raises(StoreError, match="no_such_table") as error:

@@ -1,4 +1,4 @@
-"""The log on Redis: its contract, and what it says of a Redis that won't do."""
+"""The log on Redis: its contract, several nodes, and the errors of a wrong Redis."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from support.servers import RedisProcess
 
 from chatapp.chat.log import Draft, Retention
 from chatapp.errors import StoreError, Unavailable
-from chatapp.store.redis.client import store_error
+from chatapp.store.redis.client import Server, store_error
 from chatapp.store.redis.log import RedisLog
-from chatapp.store.redis.scripts import NEWEST, channel, keys_key, log_key
+from chatapp.store.redis.scripts import NEWEST, PREFIX, SCHEMA, channel, keys_key, log_key
 
 pytestmark = pytest.mark.server
 
@@ -33,7 +33,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def own(tmp_path):
-    """Start a Redis with options, that the test may do anything to."""
+    """Return a function that starts a Redis with options for this test alone."""
     started: list[RedisProcess] = []
 
     def start(**options: str) -> RedisProcess:
@@ -70,7 +70,7 @@ class TestRedisLog(LogContract):
         return make_log
 
 
-def test_what_was_appended_is_there_for_others(make_log, server):
+def test_entries_and_keys_are_shared_between_nodes(make_log, server):
     first, second = make_log(url=server.url), make_log(url=server.url)
     entry = first.append(Draft("tea", "Ann", "\0 <b> 😀", "key-0001"))
     assert second.epoch == first.epoch
@@ -79,7 +79,7 @@ def test_what_was_appended_is_there_for_others(make_log, server):
     assert second.append(Draft("tea", "Bo", "next")).id == 2
 
 
-def test_what_is_not_kept_is_swept(make_log, server):
+def test_expired_messages_and_keys_are_deleted(make_log, server):
     clock = Clock(0.0)
     log = make_log(Retention(messages=150), clock, server.url, sweep_interval=0.05)
     for number in range(400):
@@ -93,7 +93,7 @@ def test_what_is_not_kept_is_swept(make_log, server):
     assert log.read("tea", since=0, limit=1).entries[0].id == 251
 
 
-def test_a_key_that_was_used_again_is_not_swept_with_the_first(make_log, server):
+def test_key_that_was_used_again_is_not_deleted_with_the_first_message(make_log, server):
     clock = Clock(0.0)
     log = make_log(Retention(days=1), clock, server.url, sweep_interval=0.05)
     log.append(Draft("tea", "Ann", "x", "key-0001"))
@@ -104,7 +104,7 @@ def test_a_key_that_was_used_again_is_not_swept_with_the_first(make_log, server)
     assert log.find("tea", "Ann", "key-0001") == again
 
 
-def test_while_redis_is_away_nobody_waits_and_when_it_is_back_all_goes_on(make_log, own):
+def test_appends_fail_while_redis_is_down_and_go_on_after_it(make_log, own):
     server = own()
     log = make_log(url=server.url, check_interval=0.1)
     log.append(Draft("tea", "Ann", "x"))
@@ -117,7 +117,7 @@ def test_while_redis_is_away_nobody_waits_and_when_it_is_back_all_goes_on(make_l
     assert log.append(Draft("tea", "Ann", "x")).id == 2
 
 
-def test_one_that_hangs_has_its_time_and_then_nobody_waits(make_log, own):
+def test_first_append_waits_for_a_hanging_redis_and_later_ones_do_not(make_log, own):
     server = own()
     log = make_log(url=server.url, patience=0.5)
     log.append(Draft("tea", "Ann", "x", "key-0001"))
@@ -132,18 +132,18 @@ def test_one_that_hangs_has_its_time_and_then_nobody_waits(make_log, own):
     assert log.append(Draft("tea", "Ann", "y", "key-0002")).id == 2
 
 
-# Several at once
+# Several nodes
 
 
 class Node:
-    """A log, and what it has told of the room tea."""
+    """A log, and the numbers that it has delivered."""
 
     def __init__(self, log: RedisLog) -> None:
         self.log = log
-        self.heard: list[int] = []
-        log.follow(lambda batch: self.heard.extend(entry.id for entry in batch))
+        self.delivered: list[int] = []
+        log.subscribe(lambda batch: self.delivered.extend(entry.id for entry in batch))
 
-    def says(self, count: int = 1) -> None:
+    def append(self, count: int = 1) -> None:
         for _ in range(count):
             self.log.append(Draft("tea", "Ann", "x"))
 
@@ -153,97 +153,96 @@ def nodes(make_log, server):
     return [Node(make_log(url=server.url, check_interval=0.1)) for _ in range(2)]
 
 
-def test_who_attends_hears_what_others_append(nodes):
+def test_subscribed_node_gets_what_others_append(nodes):
     ann, bo = nodes
-    ann.says(2)
-    assert bo.heard == []
-    bo.log.attend("tea")
-    bo.log.attend("tea")
-    ann.says(3)
-    eventually(lambda: bo.heard == [3, 4, 5])
-    bo.says()
-    assert bo.heard == [3, 4, 5, 6]
-    assert ann.heard == [1, 2, 3, 4, 5]
+    ann.append(2)
+    assert bo.delivered == []
+    bo.log.subscribe_room("tea")
+    bo.log.subscribe_room("tea")
+    ann.append(3)
+    eventually(lambda: bo.delivered == [3, 4, 5])
+    bo.append()
+    assert bo.delivered == [3, 4, 5, 6]
+    assert ann.delivered == [1, 2, 3, 4, 5]
 
 
-def test_all_hear_all_in_order_however_many_append(nodes):
+def test_concurrent_appends_are_delivered_in_order_at_all_nodes(nodes):
     for node in nodes:
-        node.log.attend("tea")
-    in_threads(lambda n: nodes[n % 2].says(50), 8)
+        node.log.subscribe_room("tea")
+    in_threads(lambda n: nodes[n % 2].append(50), 8)
     for node in nodes:
-        eventually(lambda node=node: len(node.heard) == 400)
-        assert node.heard == list(range(1, 401))
+        eventually(lambda node=node: len(node.delivered) == 400)
+        assert node.delivered == list(range(1, 401))
 
 
-def test_what_is_missed_while_the_listener_is_cut_off_is_told(nodes, server):
+def test_entries_missed_while_disconnected_are_delivered(nodes, server):
     ann, bo = nodes
-    bo.log.attend("tea")
+    bo.log.subscribe_room("tea")
     with redis.Redis.from_url(server.url) as client:
         for _ in range(5):
             client.client_kill_filter(_type="pubsub")
-            ann.says(10)
-    eventually(lambda: bo.heard == list(range(1, 51)), within=5)
-    ann.says()
-    eventually(lambda: bo.heard[-1] == 51)
+            ann.append(10)
+    eventually(lambda: bo.delivered == list(range(1, 51)), within=5)
+    ann.append()
+    eventually(lambda: bo.delivered[-1] == 51)
 
 
-def test_what_is_never_published_is_told_all_the_same(nodes, server):
-    """As if the subscription had silently died."""
+def test_unpublished_entries_are_delivered_by_the_check(nodes, server):
+    """A subscription that has silently died."""
     ann, bo = nodes
-    bo.log.attend("tea")
-    bo.log.listener._on_entry = lambda epoch, entry: None
-    ann.says(60)
-    eventually(lambda: bo.heard == list(range(1, 61)), within=5)
+    bo.log.subscribe_room("tea")
+    bo.log.feed.subscriber._on_message = lambda *_: None
+    ann.append(60)
+    eventually(lambda: bo.delivered == list(range(1, 61)), within=5)
 
 
-def test_chats_in_two_databases_do_not_hear_each_other(make_log, server):
-    """A channel is of all databases."""
+def test_databases_do_not_receive_each_others_messages(make_log, server):
+    """A channel exists once for all databases."""
     ann, bo = Node(make_log(url=server.url)), Node(make_log(url=server.url[:-1] + "1"))
     for node in (ann, bo):
-        node.log.attend("tea")
-    ann.says(5)
-    bo.says(2)
+        node.log.subscribe_room("tea")
+    ann.append(5)
+    bo.append(2)
     time.sleep(0.3)
-    assert (ann.heard, bo.heard) == ([1, 2, 3, 4, 5], [1, 2])
+    assert (ann.delivered, bo.delivered) == ([1, 2, 3, 4, 5], [1, 2])
 
 
-def test_what_others_publish_is_no_trouble(nodes, server, caplog):
+def test_foreign_publications_are_ignored(nodes, server, caplog):
     ann, bo = nodes
-    bo.log.attend("tea")
+    bo.log.subscribe_room("tea")
     with redis.Redis.from_url(server.url) as client:
         for data in (b"", b"junk", b"\x90", b"\x96\xa1e\xa1x\xa11\xa1u\xa1m\xa1k"):
             client.publish(channel("tea"), data)
-    ann.says(3)
-    eventually(lambda: bo.heard == [1, 2, 3])
-    assert "isn't the chat's" in caplog.text
+    ann.append(3)
+    eventually(lambda: bo.delivered == [1, 2, 3])
+    assert "another program publishes" in caplog.text
 
 
-def test_a_crowd_may_ask_at_once(make_log, server):
+def test_many_concurrent_reads_wait_for_a_connection(make_log, server):
     log = make_log(url=server.url)
     log.append(Draft("tea", "Ann", "x"))
     in_threads(lambda _: log.read("tea"), 150)
     assert log.available()
 
 
-BUSY = """
+SLEEP_8_MS = """
 local begun = redis.call('TIME')
 repeat
   local now = redis.call('TIME')
 until (now[1] - begun[1]) * 1000000 + now[2] - begun[2] > 8000
 """
-"""Takes 8 ms."""
 
 
-def test_a_long_queue_is_no_sign_that_redis_is_away(make_log, server):
+def test_long_queue_does_not_count_as_down(make_log, server):
     log = make_log(url=server.url, patience=2.0)
     log.open()
     answered = []
 
-    def ask(number: int) -> None:
-        log.ask(lambda: log.server.client.eval(BUSY, 0))
+    def query(number: int) -> None:
+        log.query(lambda: log.server.client.eval(SLEEP_8_MS, 0))
         answered.append(number)
 
-    in_threads(ask, 350)
+    in_threads(query, 350)
     assert len(answered) == 350
 
 
@@ -257,12 +256,12 @@ def is_a_replica(client) -> None:
 
 FAULTS = [
     (is_full, "is full; raise maxmemory in redis.conf, or keep less (CHATAPP_RETENTION_DAYS)"),
-    (is_a_replica, "is a replica, which takes nothing; set CHATAPP_STORE to its master"),
+    (is_a_replica, "is a replica, which accepts no writes; set CHATAPP_STORE to its master"),
 ]
 
 
-@pytest.mark.parametrize(("fault", "told"), FAULTS)
-def test_a_redis_that_takes_nothing_is_not_back(make_log, own, caplog, fault, told):
+@pytest.mark.parametrize(("fault", "line"), FAULTS)
+def test_redis_that_refuses_writes_stays_down(make_log, own, caplog, fault, line):
     server = own()
     log = make_log(url=server.url, check_interval=0.05)
     log.append(Draft("tea", "Ann", "x"))
@@ -272,15 +271,28 @@ def test_a_redis_that_takes_nothing_is_not_back(make_log, own, caplog, fault, to
             log.append(Draft("tea", "Ann", "x"))
         time.sleep(0.5)
         assert not log.available()
-        assert f"{server.url} {told}; messages aren't taken until then" in caplog.messages
+        assert f"{server.url} {line}; messages are refused until that is fixed" in caplog.messages
         client.config_set("maxmemory", "0")
         client.replicaof("NO", "ONE")
     eventually(log.available)
     assert log.append(Draft("tea", "Ann", "x")).id == 2
-    assert caplog.text.count("aren't taken") == 1
+    assert caplog.text.count("are refused until") == 1
 
 
-def test_a_full_redis_loses_what_is_no_longer_kept(make_log, own):
+def test_failure_during_a_probe_counts_as_down():
+    server = Server("redis://127.0.0.1:1/0", 0.1)
+
+    def fail() -> None:
+        with pytest.raises(Unavailable):
+            server.query(server.client.ping)
+
+    server.probe(fail)
+    assert server.is_down
+    server.probe(lambda: None)
+    assert not server.is_down
+
+
+def test_full_redis_still_deletes_expired_messages(make_log, own):
     server, clock = own(), Clock(0.0)
     log = make_log(Retention(days=1), clock, server.url, check_interval=0.05, sweep_interval=0.1)
     log.append(Draft("tea", "Ann", "x"))
@@ -292,7 +304,7 @@ def test_a_full_redis_loses_what_is_no_longer_kept(make_log, own):
         eventually(lambda: client.xlen(log_key("tea")) == 0)
 
 
-def test_scripts_that_redis_has_forgotten_are_told_again(make_log, server):
+def test_scripts_are_loaded_again_after_a_flush(make_log, server):
     log = make_log(url=server.url)
     log.append(Draft("tea", "Ann", "x"))
     with redis.Redis.from_url(server.url) as client:
@@ -300,12 +312,12 @@ def test_scripts_that_redis_has_forgotten_are_told_again(make_log, server):
     assert log.append(Draft("tea", "Ann", "x")).id == 2
 
 
-def test_a_look_that_fails_is_not_the_last(make_log, own, monkeypatch):
+def test_checks_go_on_after_an_error(make_log, own, monkeypatch):
     server = own()
     log = make_log(url=server.url, check_interval=0.05)
     log.append(Draft("tea", "Ann", "x"))
     with monkeypatch.context() as patch:
-        patch.setattr(log, "_check", lambda: 1 / 0)
+        patch.setattr(log.feed, "check", lambda: 1 / 0)
         time.sleep(0.3)
     server.stop()
     with pytest.raises(Unavailable):
@@ -315,101 +327,100 @@ def test_a_look_that_fails_is_not_the_last(make_log, own, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "hint"),
     [
-        (ResponseError("MISCONF Errors writing to the AOF file: full"), "make room there"),
-        (BusyLoadingError("Redis is loading the dataset in memory"), "wait until it has"),
+        (ResponseError("MISCONF Errors writing to the AOF file: full"), "free some space there"),
+        (BusyLoadingError("Redis is loading the dataset in memory"), "wait until it has finished"),
         (ResponseError("WRONGTYPE Operation script: 5a"), "WRONGTYPE Operation); set CHATAPP_ST"),
     ],
 )
-def test_what_is_wrong_is_said_with_what_to_do(error, told):
-    said = str(store_error("redis://:secret@host:1/0", error))
-    assert said.startswith("redis://:…@host:1/0 ")
-    assert told in said
+def test_store_error_says_what_to_do(error, hint):
+    line = str(store_error("redis://:secret@host:1/0", error))
+    assert line.startswith("redis://:…@host:1/0 ")
+    assert hint in line
 
 
-def test_a_redis_that_was_killed_has_lost_nothing(make_log, own):
+def test_killed_redis_loses_nothing_with_appendfsync_always(make_log, own):
     server = own(appendfsync="always")
     ann, bo = (Node(make_log(url=server.url, check_interval=0.1)) for _ in range(2))
-    bo.log.attend("tea")
-    ann.says(20)
+    bo.log.subscribe_room("tea")
+    ann.append(20)
     server.kill()
     server.start()
     eventually(ann.log.available)
     eventually(bo.log.available)
-    ann.says(20)
-    eventually(lambda: bo.heard == list(range(1, 41)), within=5)
-    assert ann.heard == bo.heard
+    ann.append(20)
+    eventually(lambda: bo.delivered == list(range(1, 41)), within=5)
+    assert ann.delivered == bo.delivered
 
 
-def test_nothing_is_missed_between_reading_and_hearing(make_log, server):
-    """Though it takes a while until the room is subscribed to."""
+def test_nothing_is_missed_between_read_and_subscription(make_log, server):
+    """The subscription is delayed here."""
     ann, bo = (Node(make_log(url=server.url, check_interval=60)) for _ in range(2))
-    ann.says()
+    ann.append()
     bo.log.open()
-    on_subscribed, gate = bo.log.listener._on_subscribed, threading.Event()
-    bo.log.listener._on_subscribed = lambda room: gate.wait(5) and on_subscribed(room)
-    waiting = threading.Thread(target=bo.log.attend, args=("tea",))
+    on_subscribed, gate = bo.log.feed.subscriber._on_subscribed, threading.Event()
+    bo.log.feed.subscriber._on_subscribed = lambda room: gate.wait(5) and on_subscribed(room)
+    waiting = threading.Thread(target=bo.log.subscribe_room, args=("tea",))
     waiting.start()
-    eventually(lambda: bo.log._tails.has_begun("tea"))
+    eventually(lambda: bo.log.feed.delivery.has_started("tea"))
     assert len(bo.log.read("tea").entries) == 1
-    ann.says(3)
+    ann.append(3)
     gate.set()
     waiting.join()
-    eventually(lambda: bo.heard == [2, 3, 4])
+    eventually(lambda: bo.delivered == [2, 3, 4])
 
 
-def test_a_room_that_nobody_hears_is_forgotten_and_heard_again(make_log, server):
+def test_unwanted_room_is_unsubscribed_and_can_be_subscribed_again(make_log, server):
     ann, bo = (Node(make_log(url=server.url, check_interval=0.05)) for _ in range(2))
-    hearing = ["tea"]
-    bo.log.follow(lambda _: None, lambda room: room in hearing)
-    bo.log._hears.pop(0)
-    bo.log.attend("tea")
-    ann.says()
-    eventually(lambda: bo.heard == [1])
-    hearing.clear()
-    eventually(lambda: "tea" not in bo.log._tails)
-    ann.says()
-    hearing.append("tea")
-    bo.log.attend("tea")
-    ann.says()
-    eventually(lambda: bo.heard == [1, 3])
+    wanted = ["tea"]
+    bo.log.subscribe(lambda _: None, lambda room: room in wanted)
+    bo.log._wants.pop(0)
+    bo.log.subscribe_room("tea")
+    ann.append()
+    eventually(lambda: bo.delivered == [1])
+    wanted.clear()
+    eventually(lambda: "tea" not in bo.log.feed.delivery)
+    ann.append()
+    wanted.append("tea")
+    bo.log.subscribe_room("tea")
+    ann.append()
+    eventually(lambda: bo.delivered == [1, 3])
 
 
-def both_have_told_20(ann: Node, bo: Node) -> str:
-    """The epoch in which that was."""
-    bo.log.attend("tea")
-    ann.says(20)
-    eventually(lambda: len(bo.heard) == 20)
+def both_deliver_20(ann: Node, bo: Node) -> str:
+    """Deliver 20 messages at both nodes and return the epoch."""
+    bo.log.subscribe_room("tea")
+    ann.append(20)
+    eventually(lambda: len(bo.delivered) == 20)
     return bo.log.epoch
 
 
-def test_no_number_is_used_twice_in_an_epoch(nodes, server, caplog):
-    """Redis has lost what it had: the numbering is another one, on all nodes."""
+def test_data_loss_starts_a_new_epoch_on_all_nodes(nodes, server, caplog):
     ann, bo = nodes
-    epoch = both_have_told_20(ann, bo)
-    breaks = []
+    epoch = both_deliver_20(ann, bo)
+    resets = []
     for node in nodes:
-        node.log.on_break(lambda node=node: breaks.append(node))
+        node.log.on_reset(lambda node=node: resets.append(node))
     with redis.Redis.from_url(server.url) as client:
         client.flushall()
     eventually(lambda: ann.log.epoch == bo.log.epoch != epoch)
     assert ann.log.read("tea").epoch == bo.log.epoch
-    eventually(lambda: len(breaks) == 2)
-    assert set(breaks) == set(nodes)
-    assert "numbering begins anew" in caplog.text
-    ann.says()
-    eventually(lambda: bo.heard[20:] == [1])
+    eventually(lambda: len(resets) == 2)
+    assert set(resets) == set(nodes)
+    assert "a new epoch has started" in caplog.text
+    ann.append()
+    eventually(lambda: bo.delivered[20:] == [1])
 
 
-def test_nothing_is_appended_behind_what_was_told(nodes, server):
+def test_append_below_a_delivered_number_starts_a_new_epoch(nodes, server):
     ann, bo = nodes
-    epoch = both_have_told_20(ann, bo)
+    epoch = both_deliver_20(ann, bo)
     with redis.Redis.from_url(server.url) as client:
-        client.hset(NEWEST, "tea", "15 1000000")  # as after the loss of a second
+        client.hset(NEWEST, "tea", "15 1000000")  # as if the last second was lost
         client.xtrim(log_key("tea"), minid="1-0")
     with suppress(Unavailable):
-        bo.says()
+        bo.append()
     eventually(lambda: ann.log.epoch == bo.log.epoch != epoch)
 
 
@@ -422,13 +433,13 @@ def refused(url: str) -> str:
     return str(refusal.value)
 
 
-def test_a_redis_that_is_not_there_is_refused(own):
+def test_unreachable_redis_is_refused(own):
     server = own()
     server.stop()
     assert "can't be reached" in refused(server.url)
 
 
-def test_a_wrong_password_is_refused_and_never_shown(own):
+def test_wrong_password_is_refused_and_not_shown(own):
     server = own(requirepass="secret")
     for password in ("", ":wrong-one@"):
         line = refused(server.url.replace("127.0.0.1", f"{password}127.0.0.1"))
@@ -436,33 +447,33 @@ def test_a_wrong_password_is_refused_and_never_shown(own):
         assert "wrong-one" not in line
 
 
-def test_a_database_that_is_not_there_is_refused(server):
+def test_missing_database_is_refused(server):
     assert "DB index is out of range" in refused(server.url.removesuffix("0") + "999")
 
 
-def test_a_redis_that_is_too_old_is_refused(server, monkeypatch):
+def test_old_redis_is_refused(server, monkeypatch):
     monkeypatch.setattr(redis.Redis, "info", lambda *_: {"redis_version": "6.2.14"})
     assert refused(server.url) == (
         f"{server.url} is Redis 6.2.14; the chat needs 7 or newer: upgrade it"
     )
 
 
-def test_a_redis_that_may_drop_keys_is_refused(own):
+def test_redis_that_may_evict_keys_is_refused(own):
     assert "noeviction" in refused(own(**{"maxmemory-policy": "allkeys-lru"}).url)
 
 
 def test_keys_of_another_program_are_refused(server):
     with redis.Redis.from_url(server.url) as client:
         client.flushall()
-        client.set("chatapp:something", "else")
+        client.set(f"{PREFIX}something", "else")
         assert "another program" in refused(server.url)
         client.flushall()
-        client.set("chatapp:schema", "2")
+        client.set(SCHEMA, "2")
         assert "newer version" in refused(server.url)
         client.flushall()
 
 
-def test_an_url_that_is_none_is_refused():
+def test_wrong_url_is_refused():
     for url in ("redis://127.0.0.1:port/0", "rediss://host/0?ssl_x=1"):
-        with pytest.raises(StoreError, match="no URL of a Redis"):
+        with pytest.raises(StoreError, match="is not the URL of a Redis"):
             RedisLog(url)

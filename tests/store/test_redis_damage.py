@@ -1,4 +1,4 @@
-"""What is damaged of one room or name on Redis is an error of that room or name alone."""
+"""Damage of one key on Redis affects only the room or name that needs it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,27 @@ from support.servers import RedisProcess
 
 from chatapp.chat.log import Draft, Retention
 from chatapp.errors import Damaged, StoreError, Unavailable
-from chatapp.store.redis import roster as redis_roster
-from chatapp.store.redis.damage import DamagedKey, of_one_call
+from chatapp.store.redis import tasks as redis_tasks
+from chatapp.store.redis.damage import DamagedKey, classify_call_error
 from chatapp.store.redis.log import RedisLog
-from chatapp.store.redis.scripts import EPOCH, NAMES, NEWEST, NODES, channel, keys_key, log_key
+from chatapp.store.redis.scripts import (
+    DUE,
+    EPOCH,
+    NAMES,
+    NEWEST,
+    NODES,
+    PREFIX,
+    SCHEMA,
+    at_key,
+    channel,
+    keys_key,
+    log_key,
+    users_key,
+)
 
 pytestmark = pytest.mark.server
 SECRET = "a-text-of-a-client"
-USERS = "chatapp:users:tea"
-DUE = "chatapp:due"
+USERS = users_key("tea")
 
 
 @pytest.fixture
@@ -38,7 +50,7 @@ def client(redis_server):
 
 @pytest.fixture
 def make_node(monkeypatch, redis_server, client):
-    monkeypatch.setattr(redis_roster, "SCRIPT", LATER)
+    monkeypatch.setattr(redis_tasks, "SCRIPT", LATER)
     made: list[NodeHarness] = []
 
     def make(**options) -> NodeHarness:
@@ -70,11 +82,11 @@ def make_log(redis_server, client):
 
 
 def look(*nodes: NodeHarness) -> None:
-    """What a node does now and then, at once."""
+    """Run the periodic tasks of the nodes now."""
     for node in nodes:
-        node.log.server.look(node.log._check)
+        node.log.server.probe(node.log.feed.check)
         node.log._sweep()
-        node.roster._look()
+        node.roster.lease.check()
 
 
 def becomes_a_string(key: str) -> Callable[[redis.Redis], object]:
@@ -91,7 +103,7 @@ def lacks_a_field(client: redis.Redis) -> None:
     client.xadd(log_key("tea"), {"at": SECRET, "message": SECRET}, id="3-0")
 
 
-def is_no_text(client: redis.Redis) -> None:
+def is_not_utf8(client: redis.Redis) -> None:
     client.hset(NEWEST, "tea", "3 1")
     fields = {"at": "1", "user": b"\xff", "message": SECRET, "key": "", "folded": "ann"}
     client.xadd(log_key("tea"), fields, id="3-0")
@@ -105,7 +117,7 @@ def newest_is(field: str) -> Callable[[redis.Redis], object]:
     return change
 
 
-def key_is_no_number(client: redis.Redis) -> None:
+def key_is_not_a_number(client: redis.Redis) -> None:
     client.hset(keys_key("tea"), "ann key-0002", SECRET)
 
 
@@ -135,24 +147,24 @@ def says_nothing(person) -> None:
 
 
 DAMAGES = [
-    (becomes_a_string(log_key("tea")), says, "TYPE chatapp:log:tea"),
-    (becomes_a_string(log_key("tea")), joins, "TYPE chatapp:log:tea"),
-    (becomes_a_string(log_key("tea")), reads, "TYPE chatapp:log:tea"),
-    (becomes_a_string(keys_key("tea")), says, "TYPE chatapp:keys:tea"),
-    (becomes_a_string(keys_key("tea")), says_nothing, "TYPE chatapp:keys:tea"),
-    (key_is_no_number, says, "HVALS chatapp:keys:tea"),
-    (key_is_no_number, says_nothing, "HVALS chatapp:keys:tea"),
-    (lacks_a_field, joins, "XRANGE chatapp:log:tea 3 3"),
-    (lacks_a_field, reads, "XRANGE chatapp:log:tea 3 3"),
-    (is_no_text, joins, "XRANGE chatapp:log:tea 3 3"),
-    (is_beyond, says, "XINFO STREAM chatapp:log:tea"),
-    (newest_is(SECRET), says, "HGET chatapp:newest tea"),
-    (newest_is(SECRET), joins, "HGET chatapp:newest tea"),
-    (newest_is("2"), says, "HGET chatapp:newest tea"),
-    (newest_is(""), says, "HGET chatapp:newest tea"),
-    (newest_is("9" * 400 + " 1"), says, "HGET chatapp:newest tea"),
-    (becomes_a_string(USERS), joins, "TYPE chatapp:users:tea"),
-    (becomes_a_string(USERS), types, "TYPE chatapp:users:tea"),
+    (becomes_a_string(log_key("tea")), says, f"TYPE {PREFIX}log:tea"),
+    (becomes_a_string(log_key("tea")), joins, f"TYPE {PREFIX}log:tea"),
+    (becomes_a_string(log_key("tea")), reads, f"TYPE {PREFIX}log:tea"),
+    (becomes_a_string(keys_key("tea")), says, f"TYPE {PREFIX}keys:tea"),
+    (becomes_a_string(keys_key("tea")), says_nothing, f"TYPE {PREFIX}keys:tea"),
+    (key_is_not_a_number, says, f"HVALS {PREFIX}keys:tea"),
+    (key_is_not_a_number, says_nothing, f"HVALS {PREFIX}keys:tea"),
+    (lacks_a_field, joins, f"XRANGE {PREFIX}log:tea 3 3"),
+    (lacks_a_field, reads, f"XRANGE {PREFIX}log:tea 3 3"),
+    (is_not_utf8, joins, f"XRANGE {PREFIX}log:tea 3 3"),
+    (is_beyond, says, f"XINFO STREAM {PREFIX}log:tea"),
+    (newest_is(SECRET), says, f"HGET {PREFIX}newest tea"),
+    (newest_is(SECRET), joins, f"HGET {PREFIX}newest tea"),
+    (newest_is("2"), says, f"HGET {PREFIX}newest tea"),
+    (newest_is(""), says, f"HGET {PREFIX}newest tea"),
+    (newest_is("9" * 400 + " 1"), says, f"HGET {PREFIX}newest tea"),
+    (becomes_a_string(USERS), joins, f"TYPE {PREFIX}users:tea"),
+    (becomes_a_string(USERS), types, f"TYPE {PREFIX}users:tea"),
 ]
 
 
@@ -160,15 +172,13 @@ IDS = [f"{damage.__name__} {asks.__name__}" for damage, asks, _ in DAMAGES]
 
 
 @pytest.mark.parametrize(("damage", "asks", "command"), DAMAGES, ids=IDS)
-def test_damaged_room_is_unavailable_and_nothing_else_is(
-    nodes, client, caplog, damage, asks, command
-):
+def test_damage_of_room_affects_only_that_room(nodes, client, caplog, damage, asks, command):
     one, two = nodes
     ann, bo = one.connects("Ann"), two.connects("Bo")
     for n, person in enumerate((ann, bo)):
         person.joins("tea")
         person.says("hello", room="tea", key=f"key-100{n}")
-    for node in nodes:  # both have told all, so that none is behind
+    for node in nodes:  # both have delivered everything
         look(node)
     damage(client)
     for _ in range(20):
@@ -197,7 +207,7 @@ def said_in_lobby(person) -> list[int]:
     ]
 
 
-def test_repaired_room_goes_on(nodes, client):
+def test_repaired_room_is_available_again(nodes, client):
     one, two = nodes
     ann, bo = one.connects("Ann"), two.connects("Bo")
     for person in (ann, bo):
@@ -215,13 +225,13 @@ def test_repaired_room_goes_on(nodes, client):
     eventually(lambda: heard_in_tea(ann) == [1, 2])
 
 
-def test_node_behind_in_damaged_room_tells_the_rest_of_it(nodes, client):
-    """It reads what it has missed, and leaves out what can't be read."""
+def test_node_behind_in_damaged_room_delivers_the_rest(nodes, client):
+    """It reads the entries that it missed, and skips those that can't be parsed."""
     one, two = nodes
     ann, bo = one.connects("Ann"), two.connects("Bo")
     for person in (ann, bo):
         person.joins("tea")
-    two.log.listener._on_entry = lambda *_: None  # it hears nothing, and has to look
+    two.log.feed.subscriber._on_message = lambda *_: None  # only the check delivers
     for text in ("1", "2", "3"):
         ann.says(text, room="tea")
     client.xdel(log_key("tea"), "2-0")
@@ -239,9 +249,9 @@ def test_node_behind_in_damaged_room_tells_the_rest_of_it(nodes, client):
 
 
 def held_up(batches, calls: list[Callable[[], object]], is_one=lambda draft: True) -> list[object]:
-    """What becomes of calls that wait for one batch to be written: what they return or raise.
+    """Run calls that wait for one batch, and return what they return or raise.
 
-    `is_one(draft)`: whether a draft is that of a call.
+    `is_one(draft)` returns whether a draft belongs to a call.
     """
     outcomes: list[object] = [None] * len(calls)
 
@@ -255,20 +265,20 @@ def held_up(batches, calls: list[Callable[[], object]], is_one=lambda draft: Tru
         threads = [threading.Thread(target=run, args=(n,)) for n in range(len(calls))]
         for thread in threads:
             thread.start()
-        eventually(lambda: sum(map(is_one, batches._joining.drafts)) == len(calls))
+        eventually(lambda: sum(map(is_one, batches._next_batch.drafts)) == len(calls))
     for thread in threads:
         thread.join()
     return outcomes
 
 
-def test_one_message_that_fails_fails_no_other_of_its_batch(make_log, client):
+def test_failed_message_does_not_fail_others_of_its_batch(make_log, client):
     log = make_log()
     for room in ("cake", "tea"):
         log.append(Draft(room, "Ann", "x"))
     becomes_a_string(log_key("tea"))(client)
     rooms = ["tea", "cake", "lobby"] * 5
     heard: list[str] = []
-    log.follow(lambda batch: heard.extend(entry.room for entry in batch))
+    log.subscribe(lambda batch: heard.extend(entry.room for entry in batch))
     calls = [lambda room=room: log.append(Draft(room, "Ann", "x")) for room in rooms]
     outcomes = held_up(log._batches, calls)
     for room, outcome in zip(rooms, outcomes, strict=True):
@@ -277,27 +287,27 @@ def test_one_message_that_fails_fails_no_other_of_its_batch(make_log, client):
     assert client.hmget(NEWEST, "cake", "lobby") == [b"6 1000000", b"5 1000000"]
 
 
-def test_one_name_that_fails_fails_no_other_of_its_batch(nodes, client):
+def test_failed_claim_does_not_fail_others_of_its_batch(nodes, client):
     one, _ = nodes
     client.hset(NAMES, "bad", b"\xc1")
     names = ["Ann", "Bad", "Bo", "Cy"]
     people = [one.connects() for _ in names]
     calls = [lambda p=p, name=name: p.sets(name) for p, name in zip(people, names, strict=True)]
-    outcomes = held_up(one.roster._batches, calls, lambda task: task.name == "claim")
+    outcomes = held_up(one.roster.tasks._batches, calls, lambda task: task.name == "claim")
     assert [isinstance(outcome, Damaged) for outcome in outcomes] == [False, True, False, False]
     assert one.names() == ["Ann", "Bo", "Cy"]
 
 
-def test_what_cannot_be_told_of_one_room_fails_no_other_of_its_batch(make_log):
+def test_undeliverable_room_does_not_fail_others_of_its_batch(make_log):
     log = make_log()
     log.open()
-    log._tails.begin("tea")
-    log._tails.reach("tea", 0)
+    log.feed.delivery.start("tea")
+    log.feed.delivery.catch_up_to("tea", 0)
 
     def missed(room: str, since: int, until: int):
         raise Damaged
 
-    log._tails._read = missed
+    log.feed.delivery._read = missed
     other = RedisLog(log.server.url, ALL)
     other.append(Draft("tea", "Bo", "elsewhere"))
     calls = [lambda room=room: log.append(Draft(room, "Ann", "x")) for room in ("tea", "cake")]
@@ -334,7 +344,7 @@ RECORDS = [
 
 
 @pytest.mark.parametrize("garbage", RECORDS, ids=range(len(RECORDS)))
-def test_damaged_name_is_its_holders_and_nobody_elses(nodes, client, caplog, garbage):
+def test_damaged_name_affects_only_its_holder(nodes, client, caplog, garbage):
     one, two = nodes
     ann, bo = one.connects("Ann", hold=True), two.connects("Bo")
     ann.joins("tea")
@@ -347,16 +357,16 @@ def test_damaged_name_is_its_holders_and_nobody_elses(nodes, client, caplog, gar
         assert two.connects().tries("Ann") == "unavailable"
         assert two.connects().tries("Ann", token="A" * 22) == "unavailable"
     client.zadd(DUE, {"ann": 1})
-    client.sadd(f"chatapp:at:{one.roster._node}", "nobody")
+    client.sadd(at_key(one.roster.tasks.node), "nobody")
     look(one, two)
     assert ann.leaves("tea").ok
     ann.breaks_off()
-    assert one.roster._owed == two.roster._owed == type(one.roster._owed)()
+    assert one.roster.tasks.owed == two.roster.tasks.owed == type(one.roster.tasks.owed)()
     for node in (one, two):
-        assert node.connects(f"New {node.roster._node}").says("hi").ok
+        assert node.connects(f"New {node.roster.tasks.node}").says("hi").ok
         assert node.log.available()
     assert bo.says("hi").ok
-    lines = [line for line in caplog.messages if "`redis-cli HVALS chatapp:names`" in line]
+    lines = [line for line in caplog.messages if f"`redis-cli HVALS {NAMES}`" in line]
     assert len(lines) == len(caplog.records) == 2
     assert not any(record.exc_info for record in caplog.records)
     assert SECRET not in caplog.text
@@ -365,7 +375,7 @@ def test_damaged_name_is_its_holders_and_nobody_elses(nodes, client, caplog, gar
     assert two.connects().tries("Ann") == ""
 
 
-def test_client_with_damaged_name_takes_another(nodes, client):
+def test_client_with_damaged_name_can_change_it(nodes, client):
     one, two = nodes
     ann = one.connects("Ann")
     client.hset(NAMES, "ann", b"\xc1")
@@ -388,7 +398,7 @@ def test_damaged_name_does_not_stop_others_from_expiring(nodes, client):
 
 
 @pytest.mark.parametrize("key", [USERS, DUE])
-def test_list_of_a_wrong_type_stops_no_names(nodes, client, caplog, key):
+def test_list_of_wrong_type_does_not_affect_names(nodes, client, caplog, key):
     one, two = nodes
     watcher = two.connects("Watcher")
     ann, bo = one.connects("Ann", hold=True), one.connects("Bo")
@@ -408,20 +418,20 @@ def test_list_of_a_wrong_type_stops_no_names(nodes, client, caplog, key):
     assert SECRET not in caplog.text
 
 
-def test_dead_node_whose_list_is_of_a_wrong_type_is_forgotten(make_node, client):
+def test_dead_node_with_damaged_list_is_removed(make_node, client):
     one, dead, two = make_node(lease=10), make_node(lease=10), make_node()
     one.connects("Ann")
     dead.connects("Bo")
-    becomes_a_string(f"chatapp:at:{one.roster._node}")(client)
+    becomes_a_string(at_key(one.roster.tasks.node))(client)
     for node in (one, dead):
-        node.roster._closed.set()
-        node.log._closed.set()
-        node.log.listener.close()
+        node.roster.lease._closed.set()
+        node.log.feed._closed.set()
+        node.log.feed.subscriber.close()
         node.close = lambda: None
-    two.roster._in_touch_since = float("-inf")
+    two.roster.lease._connected_since = float("-inf")
     two.wait(11)
     two.wait(0)
-    assert client.zrange(NODES, 0, -1) == [two.roster._node.encode()]
+    assert client.zrange(NODES, 0, -1) == [two.roster.tasks.node.encode()]
     two.connects("Ann")
     two.connects("Bo")
 
@@ -429,7 +439,7 @@ def test_dead_node_whose_list_is_of_a_wrong_type_is_forgotten(make_node, client)
 # Loops, start and end
 
 
-def test_sweep_goes_on_with_the_next_room(make_log, client, caplog):
+def test_sweep_continues_after_damaged_room(make_log, client, caplog):
     clock = Clock(0.0)
     log = make_log(Retention(days=1), clock)
     rooms = [f"room-{n}" for n in range(20)]
@@ -448,10 +458,10 @@ def test_sweep_goes_on_with_the_next_room(make_log, client, caplog):
     assert log.available()
 
 
-def test_damaged_lobby_stops_no_node_from_starting(make_node, client, caplog):
-    client.set("chatapp:schema", "1")
+def test_node_starts_beside_a_damaged_lobby(make_node, client, caplog):
+    client.set(SCHEMA, "1")
     client.hset(NEWEST, "lobby", SECRET)
-    client.set("chatapp:users:lobby", SECRET)
+    client.set(users_key("lobby"), SECRET)
     node = make_node()
     ann = node.connects("Ann")
     with pytest.raises(Damaged):
@@ -459,15 +469,15 @@ def test_damaged_lobby_stops_no_node_from_starting(make_node, client, caplog):
     assert ann.joins("tea").users == ["Ann"]
     assert ann.says("hi", room="tea").ok
     client.hdel(NEWEST, "lobby")
-    client.delete("chatapp:users:lobby")
+    client.delete(users_key("lobby"))
     assert ann.joins().users == ["Ann"]
     assert ann.says("hi").id == 1
     assert not any(record.exc_info for record in caplog.records)
 
 
-@pytest.mark.parametrize("key", [EPOCH, "chatapp:schema"])
-def test_start_is_refused_with_the_key_that_is_wrong(redis_server, client, key):
-    client.set("chatapp:schema", "1")
+@pytest.mark.parametrize("key", [EPOCH, SCHEMA])
+def test_start_names_the_damaged_key(redis_server, client, key):
+    client.set(SCHEMA, "1")
     client.delete(key)
     client.hset(key, "a", "b")
     log = RedisLog(redis_server.url)
@@ -476,8 +486,8 @@ def test_start_is_refused_with_the_key_that_is_wrong(redis_server, client, key):
     log.close()
 
 
-def test_start_is_refused_where_the_epoch_is_no_text(redis_server, client):
-    client.set("chatapp:schema", "1")
+def test_start_is_refused_with_a_damaged_epoch(redis_server, client):
+    client.set(SCHEMA, "1")
     client.set(EPOCH, b"\xff\n")
     log = RedisLog(redis_server.url)
     with pytest.raises(StoreError, match=f"`redis-cli GET {EPOCH}`"):
@@ -485,7 +495,7 @@ def test_start_is_refused_where_the_epoch_is_no_text(redis_server, client):
     log.close()
 
 
-def test_new_epoch_begins_beside_a_damaged_room(nodes, client):
+def test_new_epoch_starts_beside_a_damaged_room(nodes, client):
     one, two = nodes
     ann = one.connects("Ann")
     ann.joins("tea")
@@ -504,7 +514,7 @@ def test_new_epoch_begins_beside_a_damaged_room(nodes, client):
 
 
 @pytest.mark.parametrize("key", [NEWEST, NAMES, NODES])
-def test_key_that_all_messages_need_counts_as_redis(nodes, client, caplog, key):
+def test_damaged_shared_key_counts_as_down(nodes, client, caplog, key):
     one, two = nodes
     ann = one.connects("Ann")
     ann.says("hi")
@@ -528,7 +538,7 @@ def test_key_that_all_messages_need_counts_as_redis(nodes, client, caplog, key):
 # What others publish
 
 
-def test_publication_of_a_number_that_is_not_reached_is_dropped(nodes, client, caplog):
+def test_published_number_beyond_the_newest_is_dropped(nodes, client, caplog):
     one, two = nodes
     ann, bo = one.connects("Ann"), two.connects("Bo")
     bo.joins("tea")
@@ -549,7 +559,7 @@ def test_publication_of_a_number_that_is_not_reached_is_dropped(nodes, client, c
     assert one.log.epoch == epoch
     assert heard_in_tea(ann) == [1, 2]
     assert [said for said in bo.heard if said[0] == "userTyping"] == []
-    lines = [line for line in caplog.messages if "isn't the chat's" in line]
+    lines = [line for line in caplog.messages if "another program publishes" in line]
     assert len(lines) == len(caplog.records) == 2
 
 
@@ -559,9 +569,9 @@ def heard_in_tea(person) -> list[int]:
     ]
 
 
-# Which errors are whose
+# Classification of errors
 
-OF_REDIS = [
+SERVER_ERRORS = [
     "LOADING Redis is loading the dataset in memory",
     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
     "NOAUTH Authentication required.",
@@ -582,28 +592,28 @@ OF_REDIS = [
     "ERR DB index is out of range",
     "ERR unknown command 'EVALSHA', with args beginning with: '5a' '0' 'claim' 'Ann'",
 ]
-OF_A_KEY = [
+KEY_ERRORS = [
     "WRONGTYPE Operation against a key holding the wrong kind of value script: 5a, on @user_scri",
     "ERR user_script:5: attempt to compare nil with number script: 5a, on @user_script:5.",
     "ERR Invalid stream ID specified as stream command argument script: 5a, on @user_script:5.",
 ]
 
 
-@pytest.mark.parametrize("answer", OF_REDIS)
-def test_error_of_redis_counts_as_redis(answer):
+@pytest.mark.parametrize("answer", SERVER_ERRORS)
+def test_server_error_is_not_damage(answer):
     error = BaseParser.parse_error(answer)
-    assert of_one_call(error, [log_key("tea")]) is error
+    assert classify_call_error(error, [log_key("tea")]) is error
 
 
-@pytest.mark.parametrize("answer", OF_A_KEY)
-def test_error_of_one_call_counts_as_its_key(answer):
-    damage = of_one_call(BaseParser.parse_error(answer), [log_key("tea")])
+@pytest.mark.parametrize("answer", KEY_ERRORS)
+def test_error_in_a_script_is_damage_of_its_key(answer):
+    damage = classify_call_error(BaseParser.parse_error(answer), [log_key("tea")])
     assert isinstance(damage, DamagedKey)
     assert not damage.is_shared
-    assert damage.command == "TYPE chatapp:log:tea"
+    assert damage.command == "TYPE " + log_key("tea")
 
 
-def test_redis_that_hangs_is_away_though_a_room_is_damaged(tmp_path):
+def test_hanging_redis_counts_as_down_beside_a_damaged_room(tmp_path):
     server = RedisProcess(tmp_path)
     log = RedisLog(server.url, ALL, patience=0.5, check_interval=0.1)
     try:

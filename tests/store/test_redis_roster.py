@@ -1,4 +1,4 @@
-"""Names of a cluster: what holds between its nodes; what holds at each, the chat's tests say."""
+"""Names in a cluster: the rules between nodes. Those at one node are in tests/chat/."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import time
 
 import pytest
 import redis
-from support.chat import LATER, NodeHarness
+from support.chat import AHEAD, LATER, NodeHarness
 from support.raw import eventually
 from support.servers import RedisProcess
 
 from chatapp.chat.client import Gone
 from chatapp.errors import NameLost, NameTaken, Unavailable
-from chatapp.store.redis import roster as redis_roster
-from chatapp.store.redis.scripts import NAMES, NODES
+from chatapp.store.redis import tasks as redis_tasks
+from chatapp.store.redis.scripts import EPOCH, NAMES, NODES, PREFIX, SCHEMA
 
 pytestmark = pytest.mark.server
 
 
 @pytest.fixture
 def make_node(monkeypatch, redis_server):
-    monkeypatch.setattr(redis_roster, "SCRIPT", LATER)
+    monkeypatch.setattr(redis_tasks, "SCRIPT", LATER)
     made: list[NodeHarness] = []
     with redis.Redis.from_url(redis_server.url) as client:
         client.flushall()
@@ -42,11 +42,11 @@ def nodes(make_node):
     return make_node(), make_node()
 
 
-def dies(node: NodeHarness) -> None:
-    """As if the process were killed: nothing is told any more."""
-    node.roster._closed.set()
-    node.log._closed.set()
-    node.log.listener.close()
+def kill(node: NodeHarness) -> None:
+    """Stop a node as if its process was killed: it sends nothing more."""
+    node.roster.lease._closed.set()
+    node.log.feed._closed.set()
+    node.log.feed.subscriber.close()
     node.close = lambda: None
 
 
@@ -56,7 +56,7 @@ def news(person) -> list[tuple]:
     return found
 
 
-def test_a_name_is_one_persons_on_all_nodes(nodes):
+def test_name_is_unique_on_all_nodes(nodes):
     one, two = nodes
     ann = one.connects("Ann")
     with pytest.raises(NameTaken):
@@ -65,7 +65,7 @@ def test_a_name_is_one_persons_on_all_nodes(nodes):
     two.connects("ANN")
 
 
-def test_all_nodes_hear_who_comes_and_goes(nodes):
+def test_joins_and_leaves_are_announced_on_all_nodes(nodes):
     one, two = nodes
     watcher = one.connects("Watcher")
     watcher.joins("tea")
@@ -89,7 +89,7 @@ def test_all_nodes_hear_who_comes_and_goes(nodes):
     assert one.names() == two.names() == ["Watcher"]
 
 
-def test_all_hear_what_is_said_at_any_node(nodes):
+def test_messages_are_delivered_on_all_nodes(nodes):
     one, two = nodes
     ann, bo = one.connects("Ann"), two.connects("Bo")
     for n in range(20):
@@ -103,7 +103,7 @@ def messages(person) -> list[int]:
     return [said[2]["id"] for said in person.heard if said[0] == "newmsg"]
 
 
-def test_two_hundred_ask_for_one_name_and_one_gets_it(nodes):
+def test_one_of_two_hundred_concurrent_claims_succeeds(nodes):
     rounds, people = 20, 200
     everybody = [nodes[n % 2].connects() for n in range(people)]
     barrier = threading.Barrier(people)
@@ -123,7 +123,7 @@ def test_two_hundred_ask_for_one_name_and_one_gets_it(nodes):
     assert [len(each) for each in winners] == [1] * rounds
 
 
-def test_a_name_is_taken_over_across_nodes(nodes):
+def test_takeover_across_nodes(nodes):
     one, two = nodes
     watcher, ann = one.connects("Watcher"), one.connects("Ann", hold=True)
     ann.joins("tea")
@@ -137,10 +137,10 @@ def test_a_name_is_taken_over_across_nodes(nodes):
     assert news(watcher) == []
 
 
-def test_who_was_taken_over_speaks_no_more_even_before_it_hears_so(nodes):
+def test_lost_name_cannot_send_even_before_its_node_is_told(nodes):
     one, two = nodes
     ann = one.connects("Ann", hold=True)
-    one.log.listener._on_hint = lambda *_: None
+    one.log.feed.subscriber._on_hint = lambda *_: None
     two.connects("Ann", token=ann.token, hold=True)
     with pytest.raises(NameLost):
         ann.says("still me?")
@@ -152,14 +152,14 @@ def test_who_was_taken_over_speaks_no_more_even_before_it_hears_so(nodes):
 def test_typing_under_a_lost_name_is_not_sent(nodes):
     one, two = nodes
     watcher, ann = two.connects("Watcher"), one.connects("Ann", hold=True)
-    one.log.listener._on_hint = lambda *_: None
+    one.log.feed.subscriber._on_hint = lambda *_: None
     two.connects("Ann", token=ann.token, hold=True)
     news(watcher)
     assert ann.types().ok
     assert news(watcher) == []
 
 
-def test_typing_in_another_database_is_not_heard(make_node, redis_server):
+def test_typing_in_another_database_is_not_delivered(make_node, redis_server):
     """A Redis channel is shared by all databases."""
     one, two = make_node(), make_node(redis_server.url[:-1] + "1")
     ann, bo, cy = one.connects("Ann"), two.connects("Bo"), one.connects("Cy")
@@ -171,19 +171,19 @@ def test_typing_in_another_database_is_not_heard(make_node, redis_server):
     assert news(bo) == []
 
 
-def test_a_dead_nodes_names_are_free_when_its_lease_ends(make_node):
+def test_names_of_dead_node_expire_with_its_lease(make_node):
     one, two = make_node(lease=10), make_node(lease=3600)
     one.connects("Ann").joins("tea")
     ann = one.connects("Held", hold=True)
     watcher = two.connects("Watcher")
     watcher.joins("tea")
     news(watcher)
-    dies(one)
+    kill(one)
     two.wait(9)
     with pytest.raises(NameTaken):
         two.connects("Ann")
     assert watcher.joins("tea").users == ["Ann", "Watcher"]
-    two.roster._in_touch_since = float("-inf")
+    two.roster.lease._connected_since = float("-inf")
     two.wait(2)
     assert news(watcher) == [
         ("userLeft", {"room": "lobby", "user": "Ann"}),
@@ -200,83 +200,83 @@ def test_a_dead_nodes_names_are_free_when_its_lease_ends(make_node):
     assert two.names() == ["Ann", "Watcher"]
 
 
-def test_a_claim_alone_frees_a_dead_nodes_name(make_node):
+def test_claim_expires_name_of_dead_node(make_node):
     one, two = make_node(lease=10), make_node(lease=3600)
     one.connects("Ann")
-    dies(one)
-    two.roster._closed.set()  # nobody looks
-    two.log.server.client.incrby("chatapp:ahead", 11_000)
+    kill(one)
+    two.roster.lease._closed.set()  # no check expires it
+    two.log.server.client.incrby(AHEAD, 11_000)
     two.connects("Ann")
 
 
-def test_a_node_that_lost_its_lease_begins_anew(make_node):
-    """It was stopped for a while, and continued."""
+def test_node_without_lease_resets_its_clients(make_node):
+    """The node was suspended for longer than its lease."""
     one, two = make_node(lease=10), make_node(lease=3600)
     ann = one.connects("Ann")
-    was = one.roster._node
-    two.roster._in_touch_since = float("-inf")
-    one.roster._closed.set()  # it doesn't renew its lease
+    was = one.roster.tasks.node
+    two.roster.lease._connected_since = float("-inf")
+    one.roster.lease._closed.set()  # it doesn't renew its lease
     two.wait(11)
     two.connects("Ann")
     with pytest.raises(NameLost):
         ann.says("still me?")
     with pytest.raises(Unavailable):
         one.connects().sets("Bo")
-    one.roster._look()
-    assert one.roster._node != was
+    one.roster.lease.check()
+    assert one.roster.tasks.node != was
     assert set(one.audience.closed) >= {ann.id}
     ann.breaks_off()
     one.connects("Bo")
     assert two.names() == ["Ann", "Bo"]
 
 
-def test_nobody_is_taken_for_dead_because_redis_was_away(make_node):
-    """Whoever is back first gives the others the time of a lease."""
+def test_no_node_expires_because_redis_was_down(make_node):
+    """The first node that is back waits for a lease until it expires others."""
     one, two = make_node(lease=10), make_node(lease=10)
     ann = one.connects("Ann")
-    two.roster._in_touch_since = time.monotonic()  # it's just back
-    two.log.server.client.incrby("chatapp:ahead", 60_000)
-    two.roster._renewed = one.roster._renewed = float("-inf")
-    two.roster._look()
+    two.roster.lease._connected_since = time.monotonic()  # Redis is just back
+    two.log.server.client.incrby(AHEAD, 60_000)
+    two.roster.lease._renewed_at = one.roster.lease._renewed_at = float("-inf")
+    two.roster.lease.check()
     with pytest.raises(NameTaken):
         two.connects("Ann")
-    one.roster._look()
+    one.roster.lease.check()
     assert ann.says("still me").ok
 
 
-def test_nobody_is_buried_by_a_word_that_was_stuck_on_its_way(make_node):
-    """It was sent before Redis hung, for longer than all leases."""
+def test_delayed_task_expires_no_node(make_node):
+    """The task was sent before Redis hung for longer than all leases."""
     one, two = make_node(lease=10), make_node(lease=10)
     ann = one.connects("Ann")
     for node in (one, two):
-        node.roster._closed.set()
-    two.log.server.client.incrby("chatapp:ahead", 60_000)
-    assert two.roster._do("bury") == 0
+        node.roster.lease._closed.set()
+    two.log.server.client.incrby(AHEAD, 60_000)
+    assert two.roster.tasks.run("expire_node") == 0
     for node in (one, two):
-        node.roster._renew()
+        node.roster.lease.renew()
     assert ann.says("still me").ok
 
 
-def test_a_node_that_stops_holds_the_names_of_those_who_asked_for_that(nodes):
+def test_stopped_node_leaves_only_held_names(nodes):
     one, two = nodes
     one.connects("Ann", hold=True)
     one.connects("Bo")
     one.close()
     assert two.names() == ["Ann"]
-    assert two.log.server.client.zrange(NODES, 0, -1) == [two.roster._node.encode()]
+    assert two.log.server.client.zrange(NODES, 0, -1) == [two.roster.tasks.node.encode()]
 
 
-def test_nothing_is_left_of_names_that_are_free(nodes):
+def test_free_names_leave_no_keys(nodes):
     one = nodes[0]
     people = [node.connects(f"Name {n}", hold=n % 2) for n, node in enumerate(nodes)]
     for person in people:
         person.joins("tea")
         person.goes()
-    kept = {key.decode() for key in one.log.server.client.scan_iter("chatapp:*")}
-    assert kept <= {"chatapp:epoch", "chatapp:schema", "chatapp:nodes", "chatapp:ahead"}
+    kept = {key.decode() for key in one.log.server.client.scan_iter(f"{PREFIX}*")}
+    assert kept <= {EPOCH, SCHEMA, NODES, AHEAD}
 
 
-# Redis away
+# While Redis is down
 
 
 @pytest.fixture
@@ -288,18 +288,18 @@ def own(tmp_path):
 
 
 @pytest.fixture
-def shaky(make_node, own):
-    """Two nodes on a Redis that the test may stop."""
+def stoppable(make_node, own):
+    """Two nodes on a Redis that the test can stop."""
     return make_node(own.url), make_node(own.url)
 
 
-def back(*nodes: NodeHarness) -> None:
+def wait_until_available(*nodes: NodeHarness) -> None:
     for node in nodes:
         eventually(node.log.available)
 
 
-def test_while_redis_is_away_nobody_gets_a_name_or_a_room(shaky, own):
-    one, _ = shaky
+def test_claims_and_joins_are_refused_while_redis_is_down(stoppable, own):
+    one, _ = stoppable
     ann, bo = one.connects("Ann"), one.connects()
     own.stop()
     for _ in range(2):
@@ -311,13 +311,13 @@ def test_while_redis_is_away_nobody_gets_a_name_or_a_room(shaky, own):
             ann.types()
     assert not one.audience.is_in(ann.id, "tea")
     own.start()
-    back(one)
+    wait_until_available(one)
     bo.sets("Bo")
     assert ann.joins("tea").users == ["Ann"]
 
 
-def test_names_that_are_asked_for_while_redis_is_away_are_not_remembered(shaky, own):
-    one, _ = shaky
+def test_claims_refused_while_redis_is_down_leave_no_state(stoppable, own):
+    one, _ = stoppable
     ann = one.connects("Ann")
     own.stop()
     for n in range(100):
@@ -325,11 +325,11 @@ def test_names_that_are_asked_for_while_redis_is_away_are_not_remembered(shaky, 
             ann.sets(f"Name {n}")
     assert len(one.roster._names[ann.id]) <= 2
     ann.breaks_off()
-    assert len(one.roster._owed) <= 2
+    assert len(one.roster.tasks.owed) <= 2
 
 
-def test_who_goes_while_redis_is_away_has_gone_when_it_is_back(shaky, own):
-    one, two = shaky
+def test_disconnect_while_redis_is_down_is_applied_afterwards(stoppable, own):
+    one, two = stoppable
     ann, bo, cy = (one.connects(name, hold=name == "Cy") for name in ("Ann", "Bo", "Cy"))
     for person in (ann, bo):
         person.joins("tea")
@@ -338,26 +338,26 @@ def test_who_goes_while_redis_is_away_has_gone_when_it_is_back(shaky, own):
     cy.breaks_off()
     assert bo.leaves("tea").ok
     own.start()
-    back(one, two)
+    wait_until_available(one, two)
     eventually(lambda: two.names() == ["Bo", "Cy"])
     assert two.connects("Watcher").joins("tea").users == ["Watcher"]
 
 
-def test_a_claim_of_unknown_fate_is_its_claimants_or_nobodys(shaky, own, monkeypatch):
-    """Redis gave the name, and the answer was lost."""
-    one, two = shaky
+def test_claim_with_unknown_outcome_is_kept_or_released(stoppable, own, monkeypatch):
+    """Redis gives the name, and the answer is lost."""
+    one, two = stoppable
     ann, bo = one.connects("Ann"), one.connects()
-    ask = one.log.ask
+    ask = one.log.query
 
     def lose(question):
         ask(question)
         raise Unavailable
 
-    monkeypatch.setattr(one.log, "ask", lose)
+    monkeypatch.setattr(one.log, "query", lose)
     for person, name in ((ann, "Anna"), (bo, "Bo")):
         with pytest.raises(Unavailable):
             person.sets(name)
-    monkeypatch.setattr(one.log, "ask", ask)
+    monkeypatch.setattr(one.log, "query", ask)
     bo.sets("Bo")
     with pytest.raises(NameLost):  # Redis has Anna by now
         ann.says("hi")
@@ -368,9 +368,9 @@ def test_a_claim_of_unknown_fate_is_its_claimants_or_nobodys(shaky, own, monkeyp
     two.connects("Bo")
 
 
-def test_names_that_redis_has_lost_are_lost(shaky, own):
-    """It was restarted empty: all begin anew."""
-    one, two = shaky
+def test_names_that_redis_has_lost_are_free(stoppable, own):
+    """Redis has lost all data, and clients reconnect."""
+    one, two = stoppable
     ann = one.connects("Ann")
     ann.says("hi")
     with redis.Redis.from_url(own.url) as client:

@@ -1,4 +1,4 @@
-"""What roster.lua keeps of names agrees with itself, whatever is done, in whatever order."""
+"""The keys that roster.lua writes agree with each other after any sequence of tasks."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from support.chat import AHEAD, LATER
 
 from chatapp.chat.people.holds import hashed
 from chatapp.chat.people.names import fold
-from chatapp.store.redis.roster import entry_of
-from chatapp.store.redis.scripts import EPOCH, NAMES
+from chatapp.store.redis.roster import sorted_entry
+from chatapp.store.redis.scripts import DUE, EPOCH, NAMES, at_key, users_key
 
 pytestmark = pytest.mark.server
 
-USERS, AT, DUE = "chatapp:users:", "chatapp:at:", "chatapp:due"
+USERS, AT = users_key(""), at_key("")
 LEASES = {"one": 5_000, "two": 60_000, "three": 10**9}  # ms
 
 people = st.sampled_from([f"{node} {n}" for node in LEASES for n in range(2)])
@@ -31,9 +31,11 @@ nodes = st.sampled_from(list(LEASES))
 steps = st.one_of(
     st.tuples(st.just("claim"), people, names, st.booleans(), holds, st.booleans(), rooms),
     st.tuples(st.sampled_from(["enter", "leave"]), people, room),
-    st.tuples(st.just("be_in"), people, rooms),
-    st.tuples(st.just("gone"), people, st.booleans()),
-    st.tuples(st.just("look"), nodes, st.sampled_from(["settle", "bury", "renew"])),
+    st.tuples(st.just("sync_rooms"), people, rooms),
+    st.tuples(st.just("disconnected"), people, st.booleans()),
+    st.tuples(
+        st.just("check"), nodes, st.sampled_from(["expire_due", "expire_node", "renew_lease"])
+    ),
     st.tuples(st.just("wait"), st.sampled_from([1_000, 4_000, 40_000])),
 )
 
@@ -43,37 +45,47 @@ def node_of(person: str) -> str:
 
 
 class Cluster:
-    """Does what nodes do; what their connections know of themselves is in `names`."""
+    """Run the tasks of several nodes; `names` has the name of each connection, as compared."""
 
     def __init__(self, client: redis.Redis) -> None:
         client.flushall()
         client.set(EPOCH, "epoch")
         self.client: Any = client
         self.script = client.script_load(LATER)
-        self.names: dict[str, str] = {}  # folded
+        self.names: dict[str, str] = {}
         self.tokens: dict[str, str] = {}  # hashes
         for node, lease in LEASES.items():
-            self.do("begin", node, "", lease)
+            self.run("start_lease", node, lease=lease)
 
-    def do(self, task: str, node: str, holder: str = "", *arguments: Any) -> Any:
-        answer, notes = self.client.evalsha(self.script, 0, task, node, holder, *arguments)
+    def run(self, task: str, node: str, **arguments: Any) -> Any:
+        packed = msgspec.msgpack.encode({"node": node, **arguments})
+        answer, notes = self.client.evalsha(self.script, 0, task, packed)
         assert notes == []
         return answer
 
-    def of(self, task: str, person: str, *arguments: Any) -> None:
+    def run_for(self, task: str, person: str, **arguments: Any) -> None:
         if person in self.names:
-            self.do(task, node_of(person), person, self.names[person], *arguments)
+            folded = self.names[person]
+            self.run(task, node_of(person), holder=person, folded=folded, **arguments)
 
     def claim(
-        self, person: str, name: str, knows: bool, hold: int, may_bury: bool, rooms: list[str]
+        self, person: str, name: str, knows: bool, hold: int, may_expire: bool, rooms: list[str]
     ) -> None:
         folded, new = fold(name), hashed(f"token of {person}").hex()
         known = self.tokens.get(folded, "") if knows else ""
-        who = (folded, name, entry_of(name), known, new, hold)
-        outcome = self.do(
+        outcome = self.run(
             "claim",
-            *(node_of(person), person, *who),
-            *(self.names.get(person, ""), int(may_bury), *rooms),
+            node_of(person),
+            holder=person,
+            folded=folded,
+            user=name,
+            entry=sorted_entry(name),
+            known_hash=known,
+            new_hash=new,
+            hold=hold,
+            previous=self.names.get(person, ""),
+            may_expire_nodes=may_expire,
+            rooms=rooms,
         )
         if outcome in (b"new", b"fits"):
             self.names[person] = folded
@@ -83,20 +95,20 @@ class Cluster:
         match what, *arguments:
             case "claim", *_:
                 self.claim(*arguments)
-            case "be_in", person, rooms:
-                self.of(what, person, *rooms)
-            case "gone", person, is_goodbye:
-                self.of(what, person, int(is_goodbye))
+            case "sync_rooms", person, rooms:
+                self.run_for(what, person, rooms=rooms)
+            case "disconnected", person, is_clean:
+                self.run_for(what, person, is_clean=is_clean)
                 self.names.pop(person, None)
-            case "look", node, task:
-                self.do(task, node, "", *([LEASES[node]] if task == "renew" else []))
+            case "check", node, task:
+                self.run(task, node, **({"lease": LEASES[node]} if task == "renew_lease" else {}))
             case "wait", ms:
                 self.client.incrby(AHEAD, ms)
             case _, person, room:
-                self.of(what, person, room)
+                self.run_for(what, person, room=room)
 
-    def agrees(self) -> None:
-        """Each record is where it says, and nothing else is anywhere."""
+    def check_consistency(self) -> None:
+        """Check that the other keys are those that follow from the records."""
         found = self.client.hgetall(NAMES).items()
         records = {name.decode(): msgspec.msgpack.decode(packed) for name, packed in found}
         users, at, due, holders = defaultdict(set), defaultdict(set), {}, []
@@ -113,32 +125,32 @@ class Cluster:
                 ends.append(record["ends"])
             if ends:
                 due[folded] = min(ends)
-        assert len(holders) == len({*holders}), "two names are one person's"
-        assert self.kept(USERS, lambda key: self.client.zrange(key, 0, -1)) == users
-        assert self.kept(AT, self.client.smembers) == at
+        assert len(holders) == len({*holders}), "a connection has two names"
+        assert self.members_of(USERS, lambda key: self.client.zrange(key, 0, -1)) == users
+        assert self.members_of(AT, self.client.smembers) == at
         found = self.client.zrange(DUE, 0, -1, withscores=True)
         assert {name.decode(): until for name, until in found} == due
 
-    def kept(self, prefix: str, members: Any) -> dict[str, set[str]]:
+    def members_of(self, prefix: str, members: Any) -> dict[str, set[str]]:
         keys = self.client.scan_iter(prefix + "*")
         return {key.decode(): {each.decode() for each in members(key)} for key in keys}
 
     def end(self) -> None:
-        """All nodes end, and nothing is held any longer."""
+        """Stop all nodes, and let all holds expire."""
         for node in LEASES:
-            self.do("quit", node)
+            self.run("stop_node", node)
         self.client.incrby(AHEAD, 10**6)
-        self.do("settle", "one")
+        self.run("expire_due", "one")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(steps, min_size=20, max_size=50))
-def test_what_is_kept_of_names_agrees(redis_server, steps):
+def test_keys_of_names_agree_after_any_tasks(redis_server, steps):
     with redis.Redis.from_url(redis_server.url) as client:
         cluster = Cluster(client)
         for step in steps:
             cluster.step(*step)
-            cluster.agrees()
+            cluster.check_consistency()
         cluster.end()
         left = {key.decode() for key in client.scan_iter("*")}
         client.flushall()

@@ -1,4 +1,4 @@
-"""The log on SQLite: its contract, its file, and what it says of a bad one."""
+"""The log on SQLite: its contract, its file, and the errors of a wrong file."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def rows(path, query: str) -> list:
         return database.execute(query).fetchall()
 
 
-def test_what_was_appended_is_there_after_a_restart(make_log, path):
+def test_entries_and_keys_survive_restart(make_log, path):
     first = make_log(path=path)
     entry = first.append(Draft("tea", "Ann", "\0 <b> 😀", "key-0001"))
     first.close()
@@ -63,7 +63,7 @@ def test_what_was_appended_is_there_after_a_restart(make_log, path):
     assert again.append(Draft("tea", "Ann", "y")).id == 2
 
 
-def test_numbers_and_times_go_on_after_all_was_retired(make_log, path):
+def test_numbers_and_times_go_on_after_all_expired(make_log, path):
     clock = Clock(100 * DAY)
     first = make_log(Retention(days=1), clock, path, sweep_interval=0.01)
     first.append(Draft("tea", "Ann", "x"))
@@ -77,8 +77,8 @@ def test_numbers_and_times_go_on_after_all_was_retired(make_log, path):
     assert (entry.id, entry.at) == (2, 100 * DAY * 1000)
 
 
-def test_what_is_retired_is_taken_away_between_messages(make_log, path, monkeypatch):
-    monkeypatch.setattr("chatapp.store.sqlite.writer.SWEPT", 7)
+def test_expired_messages_are_deleted_between_appends(make_log, path, monkeypatch):
+    monkeypatch.setattr("chatapp.store.sqlite.sweeping.SWEEP_BATCH", 7)
     log = make_log(Retention(messages=3), path=path, sweep_interval=0.01)
     for n in range(40):
         log.append(Draft(f"room-{n % 2}", "Ann", "x"))
@@ -89,8 +89,8 @@ def test_what_is_retired_is_taken_away_between_messages(make_log, path, monkeypa
     assert log.append(Draft("room-0", "Ann", "x")).id == 21
 
 
-def test_there_is_a_pause_after_each_step_of_retention(make_log, path, monkeypatch):
-    monkeypatch.setattr("chatapp.store.sqlite.writer.SWEPT", 7)
+def test_sweep_pauses_after_each_step(make_log, path, monkeypatch):
+    monkeypatch.setattr("chatapp.store.sqlite.sweeping.SWEEP_BATCH", 7)
     log = make_log(Retention(messages=3), path=path, sweep_interval=0.02)
     wait, waits = log._closed.wait, []
     monkeypatch.setattr(log._closed, "wait", lambda seconds: waits.append(seconds) or wait(seconds))
@@ -102,38 +102,38 @@ def test_there_is_a_pause_after_each_step_of_retention(make_log, path, monkeypat
     assert waits.count(SWEEP_PAUSE) >= 37 // 7
 
 
-def test_it_is_durable_by_its_settings(make_log, path):
+def test_settings_make_writes_durable(make_log, path):
     log = make_log(path=path)
     log.open()
     for pragma, value in (("journal_mode", "wal"), ("synchronous", 2)):
         assert log._database.execute(f"PRAGMA {pragma}").fetchone() == (value,)
 
 
-def test_its_folder_is_made(make_log, tmp_path):
+def test_folder_is_created(make_log, tmp_path):
     path = tmp_path / "not" / "there" / "chat.sqlite3"
     make_log(path=path).open()
     assert path.exists()
 
 
-def test_nobody_else_may_read_it(make_log, path):
+def test_files_are_private(make_log, path):
     make_log(path=path).append(Draft("lobby", "Ann", "x"))
     assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
 
 
-def test_nothing_is_opened_before_its_first_use(make_log, path):
+def test_file_is_created_at_first_use(make_log, path):
     log = make_log(path=path)
     assert not path.exists()
     assert log.read("lobby").entries == []
     assert path.exists()
 
 
-def test_a_second_server_of_a_file_is_refused(make_log, path):
+def test_second_server_of_file_is_refused(make_log, path):
     make_log(path=path).open()
     with pytest.raises(StoreError, match=r"chat\.sqlite3 is served by another process; end that"):
         make_log(path=path, patience=0.1).open()
 
 
-def test_two_names_of_one_file_are_one_file(make_log, path, tmp_path):
+def test_two_names_of_one_file_share_a_lock(make_log, path, tmp_path):
     make_log(path=path).open()
     link = tmp_path / "link.sqlite3"
     link.symlink_to(path)
@@ -141,7 +141,7 @@ def test_two_names_of_one_file_are_one_file(make_log, path, tmp_path):
         make_log(path=link, patience=0).open()
 
 
-def test_a_key_that_retention_gives_free_leaves_no_hole(make_log, path):
+def test_expired_key_can_be_used_again_without_gap(make_log, path):
     log = make_log(Retention(3, 0), path=path)
     for n in range(9):
         log.append(Draft("tea", "Ann", "x", f"key-{n:05}"))
@@ -150,14 +150,14 @@ def test_a_key_that_retention_gives_free_leaves_no_hole(make_log, path):
     assert check(path, print) == 10
 
 
-def test_a_second_server_waits_for_one_that_leaves(make_log, path):
+def test_second_server_waits_for_the_first_to_leave(make_log, path):
     leaving, coming = make_log(path=path), make_log(path=path, patience=10)
     leaving.append(Draft("lobby", "Ann", "x"))
     threading.Timer(0.2, leaving.close).start()
     assert coming.append(Draft("lobby", "Ann", "x")).id == 2
 
 
-def test_a_server_that_was_killed_leaves_its_file_free(make_log, path):
+def test_killed_server_releases_its_file(make_log, path):
     serve = (
         "import sys, time; from pathlib import Path;"
         "from chatapp.store.sqlite.log import SQLiteLog;"
@@ -173,13 +173,13 @@ def test_a_server_that_was_killed_leaves_its_file_free(make_log, path):
     make_log(path=path, patience=5).open()
 
 
-def test_another_can_read_meanwhile(make_log, path):
+def test_other_programs_can_read_meanwhile(make_log, path):
     log = make_log(path=path)
     log.append(Draft("lobby", "Ann", "x"))
     assert rows(path, "SELECT message FROM messages") == [("x",)]
 
 
-def test_who_reads_does_not_wait_for_who_writes(make_log, path):
+def test_readers_do_not_wait_for_the_writer(make_log, path):
     log = make_log(path=path)
     log.append(Draft("lobby", "Ann", "x", "key-0001"))
     found = []
@@ -233,7 +233,7 @@ def has_a_damaged_index_of_holds(path):
 
 
 def damage_holds(path, which):
-    """A late page of the table's index (the first in the file with that name) or of the table."""
+    """Overwrite a late page of the holds: of the index (`which=1`) or of the table (2)."""
     log = SQLiteLog(path)
     log.open()
     log.close()
@@ -259,19 +259,19 @@ def is_a_directory(path):
 
 
 BAD = {
-    is_no_database: "is no database",
+    is_no_database: "is not a database",
     is_anothers: "is another program's database; set CHATAPP_STORE to another file",
-    is_newer: f"is of version {len(MIGRATIONS) + 1}, newer than this chatapp's {len(MIGRATIONS)}",
+    is_newer: f"has version {len(MIGRATIONS) + 1}, newer than this chatapp's {len(MIGRATIONS)}",
     is_damaged: "is damaged",
     has_damaged_holds: "is damaged",
     has_a_damaged_index_of_holds: "is damaged",
     is_cut_short: "is damaged",
-    is_a_directory: "can't be opened or made",
+    is_a_directory: "can't be opened or created",
 }
 
 
 @pytest.mark.parametrize("bad", BAD)
-def test_a_bad_file_is_refused_in_one_line_and_left_as_it_is(make_log, path, bad):
+def test_wrong_file_is_refused_in_one_line_and_not_changed(make_log, path, bad):
     bad(path)
     before = None if path.is_dir() else path.read_bytes()
     with pytest.raises(StoreError) as error:
@@ -284,15 +284,13 @@ def test_a_bad_file_is_refused_in_one_line_and_left_as_it_is(make_log, path, bad
         make_log(path=path, patience=0).append(Draft("lobby", "Ann", "x"))
 
 
-def test_a_file_that_is_read_only_is_refused(make_log, tmp_path):
-    """By the file system: root may write what is only marked so."""
+def test_read_only_file_is_refused(make_log, tmp_path):
+    """A file system that is read-only: permissions don't bind root."""
     with pytest.raises(StoreError, match=r"/proc/chat.sqlite3.* can't"):
         make_log(path=tmp_path.__class__("/proc/chat.sqlite3")).open()
 
 
-def test_a_write_that_fails_acknowledges_nothing_and_the_next_one_may_go_through(
-    make_log, path, caplog
-):
+def test_append_is_refused_while_the_file_is_full_and_then_goes_on(make_log, path, caplog):
     log = make_log(path=path)
     log.append(Draft("lobby", "Ann", "x"))
     (pages,) = log._database.execute("PRAGMA page_count").fetchone()
@@ -305,15 +303,15 @@ def test_a_write_that_fails_acknowledges_nothing_and_the_next_one_may_go_through
     for _ in range(3):
         with pytest.raises(Unavailable):
             log.append(big)
-    assert caplog.text.count("can't grow, as the disk is full; make room") == 1
+    assert caplog.text.count("can't grow, as the disk is full; free some space") == 1
     assert log.read("lobby").entries[-1].id == taken
     log._database.execute("PRAGMA max_page_count = 1000000")
     assert log.append(big).id == taken + 1
     assert log.available()
-    assert "takes messages again" in caplog.text
+    assert "accepts messages again" in caplog.text
 
 
-def test_whether_it_is_available_is_found_out_by_writing(make_log, path):
+def test_available_after_a_failure_does_a_test_write(make_log, path):
     log = make_log(path=path)
     log.append(Draft("lobby", "Ann", "x"))
     assert log.available()
@@ -325,13 +323,13 @@ def test_whether_it_is_available_is_found_out_by_writing(make_log, path):
     assert log.available()
 
 
-def test_whoever_is_interrupted_while_waiting_to_write_harms_nobody_else(monkeypatch):
+def test_interrupted_writer_does_not_stop_the_next_batch(monkeypatch):
     written = []
     batches = Batches(lambda drafts: [(draft, True) for draft in drafts], written.extend)
     with batches._writing:
         first = threading.Thread(target=lambda: suppressed(batches.append, "first"))
-        monkeypatch.setattr("chatapp.store.batch.let_others_come", interrupt)
-        batches._in_company = True
+        monkeypatch.setattr("chatapp.store.batch.yield_to_loop", interrupt)
+        batches._was_shared = True
         first.start()
     first.join()
     monkeypatch.undo()

@@ -1,4 +1,4 @@
-"""A row that can't be used is an error of its room or its name, not of the file."""
+"""A damaged row makes its own room or name unavailable, and not the file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from chatapp.store.sqlite.log import SQLiteLog
 
 SECRET = "a-text-of-a-client"
 TEA = "(SELECT id FROM rooms WHERE name = 'tea')"
-NO_TEXT = f"CAST(x'ff' || '{SECRET}' AS TEXT)"
+NOT_UTF8 = f"CAST(x'ff' || '{SECRET}' AS TEXT)"
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def make_log(path):
 
 
 def change(path, statement: str) -> None:
-    """Change the file as another program would, beside the server."""
+    """Change the file as another program does, beside the server."""
     database = sqlite3.connect(path)
     with database:
         database.execute(statement)
@@ -63,19 +63,19 @@ def finds(log: SQLiteLog) -> None:
 
 
 DAMAGES = {
-    "newest is no number": (f"UPDATE rooms SET newest = '{SECRET}' WHERE name = 'tea'", says),
-    "time is no number": (f"UPDATE rooms SET at = '{SECRET}' WHERE name = 'tea'", says),
+    "newest is not a number": (f"UPDATE rooms SET newest = '{SECRET}' WHERE name = 'tea'", says),
+    "time is not a number": (f"UPDATE rooms SET at = '{SECRET}' WHERE name = 'tea'", says),
     "newest is behind": ("UPDATE rooms SET newest = 0 WHERE name = 'tea'", says),
     "newest is too large": (f"UPDATE rooms SET newest = {2**63 - 1} WHERE name = 'tea'", says),
-    "user is no text, read": (f"UPDATE messages SET user = x'ff' WHERE room = {TEA}", reads),
-    "user is no text, found": (f"UPDATE messages SET user = x'ff' WHERE room = {TEA}", finds),
-    "message is not UTF-8": (f"UPDATE messages SET message = {NO_TEXT} WHERE room = {TEA}", reads),
+    "user is not a text, read": (f"UPDATE messages SET user = x'ff' WHERE room = {TEA}", reads),
+    "user is not a text, found": (f"UPDATE messages SET user = x'ff' WHERE room = {TEA}", finds),
+    "message is not UTF-8": (f"UPDATE messages SET message = {NOT_UTF8} WHERE room = {TEA}", reads),
     "message has no time": (f"UPDATE messages SET at = '{SECRET}' WHERE room = {TEA}", reads),
 }
 
 
 @pytest.mark.parametrize(("statement", "asks"), DAMAGES.values(), ids=DAMAGES)
-def test_damaged_room_is_unavailable_and_nothing_else_is(make_log, path, caplog, statement, asks):
+def test_damage_of_room_affects_only_that_room(make_log, path, caplog, statement, asks):
     log = make_log()
     for room in ("tea", "lobby"):
         log.append(Draft(room, "Ann", "x", "key-0001"))
@@ -94,7 +94,7 @@ def test_damaged_room_is_unavailable_and_nothing_else_is(make_log, path, caplog,
     assert SECRET not in caplog.text
 
 
-def test_one_message_that_fails_fails_no_other_of_its_batch(make_log, path):
+def test_failed_message_does_not_fail_others_of_its_batch(make_log, path):
     log = make_log()
     for room in ("tea", "lobby"):
         log.append(Draft(room, "Ann", "x"))
@@ -103,7 +103,7 @@ def test_one_message_that_fails_fails_no_other_of_its_batch(make_log, path):
     log = make_log()
     log.open()
     heard: list[tuple[str, int]] = []
-    log.follow(lambda batch: heard.extend((entry.room, entry.id) for entry in batch))
+    log.subscribe(lambda batch: heard.extend((entry.room, entry.id) for entry in batch))
     rooms = ["tea", "cake", "lobby"] * 5
     failed: list[str] = []
 
@@ -117,7 +117,7 @@ def test_one_message_that_fails_fails_no_other_of_its_batch(make_log, path):
         threads = [threading.Thread(target=append, args=(r, n)) for n, r in enumerate(rooms)]
         for thread in threads:
             thread.start()
-        eventually(lambda: len(log._batches._joining.drafts) == len(rooms))
+        eventually(lambda: len(log._batches._next_batch.drafts) == len(rooms))
     for thread in threads:
         thread.join()
     assert failed == ["tea"] * 5
@@ -125,7 +125,7 @@ def test_one_message_that_fails_fails_no_other_of_its_batch(make_log, path):
     assert [each for each in heard if each[0] == "lobby"] == [("lobby", n) for n in range(2, 7)]
 
 
-def test_sweep_goes_on_with_the_next_room(make_log, path, caplog):
+def test_sweep_continues_after_damaged_room(make_log, path, caplog):
     clock = Clock(0.0)
     log = make_log(Retention(days=1), clock)
     for n in range(5):
@@ -142,12 +142,12 @@ def test_sweep_goes_on_with_the_next_room(make_log, path, caplog):
     assert SECRET not in caplog.text
 
 
-def test_damaged_hold_is_left_out_and_the_others_are_held(make_log, path, caplog):
+def test_damaged_hold_is_skipped_and_others_are_restored(make_log, path, caplog):
     log = make_log()
     for name in ("ann", "bo", "cy"):
         log.keep_hold(Hold(name, name.title(), b"t" * 32, ("tea",)), [])
     log.close()
-    change(path, f"UPDATE holds SET user = {NO_TEXT} WHERE folded = 'ann'")
+    change(path, f"UPDATE holds SET user = {NOT_UTF8} WHERE folded = 'ann'")
     change(path, "UPDATE holds SET token = 5 WHERE folded = 'cy'")
     log = make_log()
     room = ChatHarness(log)
@@ -158,7 +158,7 @@ def test_damaged_hold_is_left_out_and_the_others_are_held(make_log, path, caplog
     assert SECRET not in caplog.text
 
 
-def test_file_that_cannot_be_written_is_no_rooms_error(make_log, caplog):
+def test_write_error_of_file_is_not_reported_as_damage(make_log, caplog):
     log = make_log()
     log.append(Draft("tea", "Ann", "x"))
     log._database.execute("PRAGMA query_only = 1")
@@ -166,10 +166,10 @@ def test_file_that_cannot_be_written_is_no_rooms_error(make_log, caplog):
         log.append(Draft("tea", "Ann", "x"))
     assert not isinstance(refusal.value, Damaged)
     assert not log.available()
-    assert "messages aren't taken until then" in caplog.text
+    assert "messages are refused until that is fixed" in caplog.text
 
 
-def test_check_tells_of_values_of_a_wrong_type(make_log, path):
+def test_check_reports_values_of_wrong_type(make_log, path):
     log = make_log()
     for room in ("tea", "cake"):
         log.append(Draft(room, "Ann", "x"))
@@ -178,11 +178,11 @@ def test_check_tells_of_values_of_a_wrong_type(make_log, path):
     change(path, f"UPDATE messages SET user = x'ff' WHERE room = {TEA}")
     told: list[str] = []
     assert check(path, told.append) is None
-    assert "the room cake has a number or a time that is none" in told
+    assert "the room cake has a newest number or a time that isn't a number" in told
     assert "the room tea has 1 messages with a value of a wrong type" in told
 
 
-def test_export_leaves_out_what_is_of_a_wrong_type(make_log, path):
+def test_export_skips_values_of_wrong_type(make_log, path):
     log = make_log()
     for room in ("tea", "cake"):
         for n in range(3):
@@ -196,12 +196,11 @@ def test_export_leaves_out_what_is_of_a_wrong_type(make_log, path):
     assert told == ["tea: the messages 2 to 2 can't be read"]
 
 
-def test_error_of_the_file_is_logged_once_while_it_is_read(make_log, path, caplog):
+def test_read_error_of_file_is_logged_once(make_log, path, caplog):
     log = make_log()
     log.append(Draft("tea", "Ann", "x"))
-    for reader in log._readers:
-        reader.close()
-    log._readers.clear()
+    log._reader.close()
+    log._reader._idle.clear()
     caplog.set_level(logging.ERROR)
     path.rename(path.with_name("elsewhere"))
     for _ in range(10):

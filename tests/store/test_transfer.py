@@ -1,4 +1,4 @@
-"""export, import and check, by the command as a person runs it."""
+"""`chatapp export`, `import` and `check`, run as commands."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def chatapp(path):
 
 @pytest.fixture
 def log(path):
-    """A log of two rooms, of which it keeps three messages each; open, as a server has it."""
+    """An open log of two rooms, with a retention of three messages each."""
     now = [1_700_000_000.0]
     log = SQLiteLog(path, Retention(3, 0), sweep_interval=0.01, clock=lambda: now[0])
     for n in range(5):
         log.append(Draft("lobby", "Ann", f"number {n} é 😀\n\0", f"key-{n:05}"))
         now[0] += 86400
     log.append(Draft("tea", "Bo", "x"))
-    with closing(sqlite3.connect(path)) as reader:  # the log's own sees what isn't committed yet
+    with closing(sqlite3.connect(path)) as reader:  # sees only what is committed
         while reader.execute("SELECT count(*) FROM messages").fetchone()[0] > 4:
             pass
     yield log
@@ -56,7 +56,7 @@ def lines(result) -> list[dict]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def test_export_tells_the_whole_log_beside_a_server(chatapp, log):
+def test_export_writes_whole_log_beside_server(chatapp, log):
     head, lobby, *messages, tea, last, end = lines(chatapp("export"))
     assert head == {"kind": "log", "format": 1, "epoch": log.epoch}
     assert (lobby["room"], lobby["newest"]) == ("lobby", 5)
@@ -69,14 +69,14 @@ def test_export_tells_the_whole_log_beside_a_server(chatapp, log):
     assert end == {"kind": "end", "messages": 4}
 
 
-def test_export_of_a_room_and_since_a_date(chatapp, log):
+def test_export_of_room_and_since_date(chatapp, log):
     only = lines(chatapp("export", "--room", "TEA"))
     assert [line.get("room") for line in only] == [None, "tea", "tea", None]
     late = lines(chatapp("export", "--room", "lobby", "--since", "2023-11-18"))
     assert [line["id"] for line in late[2:-1]] == [5]
 
 
-def test_what_is_exported_is_of_one_moment(path, log, chatapp, tmp_path):
+def test_export_is_a_snapshot(path, log, chatapp, tmp_path):
     exported = []
     for line in exporting.export(path, print):
         exported.append(line)
@@ -87,7 +87,7 @@ def test_what_is_exported_is_of_one_moment(path, log, chatapp, tmp_path):
     assert (result.exit_code, result.stderr) == (0, f"4 messages are in {other}\n")
 
 
-def test_a_terminal_shows_how_far_it_is(path, log, tmp_path):
+def test_terminal_shows_progress(path, log, tmp_path):
     run = [sys.executable, "-c", "from chatapp.cli import main; main()"]
     exported = tmp_path / "lines"
     ours, terminal = pty.openpty()
@@ -103,14 +103,14 @@ def test_a_terminal_shows_how_far_it_is(path, log, tmp_path):
     for each, what in zip(shown, ("Exporting", "Importing"), strict=True):
         assert f"\r\x1b[?25l{what}  [###" in each
     assert "100%" in shown[0]
-    assert len(exported.read_bytes().splitlines()) == 8  # nothing of it is in there
+    assert len(exported.read_bytes().splitlines()) == 8  # the progress bar isn't in the file
     os.close(ours)
     os.close(terminal)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/Los_Angeles"])
 @pytest.mark.parametrize(("date", "count"), [("0001-01-01", 1), ("9999-12-31", 0)])
-def test_export_since_the_ends_of_the_calendar(chatapp, log, monkeypatch, zone, date, count):
+def test_export_since_ends_of_calendar(chatapp, log, monkeypatch, zone, date, count):
     monkeypatch.setenv("TZ", zone)
     time.tzset()
     try:
@@ -120,7 +120,7 @@ def test_export_since_the_ends_of_the_calendar(chatapp, log, monkeypatch, zone, 
         time.tzset()
 
 
-def test_what_is_exported_and_imported_is_the_same_log(chatapp, log, tmp_path):
+def test_imported_log_equals_exported_one(chatapp, log, tmp_path):
     exported = chatapp("export").stdout_bytes
     other = tmp_path / "other.sqlite3"
     result = chatapp("import", store=other, input=exported)
@@ -159,39 +159,45 @@ def end(messages) -> str:
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
-        ("", "line 1: it's missing"),
+        ("", "line 1: the line of the kind end is missing"),
         ("hello\n", "line 1: "),
-        ('{"kind":"log","format":2,"epoch":"e"}\n', "line 1: of format 2"),
+        ('{"kind":"log","format":2,"epoch":"e"}\n', "line 1: its format is 2 instead of 1"),
         ('{"kind":"log","format":1,"epoch":""}\n', "line 1: "),
         ('{"some":"thing"}\n', "line 1: "),
-        (ROOM, "line 1: the line of the kind log comes first"),
-        (HEAD + HEAD, "line 2: the line of the kind log comes first, and once"),
-        (HEAD, "line 2: it's missing, as the end is"),
-        (HEAD + end(0) + ROOM, "line 3: there was an end already"),
+        (ROOM, "line 1: a file has one line of the kind log"),
+        (HEAD + HEAD, "line 2: a file has one line of the kind log, and that is the first one"),
+        (HEAD, "line 2: the line of the kind end is missing"),
+        (HEAD + end(0) + ROOM, "line 3: it follows the line of the kind end"),
         (HEAD + "{", "line 2: "),
-        (HEAD + message(), "line 2: no line of the kind room for 'lobby' right before"),
-        (HEAD + ROOM + ROOM, "line 3: the room 'lobby' was there already"),
+        (HEAD + message(), "line 2: the line of the kind room for 'lobby' is missing"),
+        (HEAD + ROOM + ROOM, "line 3: the room 'lobby' occurs twice"),
         (HEAD + ROOM + message(10), "line 3: the number 10 isn't one of the room's"),
         (HEAD + ROOM + message(0), "line 3: "),
         (HEAD + ROOM + message(2**53), "line 3: "),
         (HEAD + ROOM + message(10**30), "line 3: "),
         (HEAD + ROOM + message(1.5), "line 3: "),
         (HEAD + ROOM + message(True), "line 3: "),
-        (HEAD + ROOM + message(1) + message(3), "line 4: the number 3 after 1"),
-        (HEAD + ROOM + message(1) + message(1), "line 4: the number 1 after 1"),
-        (HEAD + ROOM + lost(1, 4) + message(6), "line 4: the number 6 after 4"),
+        (HEAD + ROOM + message(1) + message(3), "line 4: the number 3 follows 1"),
+        (HEAD + ROOM + message(1) + message(1), "line 4: the number 1 follows 1"),
+        (HEAD + ROOM + lost(1, 4) + message(6), "line 4: the number 6 follows 4"),
         (HEAD + ROOM + lost(4, 1), "line 3: "),
-        (HEAD + ROOM + message(1) + end(1), "line 4: 'lobby' ended at 1, and not at 9"),
-        (HEAD + ROOM + message(1) + room(), "line 4: 'lobby' ended at 1, and not at 9"),
-        (HEAD + ROOM + message(9) + end(2), "line 4: it ends 2 messages, and there were 1"),
-        (HEAD + ROOM + message(9), "line 4: it's missing, as the end is"),
+        (HEAD + ROOM + message(1) + end(1), "line 4: 'lobby' ended at 1 instead of 9"),
+        (HEAD + ROOM + message(1) + room(), "line 4: 'lobby' ended at 1 instead of 9"),
+        (HEAD + ROOM + message(9) + end(2), "line 4: it counts 2 messages, but 1 came before it"),
+        (HEAD + ROOM + message(9), "line 4: the line of the kind end is missing"),
         (HEAD + ROOM + message(1, 6) + message(2, 5), "line 4: its time is before"),
         (HEAD + ROOM + message(1, 51), "line 3: its time is"),
-        (HEAD + ROOM + message(room="tea"), "line 3: no line of the kind room for 'tea'"),
+        (
+            HEAD + ROOM + message(room="tea"),
+            "line 3: the line of the kind room for 'tea' is missing",
+        ),
         (HEAD + ROOM + message(user=5), "line 3: "),
         (HEAD + ROOM + message(user=""), "line 3: "),
-        (HEAD + ROOM + message(user="\u200b"), "line 3: '\\u200b' isn't a name as it is shown"),
-        (HEAD + ROOM + message(user=" Ann"), "line 3: ' Ann' isn't a name as it is shown"),
+        (
+            HEAD + ROOM + message(user="\u200b"),
+            "line 3: '\\u200b' isn't the display form of a name",
+        ),
+        (HEAD + ROOM + message(user=" Ann"), "line 3: ' Ann' isn't the display form of a name"),
         (HEAD + ROOM + message(user="x" * 257), "line 3: "),
         (HEAD + ROOM + message(user="\ud800"), "line 3: "),
         (HEAD + '{"x":' + "[" * 100_000, "line 2: "),
@@ -205,11 +211,11 @@ def end(messages) -> str:
         (HEAD + room(at=-1), "line 2: "),
         (
             HEAD + ROOM + message(1, key="key-0001") + message(2, key="key-0001", user="ANN"),
-            "line 4: its key was there already",
+            "line 4: an earlier message has the same key",
         ),
     ],
 )
-def test_a_damaged_or_foreign_file_changes_nothing_and_the_line_is_named(chatapp, text, wrong):
+def test_import_of_wrong_file_changes_nothing_and_names_line(chatapp, text, wrong):
     result = chatapp("import", input=text)
     assert result.exit_code == 1
     assert result.stderr.startswith(wrong)
@@ -218,7 +224,7 @@ def test_a_damaged_or_foreign_file_changes_nothing_and_the_line_is_named(chatapp
     assert chatapp("import", input=HEAD + ROOM + message(9) + end(1)).exit_code == 0
 
 
-def test_import_wants_an_empty_store_that_nobody_serves(chatapp, log, path):
+def test_import_requires_empty_unserved_file(chatapp, log, path):
     served = chatapp("import", input=HEAD)
     assert (served.exit_code, served.stderr) == (
         1,
@@ -229,11 +235,11 @@ def test_import_wants_an_empty_store_that_nobody_serves(chatapp, log, path):
     full = chatapp("import", input=HEAD + end(0))
     assert (full.exit_code, full.stderr) == (
         1,
-        f"{path} isn't empty; set CHATAPP_STORE to a file that isn't there\n",
+        f"{path} isn't empty; set CHATAPP_STORE to a file that doesn't exist\n",
     )
 
 
-def test_check_of_a_sound_file(chatapp, log, path):
+def test_check_of_sound_file(chatapp, log, path):
     result = chatapp("check")
     assert (result.exit_code, result.stdout) == (0, f"{path} is sound: 4 messages\n")
 
@@ -242,13 +248,16 @@ def test_check_of_a_sound_file(chatapp, log, path):
     ("damage", "said"),
     [
         ("DELETE FROM messages WHERE id = 4", "lobby has 2 messages from 3 to 5"),
-        ("DELETE FROM messages WHERE id = 5", "lobby ends at 4, and should at 5"),
-        ("DELETE FROM rooms WHERE name = 'tea'", "1 messages are of no room"),
+        ("DELETE FROM messages WHERE id = 5", "lobby ends with the message 4 instead of 5"),
+        ("DELETE FROM rooms WHERE name = 'tea'", "1 messages belong to no room"),
         ("UPDATE messages SET at = 1 WHERE id = 4", "1 messages are older than"),
-        ("UPDATE rooms SET at = at - 1 WHERE name = 'tea'", "tea has messages that are younger"),
+        (
+            "UPDATE rooms SET at = at - 1 WHERE name = 'tea'",
+            "tea has messages that are newer than its own time",
+        ),
     ],
 )
-def test_check_finds_what_is_wrong(chatapp, log, path, damage, said):
+def test_check_reports_inconsistency(chatapp, log, path, damage, said):
     log.close()
     with closing(sqlite3.connect(path)) as database:
         database.execute(damage)
@@ -261,7 +270,7 @@ def test_check_finds_what_is_wrong(chatapp, log, path, damage, said):
 
 @pytest.fixture
 def read_only(path):
-    """Makes the file's folder one in which nothing can be written; for root by a mount."""
+    """Return a function that makes the file's folder read-only; for root by a mount."""
     folder = path.parent
     mounted = []
 
@@ -270,7 +279,7 @@ def read_only(path):
         if os.access(folder, os.W_OK):
             for words in (["--bind", folder, folder], ["-o", "remount,bind,ro", folder]):
                 if subprocess.run(["mount", *words], capture_output=True).returncode:
-                    pytest.skip("root may write everywhere, and mount nothing, here")
+                    pytest.skip("root can write everywhere here, and can't mount")
                 mounted.append(folder)
 
     yield make
@@ -280,7 +289,7 @@ def read_only(path):
 
 
 @pytest.mark.parametrize("command", ["check", "export"])
-def test_a_file_is_read_where_nothing_can_be_written(chatapp, log, read_only, command):
+def test_file_is_read_in_read_only_folder(chatapp, log, read_only, command):
     log.close()
     read_only()
     result = chatapp(command)
@@ -289,23 +298,23 @@ def test_a_file_is_read_where_nothing_can_be_written(chatapp, log, read_only, co
 
 
 @pytest.mark.parametrize("command", ["check", "export"])
-def test_what_is_not_in_the_file_yet_cannot_be_read_there(chatapp, log, read_only, path, command):
+def test_file_with_wal_is_refused_in_read_only_folder(chatapp, log, read_only, path, command):
     wal = path.with_name(f"{path.name}-wal")
     left = wal.read_bytes()
     log.close()
-    wal.write_bytes(left)  # as the end of a server that was killed leaves it
+    wal.write_bytes(left)  # as a killed server leaves it
     read_only()
     result = chatapp(command)
     assert result.exit_code == 1
     assert result.stderr == (
-        f"{path} can't be read where nothing can be written, as {wal.name} is part of it; copy "
-        "both to another folder, and set CHATAPP_STORE to that\n"
+        f"{path} can't be read in a folder that can't be written, as {wal.name} is part of it; "
+        "copy both to another folder and set CHATAPP_STORE to the copy\n"
     )
 
 
 @pytest.fixture
 def damaged(path):
-    """A file of six rooms with 300 messages each, some page of which can't be read."""
+    """A file of six rooms with 300 messages each, and one damaged page."""
     log = SQLiteLog(path)
     log.open()
     log.close()
@@ -324,7 +333,7 @@ def damaged(path):
     return path
 
 
-def test_what_can_be_read_of_a_damaged_file_is_exported_and_imported(chatapp, damaged, tmp_path):
+def test_readable_rest_of_damaged_file_is_exported_and_imported(chatapp, damaged, tmp_path):
     result = chatapp("export")
     assert result.exit_code == 1
     said, summary = result.stderr.splitlines()
@@ -343,24 +352,24 @@ def test_what_can_be_read_of_a_damaged_file_is_exported_and_imported(chatapp, da
 
 
 @pytest.mark.parametrize("command", ["export", "check"])
-def test_an_empty_file_is_one_line(chatapp, path, command):
+def test_empty_file_is_reported_in_one_line(chatapp, path, command):
     path.touch()
     result = chatapp(command)
     assert result.exit_code == 1
-    assert result.stderr == f"{path} is empty; no chat has been kept in it\n"
+    assert result.stderr == f"{path} is empty; set CHATAPP_STORE=sqlite:PATH to the chat's file\n"
 
 
 @pytest.mark.parametrize("command", ["export", "check"])
-def test_a_file_that_is_not_there_is_one_line(chatapp, command, path):
+def test_missing_file_is_reported_in_one_line(chatapp, command, path):
     result = chatapp(command)
     assert result.exit_code == 1
     assert result.stderr == (
-        f"{path} isn't there; set CHATAPP_STORE=sqlite:PATH to the chat's file\n"
+        f"{path} doesn't exist; set CHATAPP_STORE=sqlite:PATH to the chat's file\n"
     )
     assert not path.exists()
 
 
-def test_a_log_in_memory_has_no_file():
+def test_memory_store_has_no_file():
     result = CliRunner().invoke(main, ["export"], env={"CHATAPP_STORE": "memory:"})
     assert (result.exit_code, result.stderr) == (
         1,

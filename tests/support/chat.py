@@ -24,11 +24,11 @@ from chatapp.chat.rules import Chat
 from chatapp.config import read
 from chatapp.errors import ChatError
 from chatapp.store.memory import MemoryLog
-from chatapp.store.redis import roster as redis_roster
+from chatapp.store.redis import tasks as redis_tasks
 from chatapp.store.redis.broadcaster import RedisBroadcaster
 from chatapp.store.redis.log import RedisLog
 from chatapp.store.redis.roster import RedisRoster
-from chatapp.store.redis.scripts import channel
+from chatapp.store.redis.scripts import PREFIX, channel
 from chatapp.store.redis.subscriber import Hint
 
 
@@ -208,9 +208,9 @@ class Person:
         self.node.chat.disconnect(self.client, how)
 
 
-AHEAD = "chatapp:ahead"
+AHEAD = f"{PREFIX}ahead"
 """By how many ms the clock of the script is ahead, in tests."""
-SCRIPT = redis_roster.SCRIPT
+SCRIPT = redis_tasks.SCRIPT
 LATER = SCRIPT.replace(
     "local now = time[1] * 1000",
     f"local now = (redis.call('GET', '{AHEAD}') or 0) + time[1] * 1000",
@@ -238,14 +238,12 @@ class NodeHarness(ChatHarness):
             lease=self._lease,
             check_interval=0.05,
         )
-        hear = self.log.on_hint
 
-        def mark(room: str, hint: Hint) -> None:
-            hear(room, hint)
+        def mark(_room: str, hint: Hint) -> None:
             if hint.event == "marker":
                 self._markers[hint.user].set()
 
-        self.log.on_hint = mark
+        self.log.feed.on_hint(mark)
         return roster
 
     def make_broadcaster(self) -> RedisBroadcaster:
@@ -260,13 +258,13 @@ class NodeHarness(ChatHarness):
 
     def advance_node(self, seconds: float) -> None:
         super().wait(seconds)
-        self.roster._look()
+        self.roster.lease.check()
 
     def settle(self) -> None:
         name = f"marker-{next(NUMBERS)}"
         self._markers[name] = threading.Event()
         hint = Hint(self.log.epoch, "marker", 0, name, "", "")
-        where = channel("@" + self.roster._node)
+        where = channel("@" + self.roster.tasks.node)
         self.log.server.client.publish(where, msgspec.msgpack.encode(hint))
         assert self._markers[name].wait(5), "the node hears nothing"
 

@@ -26,7 +26,7 @@ class RedisBroadcaster(Broadcaster):
         self._log = log
         self._audience = audience
         self._batches: Batches[tuple[str, bytes], int] = Batches(self._write, lambda _: None)
-        log.on_broadcast = self._deliver
+        log.feed.on_broadcast(self._deliver)
 
     def publish(self, room: str, event: str, *arguments: Any, skip: str | None = None) -> None:
         text = msgspec.json.encode(arguments).decode()
@@ -38,7 +38,7 @@ class RedisBroadcaster(Broadcaster):
         pipeline = self._log.server.client.pipeline(transaction=False)
         for publication in publications:
             pipeline.publish(*publication)
-        return [(nodes, False) for nodes in self._log.ask(pipeline.execute)]
+        return [(nodes, False) for nodes in self._log.query(pipeline.execute)]
 
     def _deliver(self, room: str, event: str, arguments: list[Any], skip: str) -> None:
         self._audience.tell(room, event, *arguments, skip=skip or None)

@@ -1,10 +1,8 @@
-"""The Redis that a chat is kept in: connected to, and checked before anything is kept there."""
+"""The connection to Redis: its availability, its errors, and scripts that run on it."""
 
 from __future__ import annotations
 
 import logging
-import re
-import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,239 +26,191 @@ from redis.retry import Retry
 
 from chatapp.errors import Damaged, StoreError, Unavailable
 from chatapp.store.damage import DamageLog
-from chatapp.store.redis.damage import DamagedKey, of_one_call, reading, words_of
-from chatapp.store.redis.scripts import EPOCH, PREFIX, SCHEMA, VERSION
+from chatapp.store.redis.damage import DamagedKey, classify_call_error, error_text
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
-OLDEST = 7
-EPOCH_TEXT = re.compile(rb"[A-Za-z0-9_-]+")
-MOST_CONNECTIONS = 50
-MOST_QUESTIONS = 40
-"""At once; more wait. The other connections are for what looks after Redis."""
+MAX_CONNECTIONS = 50
+MAX_CONCURRENT_QUERIES = 40
+"""More queries wait. The other connections are for probes, sweeps and the subscriber."""
 
 
 class Server:
-    """The Redis at `url`. Whatever takes it longer than `patience` seconds fails; nothing is tried
-    again by itself, as nobody would know whether it was done twice. Once it's known to be away,
-    nobody waits for it until `look` has found it again.
+    """The Redis at `url`. Thread-safe.
 
-    An error about one key never makes it count as away (damage.py): what needs that key gets
-    Damaged, and a line in the log says which it is, once a minute at most.
+    A command that takes longer than `patience` seconds fails, and Redis counts as down. No command
+    is retried, as it may have been run. While Redis is down, `query` fails at once. `probe` finds
+    out when it is back.
+
+    A damaged key never makes Redis count as down (damage.py). The command that needs it gets
+    Damaged, and the log says which key it is, at most once a minute.
 
     Raises:
-        StoreError: the URL is none.
+        StoreError: the URL is wrong.
     """
 
     def __init__(self, url: str, patience: float) -> None:
         self.url = url
-        self.away = False
-        self._scripts: dict[str, Any] = {}  # what Redis calls them, by their text
-        self._places = threading.Semaphore(MOST_QUESTIONS)
+        self.is_down = False
         self.damage = DamageLog()
-        try:
-            pool = redis.BlockingConnectionPool.from_url(
-                url,
-                max_connections=MOST_CONNECTIONS,
-                timeout=patience,  # until one of them is free
-                socket_timeout=patience,
-                socket_connect_timeout=patience,
-                retry=Retry(NoBackoff(), 0),
-                health_check_interval=0,
-                maint_notifications_config=MaintNotificationsConfig(enabled=False),  # a service's
-            )
-            # Without connecting: this finds options that there aren't.
-            pool.make_connection()  # type: ignore[no-untyped-call]
-        except (ValueError, TypeError, RedisError) as error:
-            raise StoreError(
-                f"CHATAPP_STORE={shown(url)} is no URL of a Redis ({error}); "
-                "set it to redis://HOST:PORT/DATABASE"
-            ) from None
-        self.client = redis.Redis(connection_pool=pool)
+        self._hashes: dict[str, Any] = {}  # of loaded scripts, by their text
+        self._slots = threading.Semaphore(MAX_CONCURRENT_QUERIES)
+        self.client = redis.Redis(connection_pool=make_pool(url, patience))
 
-    def ask(self, question: Callable[[], T]) -> T:
-        """What Redis answers.
+    def query(self, command: Callable[[], T]) -> T:
+        """Run a command and return its answer.
 
         Raises:
-            Damaged: a key that this is about can't be used.
-            Unavailable: Redis doesn't answer in time, or is away.
+            Damaged: it needs a key that is damaged.
+            Unavailable: Redis doesn't answer in time, or is down.
         """
-        if self.away:
+        if self.is_down:
             raise Unavailable
-        with self._places:  # whoever waits here doesn't wait for Redis
-            if self.away:
+        with self._slots:  # waiting here is not Redis's time
+            if self.is_down:
                 raise Unavailable
-            with self.asked():
-                return question()
+            with self.translate_errors():
+                return command()
 
-    def look(self, question: Callable[[], Any]) -> None:
-        """Ask it even where it's away: with an answer it's back.
+    def probe(self, command: Callable[[], Any]) -> None:
+        """Run a command even while Redis is down. If it answers, Redis is up again.
 
         Raises:
             Unavailable: it doesn't answer in time.
         """
-        with self.asked():
-            question()
-        if self.away:
-            logger.warning("%s takes messages again", shown(self.url))
-        self.away = False
+        was_down = self.is_down  # another thread may find it down meanwhile, and is right then
+        with self.translate_errors():
+            command()
+        if was_down:
+            logger.warning("%s accepts messages again", redact(self.url))
+            self.is_down = False
 
     @contextmanager
-    def asked(self) -> Iterator[None]:
-        """Within it Redis is asked, away or not: where it doesn't answer it is away, which is said
-        once.
+    def translate_errors(self) -> Iterator[None]:
+        """Raise the chat's errors for those of Redis, and note whether it is down.
 
         Raises:
-            Damaged: a key that this is about can't be used.
-            Unavailable: Redis doesn't answer.
+            Damaged: a command needs a key that is damaged.
+            Unavailable: Redis can't be used. The log says so once until it is back.
         """
         try:
             yield
         except RedisError as error:
             if isinstance(error, DamagedKey) and not error.is_shared:
-                raise self.report(error) from None
-            if not self.away:
-                trouble = store_error(self.url, error)
-                logger.error("%s; messages aren't taken until then", trouble)
-            self.away = True
+                raise self.report_damage(error) from None
+            if not self.is_down:
+                reason = store_error(self.url, error)
+                logger.error("%s; messages are refused until that is fixed", reason)
+            self.is_down = True
             raise Unavailable from None
 
-    def report(self, damage: DamagedKey) -> Damaged:
-        """Log what is wrong, unless it was logged a short while ago: what a client gets of it."""
-        line = f"{shown(self.url)}: {damage}; what needs it is unavailable until then"
+    def report_damage(self, damage: DamagedKey) -> Damaged:
+        """Log the damage, unless it was logged within a minute; return the client's refusal."""
+        line = f"{redact(self.url)}: {damage}; until then the chat refuses requests that need it"
         self.damage.report(damage.command, line)
         return Damaged()
 
-    def run(self, script: str, *calls: tuple[list[str], list[Any]]) -> list[Any]:
-        """Run a script with the keys and arguments of each call, all in one round trip. A call that
-        met a damaged key has Damaged in place of its answer.
+    def run_pipelined(self, script: str, *calls: tuple[list[str], list[Any]]) -> list[Any]:
+        """Run a script with the keys and arguments of each call, in one round trip.
+
+        Return the answers; a call that needs a damaged key has Damaged in place of one.
 
         Raises:
             RedisError: Redis can't be used; some of the calls may have been run.
         """
         answers: list[Any] = [NoScriptError()] * len(calls)
-        while missing := [n for n, answer in enumerate(answers) if is_unknown(answer)]:
-            if script not in self._scripts:
-                self._scripts[script] = self.client.script_load(script)
+        while missing := [n for n, answer in enumerate(answers) if is_unknown_script(answer)]:
+            if script not in self._hashes:
+                self._hashes[script] = self.client.script_load(script)
             pipeline = self.client.pipeline(transaction=False)
             for number in missing:
                 keys, arguments = calls[number]
-                pipeline.evalsha(self._scripts[script], len(keys), *keys, *arguments)
+                pipeline.evalsha(self._hashes[script], len(keys), *keys, *arguments)
             for number, answer in zip(missing, pipeline.execute(False), strict=True):
                 answers[number] = answer
-                if is_unknown(answer):  # Redis has been started anew
-                    self._scripts.pop(script, None)
+                if is_unknown_script(answer):  # Redis was restarted
+                    self._hashes.pop(script, None)
         for number, answer in enumerate(answers):
             if isinstance(answer, RedisError):
-                error = of_one_call(answer, calls[number][0])
+                error = classify_call_error(answer, calls[number][0])
                 if not isinstance(error, DamagedKey) or error.is_shared:
                     raise error
-                answers[number] = self.report(error)
+                answers[number] = self.report_damage(error)
         return answers
 
-    def call(self, script: str, keys: list[str], arguments: list[Any]) -> Any:
-        """Run a script once.
+    def run_script(self, script: str, keys: list[str], arguments: list[Any]) -> Any:
+        """Run a script once and return its answer.
 
         Raises:
-            Damaged: it met a damaged key.
+            Damaged: it needs a key that is damaged.
             RedisError: Redis can't be used.
         """
-        (answer,) = self.run(script, (keys, arguments))
+        (answer,) = self.run_pipelined(script, (keys, arguments))
         if isinstance(answer, Damaged):
             raise answer
         return answer
 
     def close(self) -> None:
-        """Let go of it; what is being asked may still be answered."""
+        """Close the idle connections. Commands that are running may still be answered."""
         self.client.connection_pool.disconnect(inuse_connections=False)
 
 
-def is_unknown(answer: Any) -> bool:
+def make_pool(url: str, patience: float) -> redis.BlockingConnectionPool:
+    """Return a pool for `url`, without connecting.
+
+    Raises:
+        StoreError: the URL is wrong.
+    """
+    try:
+        pool = redis.BlockingConnectionPool.from_url(
+            url,
+            max_connections=MAX_CONNECTIONS,
+            timeout=patience,  # until a connection is free
+            socket_timeout=patience,
+            socket_connect_timeout=patience,
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=0,
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),  # Redis Cloud only
+        )
+        pool.make_connection()  # type: ignore[no-untyped-call]  # finds unknown options
+    except (ValueError, TypeError, RedisError) as error:
+        raise StoreError(
+            f"CHATAPP_STORE={redact(url)} is not the URL of a Redis ({error}); "
+            "set it to redis://HOST:PORT/DATABASE"
+        ) from None
+    return pool
+
+
+def is_unknown_script(answer: Any) -> bool:
     return isinstance(answer, NoScriptError)
 
 
-def shown(url: str) -> str:
-    """The URL without its password."""
+def redact(url: str) -> str:
+    """Return the URL without its password."""
     parts = urlsplit(url)
     if parts.password is None:
         return url
     return url.replace(f":{parts.password}@", ":…@", 1)
 
 
-def prepare(server: Server) -> str:
-    """The epoch of what is kept there, begun if nothing is.
-
-    Raises:
-        StoreError: it can't be reached or used, or what's there isn't ours.
-    """
-    try:
-        check_kind(server.client, server.url)
-        check_schema(server.client, server.url)
-        server.client.set(EPOCH, secrets.token_urlsafe(9), nx=True)
-        with reading(EPOCH):
-            epoch: Any = server.client.get(EPOCH)
-        if not EPOCH_TEXT.fullmatch(epoch):
-            raise DamagedKey(f"GET {EPOCH}", f"{EPOCH} isn't the name of a numbering")
-        return str(epoch.decode())
-    except RedisError as error:
-        raise store_error(server.url, error) from None
-
-
-def check_kind(server: redis.Redis, url: str) -> None:
-    """Refuse one that is too old, or may forget."""
-    about: Any = server.info("server")
-    version = str(about["redis_version"])
-    if int(version.partition(".")[0]) < OLDEST:
-        raise StoreError(
-            f"{shown(url)} is Redis {version}; the chat needs {OLDEST} or newer: upgrade it"
-        )
-    memory: Any = server.info("memory")
-    policy = memory["maxmemory_policy"]
-    if policy != "noeviction":
-        raise StoreError(
-            f"{shown(url)} may drop what it keeps (maxmemory-policy {policy}); "
-            "set that to noeviction in redis.conf"
-        )
-
-
-def check_schema(server: redis.Redis, url: str) -> None:
-    """Refuse what another program or a newer version keeps under our prefix."""
-    with reading(VERSION):
-        there: Any = server.get(VERSION)
-    if there is None:
-        found = next(server.scan_iter(f"{PREFIX}*", count=1000), None)
-        if found is not None and server.get(VERSION) is None:  # else another of ours has just begun
-            raise StoreError(
-                f"{shown(url)} has keys of another program that begin with {PREFIX}; "
-                "set CHATAPP_STORE to another database"
-            )
-        server.set(VERSION, SCHEMA, nx=True)
-    elif there != SCHEMA.encode():
-        schema = there.decode("ascii", "replace")[:20]
-        raise StoreError(
-            f"{shown(url)} was written by a newer version of the chat (schema {schema}); "
-            "upgrade this one, or set CHATAPP_STORE to another database"
-        )
-
-
 def store_error(url: str, error: RedisError) -> StoreError:
-    """What's wrong with it, in one line."""
-    said = words_of(error)
+    """Return the line for the operator that names the URL, the fault and the remedy."""
+    text = error_text(error)
     match error:
         case AuthenticationError() | NoPermissionError():
-            wrong = f"wants another user or password ({said}); put them into CHATAPP_STORE"
+            fault = f"requires another user or password ({text}); put them into CHATAPP_STORE"
         case OutOfMemoryError():
-            wrong = "is full; raise maxmemory in redis.conf, or keep less (CHATAPP_RETENTION_DAYS)"
+            fault = "is full; raise maxmemory in redis.conf, or keep less (CHATAPP_RETENTION_DAYS)"
         case ReadOnlyError():
-            wrong = "is a replica, which takes nothing; set CHATAPP_STORE to its master"
+            fault = "is a replica, which accepts no writes; set CHATAPP_STORE to its master"
         case BusyLoadingError():
-            wrong = "is still reading what it keeps; wait until it has"
+            fault = "is still loading its data; wait until it has finished"
         case DamagedKey():
-            wrong = f"has a key that the chat can't use: {said}"
-        case ResponseError() if said.startswith("MISCONF"):
-            wrong = f"can't write to its disk ({said}); make room there"
+            fault = f"has a key that the chat can't use: {text}"
+        case ResponseError() if text.startswith("MISCONF"):
+            fault = f"can't write to its disk ({text}); free some space there"
         case ResponseError():
-            wrong = f"refuses ({said}); set CHATAPP_STORE to another database"
+            fault = f"refuses commands ({text}); set CHATAPP_STORE to another database"
         case _:
-            wrong = f"can't be reached ({said}); start Redis there, or correct CHATAPP_STORE"
-    return StoreError(f"{shown(url)} {wrong}")
+            fault = f"can't be reached ({text}); start Redis there, or correct CHATAPP_STORE"
+    return StoreError(f"{redact(url)} {fault}")

@@ -1,12 +1,11 @@
-"""Whether an error is that of Redis, or of one key.
+"""Tells an error of Redis as a whole from the damage of one key.
 
-- Redis as a whole can't be used: it doesn't answer, refuses the password, is full, is a replica,
-  can't write to its disk, is loading or blocked, or the cluster around it is down. Until it answers
-  again, nothing is asked of it.
-- One key is damaged: it is of a wrong type, or a field of it can't be read. What needs that key is
-  unavailable: a room, or a name. Everything else goes on.
-- The keys of SHARED are needed for every message. One that is of a wrong type counts as Redis's
-  error. A field of one is a room's, or a name's.
+- Redis as a whole can't be used if it doesn't answer, is full, is loading, is a replica, or refuses
+  commands. Nothing is requested from it until it answers again.
+- One key is damaged if it has a wrong type, or a field of it can't be parsed. The room or name that
+  needs this key is unavailable. Everything else goes on.
+- SHARED_KEYS are needed for every message. If one has a wrong type, that counts as an error of
+  Redis. A field of one belongs to a room or a name.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ from redis.exceptions import (
 
 from chatapp.store.redis.scripts import EPOCH, NAMES, NEWEST, NODES
 
-SHARED = (EPOCH, NEWEST, NAMES, NODES)
-OF_REDIS = (
+SHARED_KEYS = (EPOCH, NEWEST, NAMES, NODES)
+SERVER_ERRORS = (
     AskError,
     AuthenticationWrongNumberOfArgsError,
     ClusterCrossSlotError,
@@ -41,76 +40,79 @@ OF_REDIS = (
     ReadOnlyError,
     TryAgainError,
 )
-"""Answers by which Redis as a whole can't be used."""
-CODES = ("MISCONF ", "BUSY ", "NOREPLICAS ", "UNKILLABLE ")
-"""Others, for which the client library has no class."""
-SCRIPT = " script: "
-"""What follows on an error from within a script: where in it."""
-MARK = "DAMAGED "
-"""What errors begin with by which a script tells of a key: then `command | wrong`."""
+"""Answers that concern Redis as a whole."""
+SERVER_ERROR_PREFIXES = ("MISCONF ", "BUSY ", "NOREPLICAS ", "UNKILLABLE ")
+"""More of them, for which the client library has no class."""
+SCRIPT_LOCATION = " script: "
+"""Follows the text of an error that was raised in a script; the rest says where."""
+DAMAGE_PREFIX = "DAMAGED "
+"""Begins the error by which a script reports damage (common.lua)."""
 
 
 class DamagedKey(RedisError):
-    """What is kept under one key isn't what the chat writes there.
+    """The content of one key isn't what the chat writes there.
 
-    `command`: the one for redis-cli that shows it; `wrong`: what is wrong, in words. Both are
-    logged, so neither may have a text that a client chose, except for a room's name.
+    `command` is the one for redis-cli that shows it, `fault` says in words what is wrong. Both are
+    logged, so neither contains text that a client chose, except for a room's name.
     """
 
-    def __init__(self, command: str, wrong: str) -> None:
+    def __init__(self, command: str, fault: str) -> None:
         super().__init__(
-            f"{wrong}; look at it with `redis-cli {command}`, then delete or restore it"
+            f"{fault}; look at it with `redis-cli {command}`, then delete or restore it"
         )
         self.command = command
 
     @property
     def is_shared(self) -> bool:
-        """Whether nothing can be said without that key."""
-        return self.command in [type_command(key) for key in SHARED]
+        """Whether all messages need this key."""
+        return self.command in [type_command(key) for key in SHARED_KEYS]
 
 
 def type_command(key: str) -> str:
     return f"TYPE {key}"
 
 
-def wrong_type(key: str) -> DamagedKey:
-    return DamagedKey(type_command(key), f"{key} is of a type that the chat doesn't use there")
+def wrong_type_error(key: str) -> DamagedKey:
+    return DamagedKey(type_command(key), f"{key} has a type that the chat never uses there")
 
 
-def noted(note: str) -> DamagedKey:
-    """What a script says of a key: `command | wrong`."""
-    command, _, wrong = note.partition(" | ")
-    return DamagedKey(command, wrong)
+def parse_damage(text: str) -> DamagedKey:
+    """Return the damage that a script reports as `command | fault`."""
+    command, _, fault = text.partition(" | ")
+    return DamagedKey(command, fault)
 
 
-def words_of(error: RedisError) -> str:
-    """What Redis says, without what a client may have chosen: the arguments of a command."""
-    return str(error).partition(SCRIPT)[0].partition(", with args")[0]
+def error_text(error: RedisError) -> str:
+    """Return the text of an error without arguments, which a client may have chosen."""
+    return str(error).partition(SCRIPT_LOCATION)[0].partition(", with args")[0]
 
 
-def of_one_call(error: RedisError, keys: list[str]) -> RedisError:
-    """The error of a script that was called with `keys`: a DamagedKey if it's none of Redis's."""
-    words = words_of(error)
-    if words.startswith(MARK):
-        return noted(words.removeprefix(MARK))
-    if not isinstance(error, (ResponseError, DataError)) or isinstance(error, OF_REDIS):
+def classify_call_error(error: RedisError, keys: list[str]) -> RedisError:
+    """Return the error of one script call: a DamagedKey, unless Redis as a whole is concerned.
+
+    `keys` are those of the call. The first one is blamed if the script failed without saying why.
+    """
+    text = error_text(error)
+    if text.startswith(DAMAGE_PREFIX):
+        return parse_damage(text.removeprefix(DAMAGE_PREFIX))
+    if not isinstance(error, (ResponseError, DataError)) or isinstance(error, SERVER_ERRORS):
         return error
-    if words.startswith(CODES) or SCRIPT not in str(error):
+    if text.startswith(SERVER_ERROR_PREFIXES) or SCRIPT_LOCATION not in str(error):
         return error
     command = type_command(keys[0]) if keys else f"HLEN {NAMES}"
-    return DamagedKey(command, f"a script over {keys[0] if keys else NAMES} failed ({words})")
+    return DamagedKey(command, f"a script over {keys[0] if keys else NAMES} failed ({text})")
 
 
 @contextmanager
-def reading(key: str) -> Iterator[None]:
-    """Within it a command reads `key` alone.
+def reading_key(key: str) -> Iterator[None]:
+    """Run a command that reads `key` alone.
 
     Raises:
-        DamagedKey: it is of a wrong type.
+        DamagedKey: it has a wrong type.
     """
     try:
         yield
     except ResponseError as error:
         if not str(error).startswith("WRONGTYPE"):
             raise
-        raise wrong_type(key) from None
+        raise wrong_type_error(key) from None

@@ -1,4 +1,4 @@
-"""What this process has told of each room that it hears: the numbers in order, without gaps."""
+"""Delivers each room's entries once and in order, in whatever order they arrive."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from chatapp.chat.log import Entry
 from chatapp.errors import Unavailable
 
 
-class Tails:
-    """Tells what is heard of rooms, from any number of threads, in any order and more than once.
+class OrderedDelivery:
+    """Deliver entries in the order of their numbers, without gaps and duplicates. Thread-safe.
 
-    `read(room, since, until)` gives the entries between two numbers, where others were heard first,
-    or raises Unavailable; `deliver(entries)` tells them. That one room can't be read says nothing
-    about the others.
+    - `read(room, since, until)` returns the entries after one number and up to another, to fill a
+      gap. It may raise Unavailable; the gap is then filled later.
+    - `deliver(entries)` delivers them.
+
+    Each room has a position: the number of the entry that was delivered last. A new one starts with
+    the entry or number that arrives first.
     """
 
     def __init__(
@@ -24,87 +27,94 @@ class Tails:
     ) -> None:
         self._read = read
         self._deliver = deliver
-        self._tails: dict[str, _Tail] = {}
+        self._positions: dict[str, _Position] = {}
 
-    def begin(self, room: str) -> None:
-        """Tell what `room` says, from what is heard first or reached on."""
-        self._tails.setdefault(room, _Tail())
+    def start(self, room: str) -> None:
+        """Deliver the entries of `room` from now on. Starting it again does nothing."""
+        self._positions.setdefault(room, _Position())
 
-    def has_begun(self, room: str) -> bool:
-        """Whether something of it was heard or reached."""
-        tail = self._tails.get(room)
-        return tail is not None and tail.told is not None
+    def has_started(self, room: str) -> bool:
+        """Return whether the room's position is known."""
+        position = self._positions.get(room)
+        return position is not None and position.delivered is not None
 
-    def begin_anew(self, newest: dict[str, int | None]) -> None:
-        """The numbers are others: tell of each room what comes after its newest one; None: after
-        what is heard of it first."""
+    def restart(self, newest: dict[str, int | None]) -> None:
+        """Set the position of each room in a new epoch; None: with what arrives first."""
         for room, number in newest.items():
-            self._tails[room] = _Tail(number)
+            self._positions[room] = _Position(number)
 
-    def end(self, room: str) -> None:
-        self._tails.pop(room, None)
+    def stop(self, room: str) -> None:
+        self._positions.pop(room, None)
 
     def __contains__(self, room: str) -> bool:
-        return room in self._tails
+        return room in self._positions
 
-    def told(self) -> dict[str, int]:
-        """The newest number of each room that has been told."""
-        return {room: tail.told or 0 for room, tail in list(self._tails.items())}
+    def delivered(self) -> dict[str, int]:
+        """Return the number that was delivered last in each room; 0 for none."""
+        return {room: position.delivered or 0 for room, position in list(self._positions.items())}
 
-    def told_in(self, room: str) -> int:
-        tail = self._tails.get(room)
-        return (tail.told or 0) if tail else 0
+    def last_delivered(self, room: str) -> int:
+        position = self._positions.get(room)
+        return (position.delivered or 0) if position else 0
 
-    def said(self, entries: Sequence[Entry]) -> list[Entry]:
-        """These were appended here, and are told even where nobody hears their room: those that
-        couldn't be told, as what was said before them can't be read now. They are told later."""
+    def on_local(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Deliver entries that this node appended, also of rooms that weren't started.
+
+        Return those that can't be delivered now, as the gap before them can't be read. They are
+        delivered later.
+        """
         missed = []
         for entry in entries:
             try:
-                if entry.room in self._tails:
-                    self.heard(entry)
+                if entry.room in self._positions:
+                    self.on_entry(entry)
                 else:
                     self._deliver([entry])
             except Unavailable:
                 missed.append(entry)
         return missed
 
-    def heard(self, entry: Entry) -> None:
-        """This was heard; what was said before it is told first."""
-        tail = self._tails.get(entry.room)
-        if tail is None:
+    def on_entry(self, entry: Entry) -> None:
+        """Deliver an entry that arrived, after those that are missing before it."""
+        position = self._positions.get(entry.room)
+        if position is None:
             return
-        with tail.lock:
-            told = entry.id - 1 if tail.told is None else tail.told
-            if entry.id > told + 1:
-                self._catch_up(tail, entry.room, told, entry.id - 1)
-            if entry.id > told:
-                tail.told = entry.id
+        with position.lock:
+            delivered = entry.id - 1 if position.delivered is None else position.delivered
+            if entry.id > delivered + 1:
+                self._fill_gap(position, entry.room, delivered, entry.id - 1)
+            if entry.id > delivered:
+                position.delivered = entry.id
                 self._deliver([entry])
 
-    def reach(self, room: str, newest: int) -> bool:
-        """`room` has said so much: tell what is missing; whether something was."""
-        tail = self._tails.get(room)
-        if tail is None:
+    def catch_up_to(self, room: str, newest: int) -> bool:
+        """Deliver what is missing up to the room's newest number; return whether any was."""
+        position = self._positions.get(room)
+        if position is None:
             return False
-        with tail.lock:
-            if tail.told is None:
-                tail.told = newest
-            behind = newest > tail.told
-            if behind:
-                self._catch_up(tail, room, tail.told, newest)
-        return behind
+        with position.lock:
+            if position.delivered is None:
+                position.delivered = newest
+            is_behind = newest > position.delivered
+            if is_behind:
+                self._fill_gap(position, room, position.delivered, newest)
+        return is_behind
 
-    def _catch_up(self, tail: _Tail, room: str, since: int, until: int) -> None:
+    def _fill_gap(self, position: _Position, room: str, since: int, until: int) -> None:
         for entry in self._read(room, since, until):
-            tail.told = entry.id
+            position.delivered = entry.id
             self._deliver([entry])
-        tail.told = until  # what retention has taken can't be told
+        position.delivered = until  # entries that have expired can't be delivered
 
 
-class _Tail:
-    __slots__ = ("lock", "told")
+class _Position:
+    """The number that was delivered last in a room; None: none yet."""
 
-    def __init__(self, told: int | None = None) -> None:
-        self.told = told  # None: nothing yet
+    __slots__ = (
+        "delivered",
+        "lock",
+    )
+
+    def __init__(self, delivered: int | None = None) -> None:
+        self.delivered = delivered
         self.lock = Lock()

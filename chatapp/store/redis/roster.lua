@@ -1,89 +1,95 @@
--- Who has which name, and in which rooms: what Redis does in one step for RedisRoster.
+-- The names of a cluster, and the rooms in which each is listed. Each task is one atomic step.
 --
---   chatapp:names       a hash: for each name as it is compared, its record in MessagePack
---   chatapp:users:ROOM  a sorted set: the names in a room, each as its record's `entry`
---   chatapp:nodes       a sorted set: each node, and when its lease ends
---   chatapp:at:NODE     a set: the names, as they are compared, whose holders are at that node
---   chatapp:due         a sorted set: the names of which something ends, and when
+-- These are the rules of chatapp/chat/people/ (usernames.py, presence.py), written a second time
+-- for Redis. The tests of the rules (tests/chat/) run on both. Change both together.
 --
--- A record's `user` is the name as shown; `entry`: without case, NUL, and as shown, so that they are
--- sorted; `holder`: the connection that has it, or '' while it's held for one; `node`: where that
--- is; `token`: the hash of what takes it over, or ''; `hold`: for how long it's held, or 0; `ends`:
--- until when, while it is; `rooms`: for each the time until which it waits there for its holder to
--- be back, or 0. Times are Redis's own, in ms since 1970.
+-- scripts.py lists the keys. A record in `names` has these fields; times are Redis's own, in ms since
+-- 1970:
 --
--- A record that can't be read is an error of the request for its name, found before anything is
--- changed. `users`, `at` and `due` are lists that follow from the records: one that is of a wrong
--- type is left out and noted, so that names go on. Only entering such a room is an error.
+--   user    the name as shown
+--   entry   the name as sorted in its rooms: without case, NUL, as shown
+--   holder  the connection that has the name; '' while the name is held for its owner
+--   node    the node of that connection; '' while the name is held
+--   token   the hash of the token that takes the name over; '' for none
+--   hold    for how long the name is held when its connection breaks; 0: it isn't
+--   ends    when the hold ends; 0 while a connection has the name
+--   rooms   for each room, when the name leaves it unless its owner is back there; 0: it stays
 --
--- Arguments: what to do, this node, the connection for which it's done, and what `tasks` say.
--- Answer: what the task answers, and notes of damaged keys (`noted` in damage.py).
+-- A record that can't be parsed is an error of the request for its name, raised before anything is
+-- changed. The keys `users:`, `at:` and `due` follow from the records. One that has a wrong type is
+-- skipped and noted, so that names go on. Only entering such a room is an error.
+--
+-- ARGV: the task, and its arguments as a map in MessagePack. All tasks have `node`, those for a
+-- connection also `holder` and its name `folded` (as compared).
+-- Answer: {the task's answer, notes of damage as in common.lua}.
 
-local node, holder = ARGV[2], ARGV[3]
-local prefix = 'chatapp:'
-local names, nodes, due = prefix .. 'names', prefix .. 'nodes', prefix .. 'due'
-local epoch = call('GET', prefix .. 'epoch') or ''
-local notes = {}
+local arguments = cmsgpack.unpack(ARGV[2])
+local node, holder, folded = arguments.node, arguments.holder, arguments.folded
+local names, nodes, due = PREFIX .. 'names', PREFIX .. 'nodes', PREFIX .. 'due'
+local epoch = call('GET', PREFIX .. 'epoch') or ''
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local CROWD, AT_ONCE = 200, 100
+local CROWD = 200
+local BATCH_SIZE = 100 -- names that one call expires at most
+local notes = {}
 
-local function at(some_node)
-  return prefix .. 'at:' .. some_node
+local function at_key(of_node)
+  return PREFIX .. 'at:' .. of_node
 end
 
-local function users(room)
-  return prefix .. 'users:' .. room
+local function users_key(room)
+  return PREFIX .. 'users:' .. room
 end
 
--- The answer, or nil where something is damaged, which is noted.
-local function noted(answer, damage)
+-- Return the answer, or note the damage and return nil.
+local function or_note(answer, damage)
   notes[#notes + 1] = damage
   return answer
 end
 
-local function try(...)
-  return noted(attempt(...))
+local function call_or_note(...)
+  return or_note(try_call(...))
 end
 
-local function find(folded)
-  return checked(record_of(names, folded))
+local function find(name)
+  return unwrap(try_record(names, name))
 end
 
-local function try_to_find(folded)
-  return noted(record_of(names, folded))
+local function find_or_note(name)
+  return or_note(try_record(names, name))
 end
 
-local function lease_of(some_node)
-  return tonumber(call('ZSCORE', nodes, some_node) or 0)
+-- Return when the node's lease ends; 0 if it has none.
+local function lease_end(of_node)
+  return tonumber(call('ZSCORE', nodes, of_node) or 0)
 end
 
--- A hint to those who hear a room, or to a node.
-local function tell(channel, event, user, to, whose)
-  local count = try('ZCARD', users(channel)) or 0
-  local hint = {'hint', epoch, event, count, user, to or '', whose or holder}
-  redis.call('PUBLISH', prefix .. 'said:' .. channel, cmsgpack.pack(hint))
+-- Publish a hint in a room, or to a node in the room `@NODE`.
+local function publish(room, event, user, to, of_holder)
+  local count = call_or_note('ZCARD', users_key(room)) or 0
+  local hint = {'hint', epoch, event, count, user, to or '', of_holder or holder or ''}
+  redis.call('PUBLISH', PREFIX .. 'said:' .. room, cmsgpack.pack(hint))
 end
 
--- Whether it wasn't listed there.
+-- List a name in a room; return whether it wasn't listed before.
 local function list(room, record)
-  return try('ZADD', users(room), 0, record.entry) == 1
+  return call_or_note('ZADD', users_key(room), 0, record.entry) == 1
 end
 
-local function strike(room, record)
-  try('ZREM', users(room), record.entry)
+local function unlist(room, record)
+  call_or_note('ZREM', users_key(room), record.entry)
 end
 
-local function leave(room, record)
-  strike(room, record)
+local function leave_room(room, record)
+  unlist(room, record)
   record.rooms[room] = nil
-  tell(room, 'userLeft', record.user)
+  publish(room, 'userLeft', record.user)
 end
 
--- It is listed even if it is in the room by its record: the list may have been deleted.
-local function enter(room, record)
+-- A name that is in the room by its record is listed again: the list may have been deleted.
+local function enter_room(room, record)
   if list(room, record) then
-    tell(room, 'userJoined', record.user)
+    publish(room, 'userJoined', record.user)
   end
   record.rooms[room] = 0
 end
@@ -97,268 +103,300 @@ local function sorted(rooms)
   return found
 end
 
-local function keep(folded, record)
+-- Write a record, and when the next thing of it expires.
+local function save(name, record)
   local first = record.holder == '' and record.ends or math.huge
-  for _, waits in pairs(record.rooms) do
-    if waits > 0 then
-      first = math.min(first, waits)
+  for _, deadline in pairs(record.rooms) do
+    if deadline > 0 then
+      first = math.min(first, deadline)
     end
   end
-  redis.call('HSET', names, folded, cmsgpack.pack(record))
+  redis.call('HSET', names, name, cmsgpack.pack(record))
   if first < math.huge then
-    try('ZADD', due, first, folded)
+    call_or_note('ZADD', due, first, name)
   else
-    try('ZREM', due, folded)
+    call_or_note('ZREM', due, name)
   end
 end
 
-local function free(folded, record)
+-- Remove a name from its rooms, and delete its record.
+local function release(name, record)
   for _, room in ipairs(sorted(record.rooms)) do
-    leave(room, record)
+    leave_room(room, record)
   end
-  redis.call('HDEL', names, folded)
-  try('ZREM', due, folded)
-  try('SREM', at(record.node), folded)
+  redis.call('HDEL', names, name)
+  call_or_note('ZREM', due, name)
+  call_or_note('SREM', at_key(record.node), name)
 end
 
--- Its rooms wait for its holder, who has gone at `since`.
-local function await(record, since)
-  for room, waits in pairs(record.rooms) do
-    if waits == 0 then
+-- Have the name leave its rooms a hold after `since`, unless its owner is back there.
+local function set_deadlines(record, since)
+  for room, deadline in pairs(record.rooms) do
+    if deadline == 0 then
       record.rooms[room] = since + record.hold
     end
   end
 end
 
--- Its holder has gone at `since`: the record, if it's held, or nothing.
-local function break_off(folded, record, since)
+-- The holder was disconnected at `since`. Return the record if the name is held, else nil.
+local function hold_or_release(name, record, since)
   if record.hold == 0 then
-    free(folded, record)
+    release(name, record)
     return nil
   end
-  try('SREM', at(record.node), folded)
-  await(record, since)
+  call_or_note('SREM', at_key(record.node), name)
+  set_deadlines(record, since)
   record.holder, record.node, record.ends = '', '', since + record.hold
-  keep(folded, record)
+  save(name, record)
   return record
 end
 
--- Its holder's node is dead, or was too long away and is to hear of it.
-local function bury(folded, record, since)
-  tell('@' .. record.node, 'nameLost', record.user, '', record.holder)
-  return break_off(folded, record, since)
+-- The lease of the holder's node ended at `since`. The node is told, as it may come back.
+local function expire_holder(name, record, since)
+  publish('@' .. record.node, 'nameLost', record.user, '', record.holder)
+  return hold_or_release(name, record, since)
 end
 
--- What of it has ended by now is over: the record, if it's still somebody's.
-local function settle(folded, record)
+-- Apply what has expired of a name by now. Return the record, or nil if the name is free.
+local function expire(name, record)
   if record.holder == '' and record.ends <= now then
-    free(folded, record)
+    release(name, record)
     return nil
   end
   for _, room in ipairs(sorted(record.rooms)) do
     if record.rooms[room] > 0 and record.rooms[room] <= now then
-      leave(room, record)
+      leave_room(room, record)
     end
   end
-  keep(folded, record)
+  save(name, record)
   return record
 end
 
--- The record, if its holder is who asks, at a node whose lease hasn't ended.
-local function own(folded)
+-- Return the record if the connection still has its name and its node has a lease, else nil.
+local function own_record()
   local record = find(folded)
-  if record and record.holder == holder and lease_of(node) > now then
+  if record and record.holder == holder and lease_end(node) > now then
     return record
   end
   return nil
 end
 
--- How many are in a room, and the first of them.
-local function people(room)
-  return {call('ZCARD', users(room)), call('ZRANGE', users(room), 0, CROWD - 1)}
+-- Return the number of names in a room, and the first of them.
+local function users_of(room)
+  return {call('ZCARD', users_key(room)), call('ZRANGE', users_key(room), 0, CROWD - 1)}
 end
 
--- Who had `record` has it by another name: those in its rooms hear so, unless it's there already.
-local function rename(record, its)
-  for _, room in ipairs(sorted(record.rooms)) do
-    strike(room, record)
-    if its.rooms[room] == nil then
-      list(room, its)
-      its.rooms[room] = record.rooms[room]
-      tell(room, 'userRenamed', record.user, its.user)
+-- Move the rooms of `old` to `new`. Where `new` is listed already, its owner is back there.
+local function rename(old, new)
+  for _, room in ipairs(sorted(old.rooms)) do
+    unlist(room, old)
+    if new.rooms[room] == nil then
+      list(room, new)
+      new.rooms[room] = old.rooms[room]
+      publish(room, 'userRenamed', old.user, new.user)
     else
-      if record.rooms[room] == 0 then
-        its.rooms[room] = 0
+      if old.rooms[room] == 0 then
+        new.rooms[room] = 0
       end
-      tell(room, 'userLeft', record.user)
+      publish(room, 'userLeft', old.user)
     end
   end
+end
+
+-- The connection of `record` loses its name to the one that had its token.
+local function take_over(record)
+  set_deadlines(record, now)
+  call_or_note('SREM', at_key(record.node), folded)
+  publish('@' .. record.node, 'takenOver', record.user, '', record.holder)
+end
+
+-- Move the rooms of the connection's previous name to `new`, and release that name.
+local function give_up(previous, new)
+  local record = previous ~= '' and previous ~= folded and find_or_note(previous)
+  if record and record.holder == holder then
+    rename(record, new)
+    record.rooms = {}
+    release(previous, record)
+  end
+end
+
+-- Return the record of the claimed name after what has expired, or nil if it is free.
+local function claimed_record(may_expire_nodes)
+  local record = find(folded)
+  if record and record.holder ~= '' and may_expire_nodes then
+    local lease = lease_end(record.node)
+    if lease <= now then
+      record = expire_holder(folded, record, lease)
+    end
+  end
+  return record and expire(folded, record)
 end
 
 local tasks = {}
 
--- Give a name to who asks, who is in `rooms`: whether its token fits; or why not. `known`: the hash
--- of its token, if that is known to fit; `new`: of another; `hold`: ms for which it's to be held, or
--- 0; `before`: the name that it gives up, or ''; `may_bury`: whether a node without a lease is dead.
-function tasks.claim(folded, user, entry, known, new, hold, before, may_bury, ...)
-  if lease_of(node) <= now then
+-- Give a name to the connection. `user` and `entry`: as in the record. `known_hash`: the hash of
+-- the token that was sent, if it fits the record; `new_hash`: of the token that is set otherwise.
+-- `hold`: as in the record. `previous`: the name that the connection gives up, or ''. `rooms`: the
+-- rooms that it is in. `may_expire_nodes`: whether a node without a lease is dead.
+--
+-- Answer: 'fits' or 'new', by the token that is valid now; 'taken'; 'lost' if the node has no lease.
+function tasks.claim()
+  if lease_end(node) <= now then
     return 'lost'
   end
-  local there = find(folded)
-  if there and there.holder ~= '' and lease_of(there.node) <= now and may_bury == '1' then
-    there = bury(folded, there, lease_of(there.node))
-  end
-  there = there and settle(folded, there)
-  local fits = there and there.token ~= '' and there.token == known
-  local is_own = there and there.holder == holder
-  if there and not is_own and not fits then
+  local current = claimed_record(arguments.may_expire_nodes)
+  local fits = current and current.token ~= '' and current.token == arguments.known_hash
+  local is_own = current and current.holder == holder
+  if current and not is_own and not fits then
     return 'taken'
   end
-  local its = {user = user, entry = entry, node = node, holder = holder, ends = 0, rooms = {}}
-  its.hold = tonumber(hold)
-  its.token = its.hold == 0 and '' or fits and known or new
-  if there and not is_own and there.holder ~= '' then
-    await(there, now)
-    try('SREM', at(there.node), folded)
-    tell('@' .. there.node, 'takenOver', there.user, '', there.holder)
+
+  local hold, token = arguments.hold, ''
+  if hold > 0 then
+    token = fits and arguments.known_hash or arguments.new_hash
   end
-  if there and there.user == user then
-    its.rooms = there.rooms
-  elseif there then
-    rename(there, its)
+  local record = {
+    user = arguments.user, entry = arguments.entry, holder = holder, node = node,
+    token = token, hold = hold, ends = 0, rooms = {}
+  }
+  if current and not is_own and current.holder ~= '' then
+    take_over(current)
   end
-  local previous = before ~= '' and before ~= folded and try_to_find(before)
-  if previous and previous.holder == holder then
-    rename(previous, its)
-    previous.rooms = {}
-    free(before, previous)
+  if current and current.user == record.user then
+    record.rooms = current.rooms
+  elseif current then
+    rename(current, record)
   end
-  for _, room in ipairs({...}) do
-    enter(room, its)
+  give_up(arguments.previous, record)
+  for _, room in ipairs(arguments.rooms) do
+    enter_room(room, record)
   end
-  try('SADD', at(node), folded)
-  keep(folded, its)
+  call_or_note('SADD', at_key(node), folded)
+  save(folded, record)
   return fits and 'fits' or 'new'
 end
 
--- Be in a room: who is there; or nothing, where the name isn't its own any more.
-function tasks.enter(folded, room)
-  local record = own(folded)
+-- Enter `room`. Answer: as users_of; nothing if the connection has lost its name.
+function tasks.enter()
+  local room, record = arguments.room, own_record()
   if not record then
     return false
   end
-  call('ZCARD', users(room)) -- which fails before anything is changed
-  enter(room, record)
-  keep(folded, record)
-  return people(room)
+  call('ZCARD', users_key(room)) -- raises damage before anything is changed
+  enter_room(room, record)
+  save(folded, record)
+  return users_of(room)
 end
 
-tasks.users = people
+function tasks.users()
+  return users_of(arguments.room)
+end
 
-function tasks.leave(folded, room)
-  local record = own(folded)
+function tasks.leave()
+  local room, record = arguments.room, own_record()
   if record and record.rooms[room] then
-    leave(room, record)
-    keep(folded, record)
+    leave_room(room, record)
+    save(folded, record)
   end
 end
 
--- Be in `rooms`, and in no other.
-function tasks.be_in(folded, ...)
-  local record, there = own(folded), {}
+-- Be in `rooms`, and in no others.
+function tasks.sync_rooms()
+  local record, wanted = own_record(), {}
   if record then
-    for _, room in ipairs({...}) do
-      enter(room, record)
-      there[room] = true
+    for _, room in ipairs(arguments.rooms) do
+      enter_room(room, record)
+      wanted[room] = true
     end
     for _, room in ipairs(sorted(record.rooms)) do
-      if record.rooms[room] == 0 and not there[room] then
-        leave(room, record)
+      if record.rooms[room] == 0 and not wanted[room] then
+        leave_room(room, record)
       end
     end
-    keep(folded, record)
+    save(folded, record)
   end
 end
 
--- The connection has ended, perhaps with a goodbye.
-function tasks.gone(folded, is_goodbye)
+-- The connection has ended. `is_clean`: by the client, so that its name isn't held.
+function tasks.disconnected()
   local record = find(folded)
   if record and record.holder == holder then
-    if is_goodbye == '1' then
-      free(folded, record)
+    if arguments.is_clean then
+      release(folded, record)
     else
-      break_off(folded, record, now)
+      hold_or_release(folded, record, now)
     end
   end
 end
 
--- Whether others in a room are told what a client does: it has its name, and the room is no crowd.
-function tasks.may_announce(folded, room)
-  return own(folded) and call('ZCARD', users(room)) <= CROWD
+-- Answer: whether others in `room` are told what the client does. It must have its name, and the
+-- room must not be a crowd.
+function tasks.may_announce()
+  return own_record() and call('ZCARD', users_key(arguments.room)) <= CROWD
 end
 
--- A lease for this node, of so many ms.
-function tasks.begin(lease)
-  call('ZADD', nodes, now + lease, node)
+-- Start this node's lease, of `lease` ms.
+function tasks.start_lease()
+  call('ZADD', nodes, now + arguments.lease, node)
 end
 
--- The same for another such time: whether nobody has taken it for dead.
-function tasks.renew(lease)
-  if lease_of(node) == 0 then
+-- Renew it. Answer: 1, or 0 if other nodes have found it ended.
+function tasks.renew_lease()
+  if lease_end(node) == 0 then
     return 0
   end
-  tasks.begin(lease)
+  tasks.start_lease()
   return 1
 end
 
--- End what is due, of some names: of how many.
-function tasks.settle()
-  local found = try('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, AT_ONCE) or {}
-  for _, folded in ipairs(found) do
-    local record = try_to_find(folded)
+-- Apply what has expired of some names. Answer: how many those are.
+function tasks.expire_due()
+  local found = call_or_note('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, BATCH_SIZE) or {}
+  for _, name in ipairs(found) do
+    local record = find_or_note(name)
     if record then
-      settle(folded, record)
+      expire(name, record)
     else
-      redis.call('ZREM', due, folded)
+      redis.call('ZREM', due, name)
     end
   end
   return #found
 end
 
--- Let go of some names of a node that is dead since then: of how many.
-local function bury_node(dead, since)
-  local found = try('SRANDMEMBER', at(dead), AT_ONCE) or {}
-  for _, folded in ipairs(found) do
-    local record = try_to_find(folded)
+-- Expire some holders of a node whose lease ended at `since`. Answer: how many those are.
+local function expire_holders(dead, since)
+  local found = call_or_note('SRANDMEMBER', at_key(dead), BATCH_SIZE) or {}
+  for _, name in ipairs(found) do
+    local record = find_or_note(name)
     if record and record.node == dead then
-      bury(folded, record, since)
+      expire_holder(name, record, since)
     else
-      redis.call('SREM', at(dead), folded)
+      redis.call('SREM', at_key(dead), name)
     end
   end
-  if #found < AT_ONCE then
+  if #found < BATCH_SIZE then
     redis.call('ZREM', nodes, dead)
   end
   return #found
 end
 
--- Let go of some names of a node without a lease, unless this one has none, either, as when this was
--- stuck on its way: of how many.
-function tasks.bury()
-  if lease_of(node) <= now then
+-- Expire some holders of one node whose lease has ended. Answer: how many those are. A node that
+-- has no lease itself expires none: its request may have been delayed for longer than all leases.
+function tasks.expire_node()
+  if lease_end(node) <= now then
     return 0
   end
   for _, dead in ipairs(redis.call('ZRANGEBYSCORE', nodes, '-inf', now, 'LIMIT', 0, 2)) do
     if dead ~= node then
-      return bury_node(dead, lease_of(dead))
+      return expire_holders(dead, lease_end(dead))
     end
   end
   return 0
 end
 
--- This node ends.
-function tasks.quit()
-  return bury_node(node, now)
+-- This node stops. Expire some of its holders; answer: how many those are.
+function tasks.stop_node()
+  return expire_holders(node, now)
 end
 
-return {tasks[ARGV[1]](unpack(ARGV, 4)) or false, notes}
+return {tasks[ARGV[1]]() or false, notes}

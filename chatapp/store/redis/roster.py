@@ -1,16 +1,9 @@
-"""The roster of a cluster: names on the Redis that all its nodes share (roster.lua)."""
+"""The roster of a cluster: names and their rooms, on the Redis that all nodes share."""
 
 from __future__ import annotations
 
-import random
 import secrets
-import threading
-from collections import deque
-from collections.abc import Collection, Sequence
-from contextlib import suppress
-from pathlib import Path
-from time import monotonic
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import msgspec
 
@@ -20,45 +13,28 @@ from chatapp.chat.people.crowd import Announcer
 from chatapp.chat.people.holds import TOKEN_BYTES, hashed, is_token
 from chatapp.chat.people.names import fold, present
 from chatapp.chat.people.roster import Named, Roster
-from chatapp.errors import ChatError, Damaged, NameLost, NameTaken, TakenOver, Unavailable
-from chatapp.store.batch import Batches
-from chatapp.store.redis.client import logger
-from chatapp.store.redis.damage import DamagedKey, noted, reading
+from chatapp.errors import Damaged, NameLost, NameTaken, TakenOver, Unavailable
+from chatapp.store.redis.damage import DamagedKey, reading_key
+from chatapp.store.redis.lease import LeaseLost, NodeLease
 from chatapp.store.redis.log import RedisLog
-from chatapp.store.redis.scripts import CHECKED, NAMES
+from chatapp.store.redis.scripts import NAMES
 from chatapp.store.redis.subscriber import Hint
-from chatapp.store.threads import event
-
-SCRIPT = CHECKED + Path(__file__).with_name("roster.lua").read_text()
+from chatapp.store.redis.tasks import Task, TaskRunner
 
 
-class Task(NamedTuple):
-    """What the script is to do, for which connection, and what it needs to know."""
-
-    name: str
-    holder: str = ""
-    arguments: tuple[Any, ...] = ()
-
-
-class Token(msgspec.Struct):
-    """What a node itself reads of a name's record: the hash of its token, as hexadecimal digits."""
+class TokenHash(msgspec.Struct):
+    """The field of a name's record that nodes read: the hash of its token, in hex digits."""
 
     token: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?\Z")]
 
 
 class RedisRoster(Roster):
-    """Names on the Redis of `log`, for as long as this node has its lease.
+    """Names on the Redis of `log`. Its rules are in roster.lua.
 
-    `name_hold`: seconds that a held name waits for its owner. `lease`: seconds for which a node
-    that says nothing is taken for alive; it's renewed at a third of that. A dead node's names are
-    free when it ends, held ones when their hold, counted from there, is over. `check_interval`:
-    seconds between looks at what has ended.
+    `name_hold`: seconds for which a name is held. `lease`: seconds after which a node that doesn't
+    renew its lease is dead. `check_interval`: seconds between checks for what has expired.
 
-    A record that can't be read, or a room's list of a wrong type, is an error of who asks for that
-    name or enters that room (roster.lua). Nothing is owed for it, and the next task goes on.
-
-    What is doubtful since Redis went away is put right when it's back: what has gone is gone then,
-    and who is in which room is said again.
+    If Redis is down, disconnected clients and changed rooms are sent to it when it is back.
     """
 
     def __init__(
@@ -75,237 +51,138 @@ class RedisRoster(Roster):
         self._audience = audience
         self._max_chars = max_chars
         self._name_hold = name_hold
-        self._lease = lease
-        self._check_interval = min(check_interval, lease / 3)
         self._announcer = Announcer(audience.tell, audience.later)
-        self._node = ""
-        self._renewed = 0.0
-        self._in_touch_since = float("-inf")
-        self._clients: dict[str, Client] = {}
-        self._names: dict[str, list[str]] = {}  # of each client, as far as it may have them
-        self._doubtful: dict[str, Client] = {}  # clients whose rooms Redis may not know
-        self._owed: deque[Task] = deque()
-        self._batches: Batches[Task, Any] = Batches(self._run, lambda _: None)
-        self._closed = event()
-        log.on_break(self._begin_anew)
-        log.on_hint = self._hear
-        log.on_return = self._renew
+        self._clients: dict[str, Client] = {}  # those that have claimed a name
+        self._names: dict[str, list[str]] = {}  # the names that each may have, as compared
+        self.tasks = TaskRunner(log, audience)
+        self.lease = NodeLease(log, self.tasks, lease, check_interval)
+        log.feed.on_hint(self._handle_hint)
 
     def open(self) -> None:
-        self._begin()
-        threading.Thread(target=self._look_now_and_then, daemon=True).start()
+        self.lease.open()
 
     def close(self) -> None:
-        self._closed.set()
-        with suppress(Unavailable):
-            while self._node and self._do("quit"):
-                pass
-        self._batches.close()
+        self.lease.close()
+        self.tasks.close()
 
     def claim(self, client: Client, name: str, token: str = "", *, hold: bool = False) -> Named:
         user = present(name, self._max_chars)
-        folded, before = fold(user), fold(client.user) if client.user else ""
-        if self._log.server.away:  # so that it isn't asked, and nothing is doubtful
+        folded, previous = fold(user), fold(client.user) if client.user else ""
+        if self._log.server.is_down:  # don't start a claim whose outcome is unknown
             raise Unavailable
-        known = self._known(folded, token) if token else ""
-        new = secrets.token_urlsafe(TOKEN_BYTES)
-        ms = round(self._name_hold * 1000) if hold else 0
+        known_hash = self._matching_hash(folded, token) if token else ""
+        new_token = secrets.token_urlsafe(TOKEN_BYTES)
         names = self._names.setdefault(client.id, [])
-        is_doubtful = folded in names
-        if not is_doubtful:
+        was_possible = folded in names  # by a claim whose outcome is unknown
+        if not was_possible:
             names.append(folded)
         self._clients[client.id] = client
-        rooms = self._audience.rooms(client.id)
-        who = (folded, user, entry_of(user))
-        tokens = (known, hashed(new).hex(), ms)
         try:
-            outcome = self._do(
-                "claim", client, *who, *tokens, before, int(self._may_bury()), *rooms
-            ).decode()
-        except Damaged:  # nothing was done
-            if not is_doubtful:
+            fits = self._run_claim(
+                client,
+                name,
+                folded=folded,
+                user=user,
+                entry=sorted_entry(user),
+                known_hash=known_hash,
+                new_hash=hashed(new_token).hex(),
+                hold=round(self._name_hold * 1000) if hold else 0,
+                previous=previous,
+            )
+        except (Damaged, LeaseLost, NameTaken):  # the name wasn't given
+            if not was_possible:
                 names.remove(folded)
             raise
-        if outcome in ("taken", "lost"):
-            if not is_doubtful:
-                names.remove(folded)
-            if outcome == "taken":
-                raise NameTaken(name)
-            self._renewed = float("-inf")
-            raise Unavailable
         client.user = user
-        for other in {*names} - {folded, before}:  # claimed when Redis went away
-            self._owed.append(Task("gone", client.id, (other, 1)))
+        for other in {*names} - {folded, previous}:
+            self.tasks.owe(disconnected(client, other, is_clean=True))
         self._names[client.id] = [folded]
-        return Named(user, (token if outcome == "fits" else new) if hold else "")
+        return Named(user, (token if fits else new_token) if hold else "")
+
+    def _run_claim(self, client: Client, name: str, **arguments: Any) -> bool:
+        """Run the task for `name` as typed; return whether the token that was sent fits."""
+        outcome = self.tasks.run(
+            "claim",
+            holder=client.id,
+            rooms=list(self._audience.rooms(client.id)),
+            may_expire_nodes=self.lease.may_expire_nodes(),
+            **arguments,
+        ).decode()
+        if outcome == "taken":
+            raise NameTaken(name)
+        if outcome == "lost":
+            self.lease.renew_soon()
+            raise LeaseLost
+        return bool(outcome == "fits")
 
     def enter(self, client: Client, room: str) -> tuple[int, list[str]]:
-        if client.user is None:
-            return people(self._do("users", None, room))
+        user = client.user  # another connection may take it over meanwhile
+        if user is None:
+            return parse_users(self.tasks.run("users", room=room))
         try:
-            there = self._do("enter", client, fold(client.user), room)
+            users = self.tasks.run_for(client, user, "enter", room=room)
         except Damaged:
             raise
         except Unavailable:
-            self._doubtful[client.id] = client
+            self.tasks.sync_rooms_later(client)
             raise
-        if there is None:
+        if users is None:
             raise NameLost
-        return people(there)
+        return parse_users(users)
 
     def leave(self, client: Client, room: str) -> None:
-        if client.user is not None:
+        if user := client.user:
             try:
-                self._do("leave", client, fold(client.user), room)
+                self.tasks.run_for(client, user, "leave", room=room)
             except Damaged:
-                pass
+                pass  # nobody can tell whether the name is in the room
             except Unavailable:
-                self._doubtful[client.id] = client
+                self.tasks.sync_rooms_later(client)
 
     def end(self, client: Client, how: Gone) -> None:
-        self._doubtful.pop(client.id, None)
+        self.tasks.forget(client)
         self._clients.pop(client.id, None)
         for folded in self._names.pop(client.id, ()):
-            task = Task("gone", client.id, (folded, int(how is Gone.GOODBYE)))
+            task = disconnected(client, folded, is_clean=how is Gone.GOODBYE)
             try:
-                self._batches.append(task)
+                self.tasks.run(task.name, **task.arguments)
             except Damaged:
-                pass  # as Redis doesn't know who has the name
+                pass  # nobody can tell whose the name is
             except Unavailable:
-                self._owed.append(task)
+                self.tasks.owe(task)
 
     def may_announce(self, client: Client, room: str) -> bool:
-        return bool(self._do("may_announce", client, fold(client.user or ""), room))
+        user = client.user
+        return bool(user and self.tasks.run_for(client, user, "may_announce", room=room))
 
-    def _do(self, name: str, client: Client | None = None, *arguments: Any) -> Any:
-        """What the script answers.
-
-        Raises:
-            Damaged: it can't, and nothing is done.
-            Unavailable: Redis doesn't; it may be done all the same.
-        """
-        return self._batches.append(Task(name, client.id if client else "", arguments))
-
-    def _run(self, tasks: Collection[Task]) -> Sequence[tuple[Any | ChatError, bool]]:
-        """Do them in one round trip, after all that is owed. One that meets damage is done with,
-        whether it was owed or not: only its own answer says so."""
-        owed = list(self._owed)
-        doubtful = list(self._doubtful.values())
-        before = owed + [self._be_in(client) for client in doubtful if client.user is not None]
-        calls: list[tuple[list[str], list[Any]]] = [
-            ([], [task.name, self._node, task.holder, *task.arguments])
-            for task in (*before, *tasks)
-        ]
-        answers = self._log.ask(lambda: self._log.server.run(SCRIPT, *calls))
-        for _ in owed:
-            self._owed.popleft()
-        for client in doubtful:
-            self._doubtful.pop(client.id, None)
-        return [(self._answer(answer), False) for answer in answers][len(before) :]
-
-    def _answer(self, answered: Any) -> Any | Damaged:
-        """A task's answer, of what the script answers; what it notes is logged."""
-        if isinstance(answered, Damaged):
-            return answered
-        answer, notes = answered
-        for note in notes:
-            self._log.server.report(noted(note.decode("ascii", "replace")))
-        return answer
-
-    def _be_in(self, client: Client) -> Task:
-        rooms = self._audience.rooms(client.id)
-        return Task("be_in", client.id, (fold(client.user or ""), *rooms))
-
-    def _known(self, folded: str, token: str) -> str:
-        """The hash of `token`, where it's that of the name."""
-        kept = self._log.ask(lambda: self._kept_token(folded))
+    def _matching_hash(self, folded: str, token: str) -> str:
+        """Return the hash of the name's token if `token` fits it, else nothing."""
+        kept = self._log.query(lambda: self._token_hash(folded))
         return kept if kept and is_token(token, bytes.fromhex(kept)) else ""
 
-    def _kept_token(self, folded: str) -> str:
-        """The hash of the name's token, or nothing."""
-        with reading(NAMES):
-            found: Any = self._log.server.client.hget(NAMES, folded)
-        if found is None:
+    def _token_hash(self, folded: str) -> str:
+        """Return the hash of the name's token, or nothing."""
+        with reading_key(NAMES):
+            record: Any = self._log.server.client.hget(NAMES, folded)
+        if record is None:
             return ""
         try:
-            return msgspec.msgpack.decode(found, type=Token).token
+            return msgspec.msgpack.decode(record, type=TokenHash).token
         except msgspec.MsgspecError:
-            wrong = f"a field of {NAMES} isn't the record of a name"
-            raise DamagedKey(f"HVALS {NAMES}", wrong) from None
+            fault = f"a field of {NAMES} isn't the record of a name"
+            raise DamagedKey(f"HVALS {NAMES}", fault) from None
 
-    # The node
-
-    def _begin(self) -> None:
-        self._node = secrets.token_urlsafe(9)
-        self._log.listener.hear(f"@{self._node}")
-        self._do("begin", None, self._ms())
-        self._renewed = monotonic()
-
-    def _begin_anew(self) -> None:
-        """All names are lost: this node is another one."""
-        self._log.listener.forget(f"@{self._node}")
-        with suppress(Unavailable):  # else when it looks
-            self._begin()
-
-    def _look_now_and_then(self) -> None:
-        while not self._closed.wait(self._check_interval * random.uniform(0.75, 1)):  # noqa: S311 (no secret)
-            try:
-                self._look()
-            except Damaged:
-                pass  # which says nothing of Redis
-            except Unavailable:
-                self._in_touch_since = float("inf")
-            except Exception:
-                logger.exception("what has ended of names couldn't be looked at")
-
-    def _look(self) -> None:
-        if monotonic() >= self._renewed + self._lease / 3:
-            self._log.ask(self._renew)
-        if self._in_touch_since == float("inf"):
-            self._in_touch_since = monotonic()
-        for task in ("bury", "settle") if self._may_bury() else ("settle",):
-            while self._do(task) and not self._closed.is_set():
-                pass
-
-    def _renew(self) -> None:
-        """Renew the lease, or find that it's lost.
-
-        Raises:
-            RedisError: Redis doesn't answer.
-        """
-        if not self._node:
-            return
-        begun = monotonic()
-        arguments = ["renew", self._node, "", self._ms()]
-        is_ours = self._answer(self._log.server.call(SCRIPT, [], arguments))
-        self._renewed = begun
-        if not is_ours:
-            logger.error(
-                "this node was away for longer than its lease of %g s, and its names are others' "
-                "to take; its clients begin anew",
-                self._lease,
-            )
-            self._log.break_off()
-
-    def _may_bury(self) -> bool:
-        """Whether a node without a lease is dead: else it's back as lately as this one."""
-        return monotonic() - self._in_touch_since >= self._lease
-
-    def _ms(self) -> int:
-        return round(self._lease * 1000)
-
-    # What other nodes say
-
-    def _hear(self, room: str, hint: Hint) -> None:
-        change = {"room": room, "user": hint.user}
+    def _handle_hint(self, room: str, hint: Hint) -> None:
+        """Tell this node's clients of a change; `@NODE` is a hint for one of them."""
         if room.startswith("@"):
-            self._hear_of_ones_own(hint)
-        else:
-            if hint.to:
-                change = {"room": room, "from": hint.user, "to": hint.to}
-            self._announcer.announce(room, hint.event, change, hint.holder, hint.count)
+            self._handle_own_hint(hint)
+            return
+        change = {"room": room, "user": hint.user}
+        if hint.to:
+            change = {"room": room, "from": hint.user, "to": hint.to}
+        self._announcer.announce(room, hint.event, change, hint.holder, hint.count)
 
-    def _hear_of_ones_own(self, hint: Hint) -> None:
+    def _handle_own_hint(self, hint: Hint) -> None:
         client = self._clients.get(hint.holder)
         if client and client.user == hint.user:
             if hint.event == "takenOver":
@@ -315,11 +192,17 @@ class RedisRoster(Roster):
                 self._audience.close(client.id)
 
 
-def entry_of(user: str) -> str:
-    """A name as it's sorted in its rooms."""
+def disconnected(client: Client, folded: str, *, is_clean: bool) -> Task:
+    """Return the task that releases or holds a name of a connection that has ended."""
+    return Task("disconnected", {"holder": client.id, "folded": folded, "is_clean": is_clean})
+
+
+def sorted_entry(user: str) -> str:
+    """Return a name as it is sorted in its rooms: without case, NUL, as shown."""
     return f"{user.casefold()}\0{user}"
 
 
-def people(there: Any) -> tuple[int, list[str]]:
-    count, entries = there
+def parse_users(answer: Any) -> tuple[int, list[str]]:
+    """Return the number of names in a room, and the first of them as shown."""
+    count, entries = answer
     return int(count), [entry.decode().partition("\0")[2] for entry in entries]

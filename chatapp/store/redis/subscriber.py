@@ -1,4 +1,4 @@
-"""Hears what is told of rooms elsewhere, over a connection to Redis of its own."""
+"""Receives what nodes publish on the channels of rooms, over a connection of its own."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from redis.exceptions import RedisError
 from chatapp.chat.log import Entry
 from chatapp.store.damage import DamageLog
 from chatapp.store.redis.scripts import channel
-from chatapp.store.threads import event
+from chatapp.store.threads import make_event
 
 logger = logging.getLogger(__name__)
-HELLO = channel("")
-"""A channel of no room, so that there's always one to hear."""
+BASE_CHANNEL = channel("")
+"""The prefix of all channels, and one of its own, which keeps the connection subscribed."""
 
 
-class Said(Struct, array_like=True, tag="newmsg"):
-    """A message, as APPEND publishes it."""
+class Message(Struct, array_like=True, tag="newmsg"):
+    """A message, as append.lua publishes it."""
 
     epoch: str
     number: str
@@ -35,10 +35,10 @@ class Said(Struct, array_like=True, tag="newmsg"):
 
 
 class Hint(Struct, array_like=True, tag="hint"):
-    """That something has happened to a name, as roster.lua publishes it.
+    """A change of a name in a room, as roster.lua publishes it.
 
-    `event`: as in docs/wire.md. `count`: how many names are in the room by now. `to`: what a name
-    is called from now on. `holder`: the connection that caused it.
+    `event`: as in docs/wire.md. `count`: the number of names in the room after it. `to`: the new
+    name, or empty. `holder`: the connection that caused it.
     """
 
     epoch: str
@@ -61,22 +61,26 @@ class Broadcast(Struct, array_like=True, tag="broadcast"):
     skip: str
 
 
-class Listener:
-    """Subscribed to rooms' channels, again and again where the connection breaks.
+class Subscriber:
+    """Subscribe to the channels of rooms; connect again whenever the connection is lost.
 
-    `on_subscribed(room)` is called before anything is heard of a room, after each break too;
-    `on_entry(epoch, entry)` for what is said, `on_hint(room, hint)` for names,
-    `on_broadcast(room, broadcast, arguments)` for other events. What isn't heard while the
-    connection is broken, nobody repeats: see RedisLog. What is published there and isn't the chat's
-    is dropped, and goes to `damage`. `patience`: seconds that a subscription has.
+    Its thread calls these, with the room first:
+
+    - `on_subscribed(room)`: before anything is received from the room, after each reconnection too.
+    - `on_message(room, epoch, entry)`, `on_hint(room, hint)`, and
+      `on_broadcast(room, broadcast, arguments)`: for what was published.
+
+    Publications are lost while the connection is. One that the chat hasn't written is dropped and
+    reported to `damage`. `patience`: seconds that a subscription may take.
     """
 
     def __init__(
         self,
         server: redis.Redis,
         damage: DamageLog,
+        *,
         on_subscribed: Callable[[str], None],
-        on_entry: Callable[[str, Entry], None],
+        on_message: Callable[[str, str, Entry], None],
         on_hint: Callable[[str, Hint], None],
         on_broadcast: Callable[[str, Broadcast, list[Any]], None],
         patience: float,
@@ -84,62 +88,59 @@ class Listener:
         self._server = server
         self._damage = damage
         self._on_subscribed = on_subscribed
-        self._on_entry = on_entry
+        self._on_message = on_message
         self._on_hint = on_hint
         self._on_broadcast = on_broadcast
         self._patience = patience
-        self._rooms: dict[str, Any] = {}  # events: that it's subscribed
+        self._rooms: dict[str, Any] = {}  # events, set once the room is subscribed to
         self._pubsub: Any = None
-        self._lock = threading.Lock()  # of `_rooms` and what is written to the connection
-        self._closed = event()
+        self._lock = threading.Lock()  # of `_rooms` and of writes to the connection
+        self._closed = make_event()
 
     def start(self) -> None:
         threading.Thread(target=self._run, daemon=True).start()
 
-    def hear(self, room: str, wait: bool = True) -> None:
-        """Hear the room from now on: with `wait` it is heard when this returns, unless Redis has
-        gone away."""
+    def subscribe(self, room: str, wait: bool = True) -> None:
+        """Subscribe to a room; with `wait`, return once that is done or patience is over."""
         with self._lock:
             subscribed = self._rooms.get(room)
             if subscribed is None:
-                subscribed = self._rooms[room] = event()
-                self._try(lambda: self._pubsub.subscribe(channel(room)))
+                subscribed = self._rooms[room] = make_event()
+                self._write(lambda: self._pubsub.subscribe(channel(room)))
         if wait:
             subscribed.wait(self._patience)
 
-    def forget(self, room: str) -> None:
-        """Hear the room no longer."""
+    def unsubscribe(self, room: str) -> None:
         with self._lock:
             if self._rooms.pop(room, None):
-                self._try(lambda: self._pubsub.unsubscribe(channel(room)))
+                self._write(lambda: self._pubsub.unsubscribe(channel(room)))
 
-    def drop(self, room: str) -> None:
-        """What was published of the room isn't the chat's: only the log tells of it."""
+    def report_foreign(self, room: str) -> None:
+        """Log that a publication was dropped, as the chat hasn't written it."""
         name = channel(room)
-        self._damage.report(name, f"what is published on {name} isn't the chat's, and is dropped")
+        self._damage.report(
+            name,
+            f"another program publishes on {name}, and that is dropped; give it another channel",
+        )
 
-    def rooms(self) -> list[str]:
-        with self._lock:
-            return list(self._rooms)
-
-    def begin_anew(self) -> None:
-        """Give up the connection for a new one."""
+    def reconnect(self) -> None:
+        """Close the connection, so that the thread opens another one."""
         with self._lock:
             pubsub, self._pubsub = self._pubsub, None
         if pubsub is not None and pubsub.connection:
-            pubsub.connection.disconnect()  # which ends the reading
+            pubsub.connection.disconnect()  # this ends the thread's read
 
     def close(self) -> None:
         self._closed.set()
-        self.begin_anew()
+        self.reconnect()
 
-    def _try(self, say: Callable[[], Any]) -> None:
-        """A connection that's broken is made anew, with all rooms, by who reads it."""
+    def _write(self, send: Callable[[], Any]) -> None:
+        """Send a command. If the connection is lost, the thread subscribes to all rooms again."""
         if self._pubsub is not None:
             try:
-                say()
-            except Exception as error:  # whatever a socket that two let go of says
-                logger.debug("the listener's connection broke: %s", error)
+                send()
+            except Exception as error:  # errors of sockets that another thread closes vary
+                logger.debug("the subscriber's connection was lost: %s", error)
                 self._pubsub = None
 
     def _run(self) -> None:
@@ -147,15 +148,15 @@ class Listener:
             try:
                 pubsub: Any
                 with self._server.pubsub() as pubsub:  # type: ignore[no-untyped-call]
-                    pubsub.subscribe(HELLO)
-                    self._listen(pubsub)
+                    pubsub.subscribe(BASE_CHANNEL)
+                    self._receive(pubsub)
             except RedisError as error:
-                logger.debug("the listener's connection broke: %s", error)
+                logger.debug("the subscriber's connection was lost: %s", error)
             except Exception:
-                logger.exception("the listener failed, and begins anew")
+                logger.exception("the subscriber failed and connects again")
             self._closed.wait(random.uniform(0.05, 0.5))  # noqa: S311 (not a secret)
 
-    def _listen(self, pubsub: Any) -> None:
+    def _receive(self, pubsub: Any) -> None:
         with self._lock:
             if self._rooms:
                 pubsub.subscribe(*map(channel, self._rooms))
@@ -164,25 +165,26 @@ class Listener:
             message = pubsub.get_message(timeout=None)
             if message is None:
                 continue
-            room = message["channel"].decode().removeprefix(HELLO)
+            room = message["channel"].decode().removeprefix(BASE_CHANNEL)
             if message["type"] == "message":
-                self._heard(room, message["data"])
+                self._dispatch(room, message["data"])
             elif message["type"] == "subscribe" and room in self._rooms:
                 self._on_subscribed(room)
                 if subscribed := self._rooms.get(room):
                     subscribed.set()
 
-    def _heard(self, room: str, data: bytes) -> None:
+    def _dispatch(self, room: str, data: bytes) -> None:
         try:
-            told = msgspec.msgpack.decode(data, type=Said | Hint | Broadcast)
-            if isinstance(told, Hint):
-                self._on_hint(room, told)
+            found = msgspec.msgpack.decode(data, type=Message | Hint | Broadcast)
+            if isinstance(found, Hint):
+                self._on_hint(room, found)
                 return
-            if isinstance(told, Broadcast):
-                self._on_broadcast(room, told, msgspec.json.decode(told.arguments, type=list))
+            if isinstance(found, Broadcast):
+                self._on_broadcast(room, found, msgspec.json.decode(found.arguments, type=list))
                 return
-            numbers = int(told.number), int(told.at)
+            numbers = int(found.number), int(found.at)
         except (ValueError, RecursionError):  # the latter for JSON that is nested too deep
-            self.drop(room)
+            self.report_foreign(room)
             return
-        self._on_entry(told.epoch, Entry(room, *numbers, told.user, told.message, told.key))
+        entry = Entry(room, *numbers, found.user, found.message, found.key)
+        self._on_message(room, found.epoch, entry)

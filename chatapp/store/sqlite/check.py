@@ -1,4 +1,4 @@
-"""Looking whether a file is sound: as a database, and as a log."""
+"""Checks that a file is sound, as a database and as a log (`chatapp check`)."""
 
 from __future__ import annotations
 
@@ -9,32 +9,38 @@ from pathlib import Path
 
 from chatapp.store.sqlite.database import open_read_only
 
+MAX_FAULTS = 20
+"""Faults that SQLite's own check lists at most."""
 
-def check(path: Path, tell: Callable[[str], None]) -> int | None:
-    """How many messages there are, if the file is sound, or None; `tell` is called with each thing
-    that is wrong.
+
+def check(path: Path, report: Callable[[str], None]) -> int | None:
+    """Return the number of messages in a sound file, or None if it isn't sound.
+
+    `report` is called with each fault, a sentence.
 
     Raises:
-        StoreError: it isn't the chat's, or can't be read at all.
+        StoreError: the file isn't the chat's, or can't be opened.
     """
     sound = True
     with closing(open_read_only(path)) as database:
         try:
-            for (found,) in database.execute("PRAGMA integrity_check(20)"):
+            for (found,) in database.execute(f"PRAGMA integrity_check({MAX_FAULTS})"):
                 if found != "ok":
-                    tell(found)
+                    report(found)
                     sound = False
-            for wrong in _wrong_numbers(database):
-                tell(wrong)
-                sound = False
+            for find in (_wrong_numbers, _wrong_types, _wrong_messages):
+                for fault in find(database):
+                    report(fault)
+                    sound = False
             (count,) = database.execute("SELECT count(*) FROM messages").fetchone()
         except sqlite3.Error as error:
-            tell(str(error))
+            report(str(error))
             return None
     return int(count) if sound else None
 
 
 def _wrong_numbers(database: sqlite3.Connection) -> Iterator[str]:
+    """Find rooms whose newest number or time doesn't fit their messages."""
     rooms = database.execute(
         "SELECT name, newest, min(m.id), max(m.id), count(m.id), rooms.at < max(m.at) FROM rooms "
         "LEFT JOIN messages m ON m.room = rooms.id GROUP BY rooms.id ORDER BY name"
@@ -43,31 +49,39 @@ def _wrong_numbers(database: sqlite3.Connection) -> Iterator[str]:
         if count and last - first + 1 != count:
             yield f"the room {name} has {count} messages from {first} to {last}: some are missing"
         if count and last != newest:
-            yield f"the room {name} ends at {last}, and should at {newest}"
+            yield f"the room {name} ends with the message {last} instead of {newest}"
         if late:
-            yield f"the room {name} has messages that are younger than its time"
-    odd = (
+            yield f"the room {name} has messages that are newer than its own time"
+
+
+def _wrong_types(database: sqlite3.Connection) -> Iterator[str]:
+    """Find values of types that the chat never writes."""
+    rooms = database.execute(
         "SELECT name FROM rooms WHERE typeof(newest) != 'integer' OR typeof(at) != 'integer' "
         "ORDER BY name"
     )
-    for (name,) in database.execute(odd):
-        yield f"the room {name} has a number or a time that is none"
-    odd = (
+    for (name,) in rooms:
+        yield f"the room {name} has a newest number or a time that isn't a number"
+    messages = database.execute(
         "SELECT name, count(*) FROM messages m JOIN rooms ON rooms.id = m.room "
         "WHERE typeof(m.id) != 'integer' OR typeof(m.at) != 'integer' OR typeof(user) != 'text' "
         "OR typeof(message) != 'text' OR typeof(key) NOT IN ('text', 'null') "
         "GROUP BY name ORDER BY name"
     )
-    for name, count in database.execute(odd):
+    for name, count in messages:
         yield f"the room {name} has {count} messages with a value of a wrong type"
+
+
+def _wrong_messages(database: sqlite3.Connection) -> Iterator[str]:
+    """Find messages without a room, and those whose time goes backwards."""
     orphans = database.execute(
         "SELECT count(*) FROM messages WHERE room NOT IN (SELECT id FROM rooms)"
     ).fetchone()[0]
     if orphans:
-        yield f"{orphans} messages are of no room"
+        yield f"{orphans} messages belong to no room"
     backwards = database.execute(
         "SELECT count(*) FROM (SELECT at - lag(at, 1, 0) OVER (PARTITION BY room ORDER BY id) AS d"
         " FROM messages) WHERE d < 0"
     ).fetchone()[0]
     if backwards:
-        yield f"{backwards} messages are older than the one before them"
+        yield f"{backwards} messages are older than the message before them"

@@ -1,20 +1,22 @@
-"""The chat's file: opened, brought up to date, and served by one process (SQLite)."""
+"""Opens the chat's file, migrates it to this version, and runs transactions on it."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import sqlite3
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from chatapp.errors import StoreError
+from chatapp.store.sqlite.errors import store_error
 
-APPLICATION = (
-    0x43484154  # "CHAT", in the file's header (sqlite.org/pragma.html#pragma_application_id)
-)
+APPLICATION = 0x43484154
+"""`CHAT`, in the file's header (sqlite.org/pragma.html#pragma_application_id)."""
 BUSY_SECONDS = 5.0
+JOURNAL_BYTES = 67_108_864
+"""The WAL file is truncated to this size after a checkpoint."""
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -29,56 +31,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " rooms TEXT NOT NULL)",
     ),
 )
-"""What brings a file from the version of its place (0: new) to the next (PRAGMA user_version)."""
-
-WRONG = {
-    "NOTADB": "is no database; set CHATAPP_STORE to another file",
-    "CORRUPT": "is damaged; `chatapp check` says more, `chatapp export` saves what can be read",
-    "READONLY": "can't be written; give the chat the right to, or another file by CHATAPP_STORE",
-    "CANTOPEN": "can't be opened or made; give the chat the right to, or another file by "
-    "CHATAPP_STORE",
-    "FULL": "can't grow, as the disk is full; make room",
-    "BUSY": "is locked by another program; end that one",
-    "PERM": "may not be used; give the chat the right to, or another file by CHATAPP_STORE",
-}
-
-
-OF_ROWS = ("CONSTRAINT", "CORRUPT", "MISMATCH", "TOOBIG")
-"""Errors that say something of the rows at hand only; of CORRUPT, the rest of the file tells."""
-NOT_UTF8 = "Could not decode to UTF-8"
-
-
-class DamagedRow(ValueError):
-    """A row has what the chat doesn't write there. Its text is logged: no client chose any of it,
-    except for a room's name."""
-
-
-def is_of_rows(error: sqlite3.Error | DamagedRow) -> bool:
-    """Whether this is an error of the rows at hand, and not of the file."""
-    if isinstance(error, DamagedRow):
-        return True
-    return name_of(error) in OF_ROWS or str(error).startswith(NOT_UTF8)
-
-
-def words_of(error: Exception) -> str:
-    """What is wrong, without the text of a row."""
-    return str(error).partition(" with text ")[0]
-
-
-def name_of(error: Exception) -> str:
-    return str(getattr(error, "sqlite_errorname", "")).removeprefix("SQLITE_").partition("_")[0]
-
-
-def store_error(path: Path, error: sqlite3.Error | OSError) -> StoreError:
-    """What's wrong with the file, in one line."""
-    wrong = WRONG.get(name_of(error)) or f"cannot be used: {words_of(error)}"
-    return StoreError(f"{path} {wrong}")
+"""Item N migrates a file from version N (0: empty) to N + 1 (PRAGMA user_version)."""
 
 
 def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
-    """A connection that may pass from thread to thread, each transaction of which is explicit.
+    """Open a connection that any thread may use, in autocommit mode.
 
-    `mode`: sqlite.org/uri.html.
+    `mode` is that of sqlite.org/uri.html, with further parameters after `&`.
     """
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     database = sqlite3.connect(
@@ -89,62 +48,64 @@ def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:
-    """The file, for reading beside a server.
+    """Open the file for reading, which a server may use meanwhile.
 
     Raises:
-        StoreError: there is none, it isn't the chat's, or it can't be read.
+        StoreError: the file doesn't exist, isn't the chat's, or can't be read.
     """
     if not path.exists():
-        raise StoreError(f"{path} isn't there; set CHATAPP_STORE=sqlite:PATH to the chat's file")
+        raise StoreError(f"{path} doesn't exist; set CHATAPP_STORE=sqlite:PATH to the chat's file")
     try:
         try:
             database = connect(path, "ro")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN or not os.access(path, os.R_OK):
                 raise
-            database = connect_where_nothing_is_written(path)
+            database = connect_immutable(path)
         version = check_version(path, database)
     except sqlite3.Error as error:
         raise store_error(path, error) from None
     if version == 0:
-        raise StoreError(f"{path} is empty; no chat has been kept in it")
+        raise StoreError(f"{path} is empty; set CHATAPP_STORE=sqlite:PATH to the chat's file")
     return database
 
 
-def connect_where_nothing_is_written(path: Path) -> sqlite3.Connection:
-    """A connection to a file beside which nothing can be made, as SQLite would to read its -wal
-    (sqlite.org/wal.html, "Read-Only Databases"): it has to be without one.
+def connect_immutable(path: Path) -> sqlite3.Connection:
+    """Open a file in a folder that can't be written.
+
+    SQLite can't create its -shm file there, so the file must have no -wal file then
+    (sqlite.org/wal.html, "Read-Only Databases").
 
     Raises:
-        StoreError: it isn't.
+        StoreError: it has one.
     """
     path = path.resolve()
     wal = path.with_name(path.name + "-wal")
     if wal.exists() and wal.stat().st_size:
         raise StoreError(
-            f"{path} can't be read where nothing can be written, as {wal.name} is part of it; copy "
-            "both to another folder, and set CHATAPP_STORE to that"
+            f"{path} can't be read in a folder that can't be written, as {wal.name} is part of it; "
+            "copy both to another folder and set CHATAPP_STORE to the copy"
         )
     return connect(path, "ro&immutable=1")
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """The file at `path`, made if there is none in its folder, brought to this version.
+    """Open the file for writing; create it if necessary, and migrate it to this version.
 
     Raises:
         StoreError: it isn't the chat's, is newer than this program, or can't be used.
     """
     try:
         if not path.exists():
-            path.touch(0o600)  # what people say is nobody else's to read; SQLite's others follow
+            path.touch(0o600)  # private; SQLite gives -wal and -shm the same mode
         database = connect(path)
     except (OSError, sqlite3.Error) as error:
         raise store_error(path, error) from None
     try:
         migrate(path, database)
         database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA journal_size_limit = 67108864")
-        probe(database)
+        database.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
+        read_samples(database)
     except sqlite3.Error as error:
         database.close()
         raise store_error(path, error) from None
@@ -155,7 +116,7 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 
 def migrate(path: Path, database: sqlite3.Connection) -> None:
-    """Bring the file to this version, all steps or none."""
+    """Migrate the file to this version, in one transaction."""
     version = check_version(path, database)
     if version == len(MIGRATIONS):
         return
@@ -171,10 +132,10 @@ def migrate(path: Path, database: sqlite3.Connection) -> None:
 
 
 def check_version(path: Path, database: sqlite3.Connection) -> int:
-    """The version of the file; 0 where it is empty.
+    """Return the version of the file; 0 if it is empty.
 
     Raises:
-        StoreError: it's another program's, or newer than this one.
+        StoreError: it belongs to another program, or is newer than this one.
     """
     (application,) = database.execute("PRAGMA application_id").fetchone()
     (version,) = database.execute("PRAGMA user_version").fetchone()
@@ -183,22 +144,26 @@ def check_version(path: Path, database: sqlite3.Connection) -> int:
         raise StoreError(f"{path} is another program's database; set CHATAPP_STORE to another file")
     if version > len(MIGRATIONS):
         raise StoreError(
-            f"{path} is of version {version}, newer than this chatapp's {len(MIGRATIONS)}; "
+            f"{path} has version {version}, newer than this chatapp's {len(MIGRATIONS)}; "
             "install the newer chatapp, or set CHATAPP_STORE to another file"
         )
     return int(version)
 
 
-def probe(database: sqlite3.Connection) -> None:
-    """Read a little of all that there is, and all the holds, so that damage shows at the start.
-    What a row says isn't looked at: that is an error of its room or its name, later.
+def read_samples(database: sqlite3.Connection) -> None:
+    """Read all holds and some messages, so that damaged pages are found at the start.
+
+    Values aren't checked here. A wrong one is an error of its room or name when it is read.
 
     Raises:
-        sqlite3.DatabaseError: it's damaged.
+        sqlite3.DatabaseError: the file is damaged.
     """
-    database.text_factory = bytes  # else a text has to be UTF-8
+    database.text_factory = bytes  # a text that isn't UTF-8 is not an error here
     database.execute("SELECT epoch FROM store").fetchone()
-    for whole in ("SELECT * FROM holds", "SELECT folded FROM holds ORDER BY folded"):  # its index
+    for whole in (
+        "SELECT * FROM holds",
+        "SELECT folded FROM holds ORDER BY folded",
+    ):
         for _ in database.execute(whole):
             pass
     for room, newest in database.execute("SELECT id, newest FROM rooms LIMIT 100").fetchall():
@@ -208,39 +173,14 @@ def probe(database: sqlite3.Connection) -> None:
     database.text_factory = str
 
 
-class Lease:
-    """The right to serve a file, which one process has at a time, for as long as it lives.
-
-    A process that waits has at most `patience` seconds until another has left.
-    """
-
-    def __init__(self, path: Path, patience: float) -> None:
-        path = path.resolve()  # two names of one file are one lease
-        beside = path.with_name(path.name + ".lock")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise StoreError(
-                f"{beside} can't be made: {error.strerror}; give the chat the right to, or another "
-                "file by CHATAPP_STORE"
-            ) from None
-        until = time.monotonic() + patience
-        while not self._taken():
-            if time.monotonic() > until:
-                os.close(self._file)
-                raise StoreError(
-                    f"{path} is served by another process; end that one, or set CHATAPP_STORE to "
-                    "another file, or to redis://… for several processes of one chat"
-                )
-            time.sleep(0.05)
-
-    def _taken(self) -> bool:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def release(self) -> None:
-        os.close(self._file)
+@contextmanager
+def transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """Commit what the block does, synced to the disk, or roll all of it back on an error."""
+    try:
+        database.execute("BEGIN IMMEDIATE")
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise

@@ -1,4 +1,4 @@
-"""Taking the log out of a file, beside a server, and as far as a damaged one can be read."""
+"""Exports the log from a file, also from a damaged one and beside a running server."""
 
 from __future__ import annotations
 
@@ -9,35 +9,37 @@ from pathlib import Path
 
 import msgspec
 
-from chatapp.store.sqlite.database import DamagedRow, open_read_only, store_error
+from chatapp.store.sqlite.database import open_read_only
+from chatapp.store.sqlite.errors import DamagedRow, store_error
 from chatapp.store.sqlite.lines import FORMAT, EndLine, LogLine, LostLine, MessageLine, RoomLine
-from chatapp.store.sqlite.writer import entry_of
+from chatapp.store.sqlite.rows import parse_entry
 
-MESSAGES = (
+SELECT_FORWARD = (
     "SELECT id, at, user, message, key FROM messages WHERE room = ? AND at >= ? AND id > ? "
     "ORDER BY id"
 )
-MESSAGES_DOWN = (
+SELECT_BACKWARD = (
     "SELECT id, length(user || message || key) FROM messages WHERE room = ? AND id > ? "
     "ORDER BY id DESC"
 )
 
 
 def export(
-    path: Path, tell: Callable[[str], None], room: str = "", since: int = 0
+    path: Path, report: Callable[[str], None], room: str = "", since: int = 0
 ) -> Iterator[bytes]:
-    """The lines of the log at `path`, of one room or all; messages from `since` (ms) on.
+    """Yield the lines of the log at `path`, of one room or all (sqlite/lines.py).
 
-    `tell` is called with what can't be read, which is left out.
+    Messages before `since` (ms since 1970) are left out. Messages that can't be read are left out,
+    too, and `report` is called with a sentence that names them.
 
     Raises:
-        StoreError: see `open_read_only`; or not even its rooms can be read.
+        StoreError: as `open_read_only`, or the list of rooms can't be read.
     """
     encode = msgspec.json.Encoder().encode
     count = 0
     with closing(open_read_only(path)) as database:
         try:
-            database.execute("BEGIN")  # all that follows is of one moment
+            database.execute("BEGIN")  # a snapshot: what the server writes meanwhile isn't seen
             (epoch,) = database.execute("SELECT epoch FROM store").fetchone()
             select = "SELECT id, name, newest, at FROM rooms WHERE ? IN (name, '') ORDER BY name"
             rooms = database.execute(select, (room,)).fetchall()
@@ -48,16 +50,18 @@ def export(
             yield encode(RoomLine(name, newest, at))
             for line in _salvage(database, number, name, newest, since):
                 if isinstance(line, LostLine):
-                    tell(f"{name}: the messages {line.first} to {line.last} can't be read")
+                    report(f"{name}: the messages {line.first} to {line.last} can't be read")
                 else:
                     count += 1
                 yield encode(line)
         yield encode(EndLine(count))
 
 
-def expected(path: Path, room: str = "") -> int:
-    """How many messages there are, by the numbers of the first and last of each room; 0 where even
-    these can't be read."""
+def count_messages(path: Path, room: str = "") -> int:
+    """Estimate the number of messages from the first and last number of each room.
+
+    Return 0 if these can't be read.
+    """
     select = (
         "SELECT sum(newest + 1 - (SELECT min(id) FROM messages WHERE room = rooms.id)) FROM rooms "
         "WHERE ? IN (name, '')"
@@ -72,7 +76,7 @@ def expected(path: Path, room: str = "") -> int:
 def _salvage(
     database: sqlite3.Connection, number: int, room: str, newest: int, since: int
 ) -> Iterator[MessageLine | LostLine]:
-    """The messages of a room; where some can't be read, those before them and those after them."""
+    """Yield the messages of a room, and a LostLine for each range that can't be read."""
     last = 0
     while last < newest:
         try:
@@ -82,7 +86,7 @@ def _salvage(
             return
         except (sqlite3.DatabaseError, DamagedRow):
             if last < newest:
-                first = _first_from_the_end(database, number, newest, last)
+                first = _first_readable_after_damage(database, number, newest, last)
                 lost = LostLine(room, last + 1, max(last + 1, first - 1))
                 last = lost.last
                 yield lost
@@ -91,18 +95,23 @@ def _salvage(
 def _messages(
     database: sqlite3.Connection, number: int, room: str, since: int, after: int
 ) -> Iterator[MessageLine]:
-    with closing(database.execute(MESSAGES, (number, since, after))) as rows:
+    with closing(database.execute(SELECT_FORWARD, (number, since, after))) as rows:
         for row in rows:
-            said = entry_of(room, *row)
+            said = parse_entry(room, *row)
             yield MessageLine(room, said.id, said.at, said.user, said.message, said.key)
 
 
-def _first_from_the_end(database: sqlite3.Connection, number: int, newest: int, after: int) -> int:
-    """The first message after `after` from which on all can be read; one past the last if none."""
+def _first_readable_after_damage(
+    database: sqlite3.Connection, number: int, newest: int, after: int
+) -> int:
+    """Return the first number after `after` from which on all messages can be read.
+
+    Return `newest + 1` if there is none.
+    """
     first = newest + 1
     try:
-        for first, _ in database.execute(MESSAGES_DOWN, (number, after)):  # noqa: B007
+        for first, _ in database.execute(SELECT_BACKWARD, (number, after)):  # noqa: B007
             pass
     except sqlite3.DatabaseError:
-        pass  # as expected: the damage, from its other side
+        pass  # reading backward has reached the damage
     return first

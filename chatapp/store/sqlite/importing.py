@@ -1,4 +1,4 @@
-"""Putting a log that was exported into an empty file."""
+"""Imports an exported log into an empty file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import msgspec
 
 from chatapp.chat.people.names import INPUT_BOUND, fold, present
 from chatapp.errors import NameInvalid, StoreError
-from chatapp.store.sqlite.database import Lease, open_database, store_error
+from chatapp.store.sqlite.database import open_database, transaction
+from chatapp.store.sqlite.errors import store_error
 from chatapp.store.sqlite.lines import (
     FORMAT,
     AnyLine,
@@ -22,24 +23,27 @@ from chatapp.store.sqlite.lines import (
     MessageLine,
     RoomLine,
 )
-from chatapp.store.sqlite.writer import INSERT, ROW, transaction
+from chatapp.store.sqlite.lock import FileLock
+from chatapp.store.sqlite.rows import INSERT, ROW
 
-UNCHANGED = "nothing was imported"
+NOTHING_IMPORTED = "nothing was imported"
 
 
 def import_lines(path: Path, lines: Iterable[bytes]) -> int:
-    """Fill the file at `path`, which is made or empty, with `lines`; how many messages these are.
+    """Import `lines` into the file at `path` and return the number of messages.
+
+    The file is created, or has to be empty. The import is one transaction.
 
     Raises:
-        StoreError: it isn't empty, is served, or can't be written; or a line is wrong, which is
-            named. Nothing has changed then.
+        StoreError: the file isn't empty, is served, or can't be written; or a line is wrong, which
+            the text names. Nothing has changed then.
     """
-    lease = Lease(path, patience=0)
+    lock = FileLock(path, patience=0)
     try:
         with closing(open_database(path)) as database:
             if database.execute("SELECT count(*) FROM rooms").fetchone() != (0,):
                 raise StoreError(
-                    f"{path} isn't empty; set CHATAPP_STORE to a file that isn't there"
+                    f"{path} isn't empty; set CHATAPP_STORE to a file that doesn't exist"
                 )
             try:
                 with transaction(database):
@@ -47,12 +51,12 @@ def import_lines(path: Path, lines: Iterable[bytes]) -> int:
             except sqlite3.Error as error:
                 raise store_error(path, error) from None
     finally:
-        lease.release()
+        lock.release()
 
 
 def _fill(database: sqlite3.Connection, lines: Iterable[bytes]) -> int:
     decoder = msgspec.json.Decoder(AnyLine)
-    order = _Order()
+    order = _LineOrder()
     number = 0
     for number, text in enumerate(lines, 1):
         try:
@@ -60,11 +64,15 @@ def _fill(database: sqlite3.Connection, lines: Iterable[bytes]) -> int:
             order.check(line)
             _insert(database, line, order.rooms)
         except sqlite3.IntegrityError:
-            raise StoreError(f"line {number}: its key was there already; {UNCHANGED}") from None
+            raise StoreError(
+                f"line {number}: an earlier message has the same key; {NOTHING_IMPORTED}"
+            ) from None
         except (ValueError, RecursionError, msgspec.MsgspecError) as error:
-            raise StoreError(f"line {number}: {error}; {UNCHANGED}") from None
+            raise StoreError(f"line {number}: {error}; {NOTHING_IMPORTED}") from None
     if not order.ended:
-        raise StoreError(f"line {number + 1}: it's missing, as the end is; {UNCHANGED}")
+        raise StoreError(
+            f"line {number + 1}: the line of the kind end is missing; {NOTHING_IMPORTED}"
+        )
     return order.messages
 
 
@@ -80,80 +88,91 @@ def _insert(database: sqlite3.Connection, line: AnyLine, room: int) -> None:
         database.execute(INSERT + ROW, (room, line.id, line.at, *said))
 
 
-class _Order:
-    """What may follow what: no number is missing but those that are said to be lost."""
+class _LineOrder:
+    """Check the order of lines, and that only numbers of `lost` lines are missing."""
 
     def __init__(self) -> None:
         self.rooms = 0
         self.messages = 0
         self.ended = False
-        self._began = False
+        self._has_begun = False
         self._names: set[str] = set()
         self._room = RoomLine("", 0, 0)
-        self._last = 0  # number of the message before; 0: none of this room yet
-        self._at = 0
+        self._last = 0  # number of the last message; 0: the room has none yet
+        self._at = 0  # its time, ms
 
     def check(self, line: AnyLine) -> None:
         """Take the next line.
 
         Raises:
-            ValueError: it can't follow what was before it.
+            ValueError: it can't follow the lines before it.
         """
         if self.ended:
-            raise ValueError("there was an end already")
-        if isinstance(line, LogLine) == self._began:
-            raise ValueError("the line of the kind log comes first, and once")
-        if isinstance(line, LogLine):
-            if line.format != FORMAT:
-                raise ValueError(f"of format {line.format}, not {FORMAT}")
-            self._began = True
-        elif isinstance(line, RoomLine):
-            self._begin_room(line)
-        elif isinstance(line, EndLine):
-            self._end_room()
-            if line.messages != self.messages:
-                raise ValueError(
-                    f"it ends {line.messages} messages, and there were {self.messages}"
-                )
-            self.ended = True
-        elif line.room != self._room.room:
-            raise ValueError(f"no line of the kind room for {line.room!r} right before")
-        elif isinstance(line, LostLine):
-            self._number(line.first, line.last)
-        else:
-            self._number(line.id, line.id)
-            if not self._at <= line.at <= self._room.at:
-                raise ValueError("its time is before the last message's, or after its room's")
-            if not is_shown(line.user):
-                raise ValueError(f"{line.user!a} isn't a name as it is shown")
-            self._at = line.at
-            self.messages += 1
+            raise ValueError("it follows the line of the kind end")
+        if isinstance(line, LogLine) == self._has_begun:
+            raise ValueError("a file has one line of the kind log, and that is the first one")
+        match line:
+            case LogLine():
+                self._begin(line)
+            case RoomLine():
+                self._begin_room(line)
+            case EndLine():
+                self._end(line)
+            case _:
+                self._add(line)
+
+    def _begin(self, line: LogLine) -> None:
+        if line.format != FORMAT:
+            raise ValueError(f"its format is {line.format} instead of {FORMAT}")
+        self._has_begun = True
 
     def _begin_room(self, room: RoomLine) -> None:
         self._end_room()
         if room.room in self._names:
-            raise ValueError(f"the room {room.room!r} was there already")
+            raise ValueError(f"the room {room.room!r} occurs twice")
         self.rooms += 1
         self._names.add(room.room)
         self._room = room
         self._last = self._at = 0
 
-    def _end_room(self) -> None:
-        if self._last and self._last != self._room.newest:
-            room = self._room
-            raise ValueError(f"{room.room!r} ended at {self._last}, and not at {room.newest}")
+    def _add(self, line: MessageLine | LostLine) -> None:
+        if line.room != self._room.room:
+            raise ValueError(f"the line of the kind room for {line.room!r} is missing before it")
+        if isinstance(line, LostLine):
+            self._check_numbers(line.first, line.last)
+            return
+        self._check_numbers(line.id, line.id)
+        if not self._at <= line.at <= self._room.at:
+            raise ValueError("its time is before the last message's, or after its room's")
+        if not is_display_form(line.user):
+            raise ValueError(f"{line.user!a} isn't the display form of a name")
+        self._at = line.at
+        self.messages += 1
 
-    def _number(self, first: int, last: int) -> None:
+    def _check_numbers(self, first: int, last: int) -> None:
         if not first <= last <= self._room.newest:
             raise ValueError(f"the number {last} isn't one of the room's")
         if self._last and first != self._last + 1:
-            raise ValueError(f"the number {first} after {self._last}")
+            raise ValueError(f"the number {first} follows {self._last}")
         self._last = last
+
+    def _end_room(self) -> None:
+        if self._last and self._last != self._room.newest:
+            room = self._room
+            raise ValueError(f"{room.room!r} ended at {self._last} instead of {room.newest}")
+
+    def _end(self, line: EndLine) -> None:
+        self._end_room()
+        if line.messages != self.messages:
+            raise ValueError(
+                f"it counts {line.messages} messages, but {self.messages} came before it"
+            )
+        self.ended = True
 
 
 @lru_cache(maxsize=4096)
-def is_shown(user: str) -> bool:
-    """Whether a server, whatever its settings, may have written `user` as somebody's name."""
+def is_display_form(user: str) -> bool:
+    """Return whether a server, with any settings, may have written `user` as a name."""
     try:
         return present(user, INPUT_BOUND) == user
     except NameInvalid:

@@ -1,8 +1,9 @@
-"""What `chatapp export` writes and `chatapp import` reads: JSON lines, each with its `kind`.
+"""The format of an exported log: JSON lines, each an object with a `kind`.
 
-First `log`: what it is. Then for each room a `room`, its newest message's number and time, and its
-messages, oldest first; `lost` stands for those that could not be read from a damaged file. `end` is
-the last line: without it something is missing.
+1. `log`: the version of the format, and the epoch.
+2. For each room: `room`, then its messages, oldest first. `lost` stands for messages that couldn't
+   be read from a damaged file.
+3. `end`: the last line. Without it the export is incomplete.
 """
 
 from __future__ import annotations
@@ -21,21 +22,27 @@ Positive = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 
 
 class Line(Struct, tag_field="kind", forbid_unknown_fields=True, omit_defaults=True):
-    """A line; numbers count from 1, times are ms since 1970."""
+    """A line. Numbers count from 1; times are in ms since 1970."""
 
 
 class LogLine(Line, tag="log"):
+    """The first line."""
+
     format: int
     epoch: Text
 
 
 class RoomLine(Line, tag="room"):
+    """A room, with the number and time of its newest message."""
+
     room: Room
     newest: Number
     at: Number
 
 
 class MessageLine(Line, tag="message"):
+    """A message, as `chat.log.Entry`."""
+
     room: Room
     id: Positive
     at: Number
@@ -45,7 +52,7 @@ class MessageLine(Line, tag="message"):
 
 
 class LostLine(Line, tag="lost"):
-    """Messages `first` to `last` of the room could not be read."""
+    """The messages `first` to `last` of a room, which couldn't be read."""
 
     room: Room
     first: Positive
@@ -53,6 +60,8 @@ class LostLine(Line, tag="lost"):
 
 
 class EndLine(Line, tag="end"):
+    """The last line, with the number of all messages."""
+
     messages: Number
 
 

@@ -4,69 +4,52 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from time import time
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from chatapp.chat.log import KEEP, Draft, Entry, Page, Retention, bounded
+from chatapp.chat.log import DEFAULT_RETENTION, Draft, Entry, Page, Retention
 from chatapp.chat.people.holds import Hold
-from chatapp.chat.people.names import fold
 from chatapp.errors import Damaged, Unavailable
-from chatapp.store.background import OpenedLog
+from chatapp.store.background import BackgroundLog
 from chatapp.store.batch import Batches
 from chatapp.store.damage import DamageLog
-from chatapp.store.sqlite.database import (
-    DamagedRow,
-    Lease,
-    connect,
-    is_of_rows,
-    open_database,
-    store_error,
-    words_of,
-)
-from chatapp.store.sqlite.writer import Change, Result, Writer, entry_of
-from chatapp.store.threads import off_the_loop
+from chatapp.store.sqlite.database import open_database
+from chatapp.store.sqlite.errors import DamagedRow, error_text, is_row_error, store_error
+from chatapp.store.sqlite.lock import FileLock
+from chatapp.store.sqlite.reader import Reader
+from chatapp.store.sqlite.rows import parse_hold
+from chatapp.store.sqlite.sweeping import sweep
+from chatapp.store.sqlite.writer import Change, Result, Writer
+from chatapp.store.threads import run_in_thread
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
-SELECT = """
-    SELECT id, at, user, message, key FROM messages
-    WHERE room = (SELECT id FROM rooms WHERE name = :room) AND at >= :cutoff
-"""
-KEPT = "(SELECT newest FROM rooms WHERE name = :room) - :messages"
-SINCE = f"{SELECT} AND id > max(:since, {KEPT}) ORDER BY id"
-BEFORE = f"{SELECT} AND id > {KEPT} AND id < :before ORDER BY id DESC"
-FIND = f"{SELECT} AND id > {KEPT} AND folded = :folded AND key = :key"
-HOLDS = "SELECT CAST(folded AS BLOB), CAST(user AS BLOB), token, CAST(rooms AS BLOB) FROM holds"
-"""As bytes: one that isn't UTF-8 is an error of that name alone."""
-HOLD = "INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?)"
-FREE = "DELETE FROM holds WHERE folded = ?"
-BEYOND = 2**62
-"""More than any number of messages."""
-READERS = 4
-"""Connections that are kept for reading."""
+INSERT_HOLD = "INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?)"
+DELETE_HOLD = "DELETE FROM holds WHERE folded = ?"
 SWEEP_PAUSE = 0.01  # seconds between steps
-DONE = "done"
+NO_MORE_STEPS = "no more steps"
 
 
-class SQLiteLog(OpenedLog):
-    """Keeps messages in the file at `path`.
+class SQLiteLog(BackgroundLog):
+    """Keep messages in the file at `path`.
 
-    What `append` returns has been synced to the disk (WAL, `synchronous=FULL`): neither the end of
-    the process nor a power cut loses it. `patience`: seconds to wait for another process to leave
-    the file. `clock`: seconds since 1970.
+    An entry that `append` has returned was synced to the disk (WAL, `synchronous=FULL`). It
+    survives the end of the process and a power cut.
 
-    A row that can't be used is an error of its room or its name, never of the file: a request for
-    that gets Damaged, and a line in the log says so, once a minute at most.
+    A row that can't be used makes its own room or name unavailable (Damaged), and nothing else. The
+    log says so, at most once a minute for each.
+
+    `patience`: seconds to wait for another process to release the file. `sweep_interval`: seconds.
+    `clock()` returns seconds since 1970.
     """
 
     def __init__(
         self,
         path: Path,
-        retention: Retention = KEEP,
+        retention: Retention = DEFAULT_RETENTION,
         *,
         patience: float = 6.0,
         sweep_interval: float = 60.0,
@@ -78,174 +61,126 @@ class SQLiteLog(OpenedLog):
         self._patience = patience
         self._clock = clock
         self._batches: Batches[Draft, Entry] = Batches(self._write, self._deliver)
-        self._readers: list[sqlite3.Connection] = []
         self._damage = DamageLog()
 
-    def _begin(self) -> None:
-        patience, self._patience = self._patience, 0  # whoever tries again has waited
-        self._lease = Lease(self.path, patience)
+    def _open_store(self) -> None:
+        patience, self._patience = self._patience, 0  # wait only at the first attempt
+        self._lock_file = FileLock(self.path, patience)
         try:
             self._database = open_database(self.path)
         except BaseException:
-            self._lease.release()
+            self._lock_file.release()
             raise
         self._epoch: str
         (self._epoch,) = self._database.execute("SELECT epoch FROM store").fetchone()
         self._writer = Writer(self._database, self._retention, self._clock)
+        self._reader = Reader(self.path, self._epoch, self._retention, self._clock)
 
     def close(self) -> None:
         self._closed.set()
         self._batches.close()
         with self._lock:
-            if self._open:
-                for database in [*self._readers, self._database]:
-                    database.close()
-                self._lease.release()
-            self._open = False
+            if self._is_open:
+                self._reader.close()
+                self._database.close()
+                self._lock_file.release()
+            self._is_open = False
 
     @property
     def epoch(self) -> str:
-        self._open_for_use()
+        self._ensure_open()
         return self._epoch
 
     def append(self, draft: Draft) -> Entry:
-        self._open_for_use()
+        self._ensure_open()
         return self._batches.append(draft)
 
     def find(self, room: str, user: str, key: str) -> Entry | None:
-        found = self._read(FIND, 1, room=room, folded=fold(user), key=key).entries
-        return found[0] if found else None
+        return self._read(f"the room {room}", lambda: self._reader.find(room, user, key))
 
     def read(
         self, room: str, *, since: int | None = None, before: int | None = None, limit: int = 50
     ) -> Page:
-        if since is not None:
-            return self._read(SINCE, limit, room=room, since=since)
-        page = self._read(BEFORE, limit, room=room, before=BEYOND if before is None else before)
-        return Page(page.entries[::-1], page.more, page.epoch)
+        return self._read(f"the room {room}", lambda: self._reader.page(room, since, before, limit))
 
     def available(self) -> bool:
-        """Whether messages are taken now; where the last weren't, tries to write."""
+        """Return whether messages are taken now; after a failed write, by a test write."""
         try:
-            self._open_for_use()
-            if self._failing:
-                self._batches.alone(partial(self._try, self._writer.try_to_write))
+            self._ensure_open()
+            if self._is_failing:
+                self._run_on_writer(self._writer.test_write)
         except Unavailable:
             return False
         return True
 
     def holds(self) -> list[Hold]:
-        names = "a name that is held"
-        rows = self._query(lambda reader: reader.execute(HOLDS).fetchall(), names)
+        subject = "a name that is held"
         holds = []
-        for row in rows:
+        self._ensure_open()
+        for row in self._read(subject, self._reader.hold_rows):
             try:
-                holds.append(hold_of(*row))
+                holds.append(parse_hold(*row))
             except DamagedRow as error:
-                self._refusal(names, error)
+                self._report(subject, error)
         return holds
 
     def keep_hold(self, hold: Hold | None, instead_of: Collection[Hold]) -> None:
-        changes: list[Change] = [(FREE, (old.folded,)) for old in instead_of]
+        changes: list[Change] = [(DELETE_HOLD, (old.folded,)) for old in instead_of]
         if hold:
-            changes.append((HOLD, (hold.folded, hold.user, hold.token, " ".join(hold.rooms))))
-        self._open_for_use()
-        self._batches.alone(partial(self._try, partial(self._writer.change, changes)))
+            values = (hold.folded, hold.user, hold.token, " ".join(hold.rooms))
+            changes.append((INSERT_HOLD, values))
+        self._ensure_open()
+        self._run_on_writer(partial(self._writer.change, changes))
 
     def _write(self, drafts: list[Draft]) -> Sequence[Result]:
-        results = self._try(lambda: self._writer.commit(drafts))
+        results = self._try_write(lambda: self._writer.commit(drafts))
         for draft, (result, _) in zip(drafts, results, strict=True):
             if isinstance(result, Damaged) and isinstance(result.__cause__, Exception):
-                self._refusal(f"the room {draft.room}", result.__cause__)
+                self._report(f"the room {draft.room}", result.__cause__)
         return results
 
-    def _try(self, write: Callable[[], T]) -> T:
+    def _run_on_writer(self, write: Callable[[], None]) -> None:
+        self._batches.run_exclusively(partial(self._try_write, write))
+
+    def _try_write(self, write: Callable[[], T]) -> T:
         try:
-            result = off_the_loop(write)
+            result = run_in_thread(write)
         except sqlite3.Error as error:
-            self._complain(str(store_error(self.path, error)))
+            self._log_unavailable(str(store_error(self.path, error)))
             raise Unavailable from None
-        if self._failing:
-            logger.warning("%s takes messages again", self.path)
-        self._failing = False
+        if self._is_failing:
+            logger.warning("%s accepts messages again", self.path)
+        self._is_failing = False
         return result
 
-    def _read(self, query: str, limit: int, room: str, **parameters: Any) -> Page:
-        cutoff = self._retention.cutoff(int(self._clock() * 1000))
-        messages = self._retention.messages or BEYOND
-        parameters |= {"room": room, "cutoff": cutoff, "messages": messages}
-
-        def fetch(reader: sqlite3.Connection) -> Page:
-            with closing(reader.execute(query, parameters)) as rows:
-                entries = (entry_of(room, *row) for row in rows)
-                return Page(*bounded(entries, limit), self._epoch)
-
-        return self._query(fetch, f"the room {room}")
-
-    def _query(self, fetch: Callable[[sqlite3.Connection], T], about: str) -> T:
-        self._open_for_use()
-
-        def fetch_with_a_reader() -> T:
-            with self._reader() as reader:
-                return fetch(reader)
-
+    def _read(self, subject: str, read: Callable[[], T]) -> T:
+        """Run `read()`; `subject` says in the log what couldn't be read."""
+        self._ensure_open()
         try:
-            return off_the_loop(fetch_with_a_reader)
+            return read()
         except (sqlite3.Error, DamagedRow) as error:
-            raise self._refusal(about, error) from None
+            raise self._report(subject, error) from None
 
-    def _refusal(self, about: str, error: Exception) -> Unavailable:
-        """Log what is wrong, unless it was logged a short while ago: what a client gets of it."""
-        if isinstance(error, sqlite3.Error) and not is_of_rows(error):
+    def _report(self, subject: str, error: Exception) -> Unavailable:
+        """Log an error, unless it was logged within a minute; return the client's refusal."""
+        if isinstance(error, sqlite3.Error) and not is_row_error(error):
             self._damage.report("the file", str(store_error(self.path, error)))
             return Unavailable()
         self._damage.report(
-            about,
-            f"{self.path}: {about} has a row that can't be used ({words_of(error)}), and is "
-            "unavailable until that is repaired; `chatapp check` and `chatapp export` say more",
+            subject,
+            f"{self.path}: {subject} has a row that can't be used ({error_text(error)}) and is "
+            "unavailable until that is repaired; run `chatapp check` for details",
         )
         return Damaged()
 
-    @contextmanager
-    def _reader(self) -> Iterator[sqlite3.Connection]:
-        """A connection that nobody else uses meanwhile: who reads doesn't wait for who writes."""
-        try:
-            reader = self._readers.pop()
-        except IndexError:
-            reader = connect(self.path, "ro")
-        try:
-            yield reader
-        except BaseException:
-            reader.close()
-            raise
-        if len(self._readers) < READERS:
-            self._readers.append(reader)
-        else:
-            reader.close()
-
     def _sweep(self) -> None:
-        """Between the batches."""
-        steps = self._writer.sweep()
-        advance = partial(next, steps, DONE)
+        steps = sweep(self._database, self._retention, self._clock)
+        advance = partial(run_in_thread, partial(next, steps, NO_MORE_STEPS))
         try:
-            while (step := self._batches.alone(partial(off_the_loop, advance))) != DONE:
+            while (step := self._batches.run_exclusively(advance)) != NO_MORE_STEPS:
                 if isinstance(step, tuple):
                     room, error = step
-                    self._refusal(f"the room of the id {room}", error)
+                    self._report(f"the room with the id {room}", error)
                 self._closed.wait(SWEEP_PAUSE)
         except sqlite3.Error as error:
             logger.error("%s", store_error(self.path, error))
-
-
-def hold_of(folded: bytes, user: bytes, token: object, rooms: bytes) -> Hold:
-    """The hold of a row.
-
-    Raises:
-        DamagedRow: it isn't one that the chat has written.
-    """
-    if not isinstance(token, bytes):
-        raise DamagedRow("a token is of a wrong type")
-    try:
-        return Hold(folded.decode(), user.decode(), token, tuple(rooms.decode().split()))
-    except UnicodeDecodeError:
-        raise DamagedRow("a text isn't UTF-8") from None
