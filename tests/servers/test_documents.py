@@ -1,4 +1,4 @@
-"""What the documents tell people to do, done."""
+"""The examples, links and tables of the documents."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run(language: str, folder, *arguments: str) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.parametrize("language", ["js", "python"])
-def test_the_whole_client_of_a_dozen_lines(serve, tmp_path, language):
+def test_example_client_of_wire_document_sends_a_message(serve, tmp_path, language):
     server = serve("gunicorn", **UNLIMITED)
     assert len(example(language).strip().splitlines()) <= 15
     done = run(language, tmp_path, server.url, f"Writer {language}", "<hello>")
@@ -41,7 +41,7 @@ def test_the_whole_client_of_a_dozen_lines(serve, tmp_path, language):
 
 
 def test_table_of_settings_is_up_to_date(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "tools")
+    monkeypatch.setattr(sys, "path", [str(ROOT / "tools"), *sys.path])
     from settings_table import DOCUMENT, table, with_table
 
     document = DOCUMENT.read_text()
@@ -49,12 +49,12 @@ def test_table_of_settings_is_up_to_date(monkeypatch):
     assert with_table(document) == document
 
 
-def test_every_link_in_the_documents_leads_somewhere():
+def test_relative_links_of_documents_exist():
     for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
             assert (document.parent / target).exists(), (document.name, target)
 
 
-def test_the_readme_opens_with_the_two_commands():
+def test_readme_begins_with_make_run_and_make_test():
     commands = re.findall(r"^    (.+)$", (ROOT / "README.md").read_text(), re.M)
     assert commands[:2] == ["make run", "make test"]

@@ -1,12 +1,18 @@
-"""A clock whose time passes only where a test says so."""
+"""A clock for tests of timers, without waiting.
+
+Use `FakeTime` where code takes a `Clock`: `run` fires all its timers at once.
+"""
 
 from __future__ import annotations
 
 from chatapp.transport.loop.clock import Clock
 
 
-class Time:
-    """`clock`'s time: it passes while the clock's task waits for what is due next."""
+class FakeTime:
+    """The time of `clock`, which jumps ahead to the next timer instead of waiting for it.
+
+    It also stands in for the event that the clock's task waits for.
+    """
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -20,7 +26,7 @@ class Time:
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
-    def passes(self) -> None:
-        """Until nothing more is due."""
+    def run(self) -> None:
+        """Let time pass until no timer is left."""
         while self.tasks:
             self.tasks.pop()()

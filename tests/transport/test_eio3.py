@@ -11,7 +11,7 @@ from engineio import packet as engineio_packet
 from engineio.packet import Packet
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.clock import Time
+from support.clock import FakeTime
 
 from chatapp.transport.eio import eio3
 from chatapp.transport.eio.server import EngineServer
@@ -300,7 +300,7 @@ class Client:
     """One of protocol 3, at moments that a test says; over a WebSocket unless it `polls`."""
 
     def __init__(self, polls: bool = False) -> None:
-        self.time = Time()
+        self.time = FakeTime()
         self.ended: list[float] = []
         server = EngineServer(ping_interval=INTERVAL, ping_timeout=TIMEOUT)
         server.clock = self.time.clock
@@ -324,7 +324,7 @@ class Client:
         self.session.last_poll = self.time.now
 
     def ends(self) -> float:
-        self.time.passes()
+        self.time.run()
         (end,) = self.ended
         return end
 

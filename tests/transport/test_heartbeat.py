@@ -5,7 +5,7 @@ from __future__ import annotations
 import engineio
 import pytest
 from flask import Flask
-from support.clock import Time
+from support.clock import FakeTime
 
 from chatapp.transport.eio.http_errors import UNKNOWN_SID
 from chatapp.transport.eio.server import EngineServer
@@ -18,7 +18,7 @@ class Client:
     """Someone who polls, or over a WebSocket reads, at a moment, and answers a ping at another."""
 
     def __init__(self) -> None:
-        self.time = Time()
+        self.time = FakeTime()
         self.ended: list[float] = []
         server = EngineServer(ping_interval=INTERVAL, ping_timeout=TIMEOUT)
         server.clock = self.time.clock
@@ -37,7 +37,7 @@ class Client:
         self.time.clock.call_later(at, lambda: self.session.received("3"))
 
     def ends(self) -> float:
-        self.time.passes()
+        self.time.run()
         (end,) = self.ended
         return end
 
@@ -78,7 +78,7 @@ def test_one_that_does_both_lives(client):
 @pytest.mark.parametrize(("late", "status"), [(0.0, 400), (-0.01, 200)])
 def test_session_is_unknown_when_its_time_is_up_even_before_its_timer_is_due(method, late, status):
     """docs/wire.md, Bounds; reference: the official suites poll at that very moment."""
-    time, told = Time(), []
+    time, told = FakeTime(), []
     server = EngineServer(ping_interval=INTERVAL, ping_timeout=TIMEOUT)
     server.clock = time.clock
     server.on("disconnect", lambda sid, reason: told.append(reason))
