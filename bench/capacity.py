@@ -25,7 +25,7 @@ import redis  # noqa: E402
 
 from bench import machine  # noqa: E402
 from bench.servers import free_port, responds  # noqa: E402
-from chatapp.chat.client import Client, Gone  # noqa: E402
+from chatapp.chat.client import Client, DisconnectReason  # noqa: E402
 from chatapp.chat.log import Draft, Retention  # noqa: E402
 from chatapp.config import read  # noqa: E402
 from chatapp.store.redis.log import RedisLog  # noqa: E402
@@ -44,7 +44,7 @@ LIMITS = read({"TESTING": True})
 class EmptyAudience:
     """An audience without clients (chatapp.chat.audience.Audience)."""
 
-    def hears(self, _room: str) -> bool:
+    def has_members(self, _room: str) -> bool:
         return True
 
     def rooms(self, _client: str) -> list[str]:
@@ -136,7 +136,7 @@ def claim(found: list[Node], number: int) -> None:
     client = Client(f"client-{next(NUMBERS)}", LIMITS)
     roster = found[number % len(found)].roster
     roster.claim(client, f"Name {next(NUMBERS)}")
-    roster.end(client, Gone.GOODBYE)
+    roster.end(client, DisconnectReason.CLEAN)
 
 
 def send_message(found: list[Node], number: int, rooms: int = 1) -> None:

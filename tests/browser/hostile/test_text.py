@@ -24,7 +24,7 @@ from support.browser.windows import (
 from support.clients import SocketIOClient
 from support.raw import eventually
 
-from chatapp.chat.people.names import present
+from chatapp.chat.people.names import display_form
 from chatapp.errors import NameInvalid
 
 VECTORS = sorted({v.payload for v in FULL_PAYLOAD_DATABASE.values() if len(v.payload) <= 4000})
@@ -50,7 +50,7 @@ def is_plain(text: str) -> bool:
 def is_name(text: str) -> bool:
     """Whether the server accepts a text as a name."""
     try:
-        return bool(present(text))
+        return bool(display_form(text))
     except NameInvalid:
         return False
 
@@ -134,7 +134,7 @@ def test_names_are_text(trapped, room, mallory):
             mallory.emit("setUsername", name)
             mallory.emit("msg", {"message": name, "room": name_of(room)})
         said = received(mallory, len(batch))
-        assert [user for _, user, _ in said] == [present(name) for name in batch]
+        assert [user for _, user, _ in said] == [display_form(name) for name in batch]
         rows = shown_rows(page, said)
         assert [row[0] for row in rows] == [user for _, user, _ in said]
         expect(user_names(page).filter(has_text=said[-1][1])).to_have_count(1)
