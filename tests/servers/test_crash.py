@@ -11,7 +11,7 @@ from support.chaos.torture import torture
 from support.servers import Server
 
 
-@pytest.mark.parametrize("kind", ["gunicorn", "flask"])
+@pytest.mark.parametrize("kind", ["gunicorn", pytest.param("flask", marks=pytest.mark.full)])
 def test_killed_under_load(tmp_path, kind):
     assert "all there" in torture(
         tmp_path, rounds=5 if kind == "gunicorn" else 2, seed=1, kind=kind
@@ -22,7 +22,9 @@ def test_power_cut_under_load(tmp_path):
     assert "all there" in power_cuts(tmp_path, rounds=2, cuts=3, seed=1)
 
 
-@pytest.mark.parametrize("kind", ["gunicorn", "gevent-websocket"])
+@pytest.mark.parametrize(
+    "kind", ["gunicorn", pytest.param("gevent-websocket", marks=pytest.mark.full)]
+)
 def test_sigterm_finishes_and_acknowledges_what_was_accepted(tmp_path, kind):
     """Whatever the log has, its sender was told; and the other way round."""
     server = Server(kind, tmp_path, SETTINGS)

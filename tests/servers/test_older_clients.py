@@ -48,7 +48,13 @@ def test_everybody_talks_in_one_room(serve, kind, count):
     talk(serve(kind, **SETTINGS), count, *EVERYBODY)
 
 
-@pytest.mark.parametrize("transports", TRANSPORTS)
+@pytest.mark.parametrize(
+    "transports",
+    [
+        "polling+websocket",
+        *(pytest.param(t, marks=pytest.mark.full) for t in ("polling", "websocket")),
+    ],
+)
 def test_two_say_ten_thousand_messages_each(serve, transports):
     talk(
         serve("gunicorn", **SETTINGS),
