@@ -703,7 +703,7 @@ def test_binary_events_are_refused_as_elsewhere(client):
 
 
 def test_what_the_oldest_clients_know(here):
-    """docs/wire.md, The oldest clients come first; beside one of today."""
+    """docs/wire.md, Older clients; beside one of today."""
     older, newer, polling = OlderWebSocket(here), RawWebSocket(here), OlderPolling(here)
     older.send('42["setUsername","Oldest"]')
     assert older.text() == '42["userSet","Oldest"]'
