@@ -24,13 +24,13 @@ test: $(VENV)/.test $(NODE_MODULES) ## Run the tests, with real servers and a br
 	@$(JAVASCRIPT_TESTS)
 	@$(PYTEST) -m "not full" $(ARGS)
 
-test-full: $(VENV)/.test $(NODE_MODULES) ## Run the slow tests that `make test` leaves out, then test-all
+test-full: $(VENV)/.test $(NODE_MODULES) ## Run the slow tests that `make test` leaves out, and the unit tests on other Pythons
 	@tests/need.sh $(PROGRAMS)
 	@$(PYTEST) -m full $(ARGS)
-	@PYTHON=$(PYTHON) tests/all-pythons.sh
+	@tests/all-pythons.sh $$($(BIN)/python -c 'import sys; print(sys.version_info.minor)')
 
 test-all: ## Run the unit tests on each installed Python from 3.11 to 3.13
-	@PYTHON=$(PYTHON) tests/all-pythons.sh
+	@tests/all-pythons.sh
 
 check: $(VENV)/.test lint-python ## Run the unit tests and the linters, without servers, npm or apt
 	@if command -v node >/dev/null; then $(JAVASCRIPT_TESTS); else echo "Left out: tests of JavaScript (node is not installed)"; fi
