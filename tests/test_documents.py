@@ -96,3 +96,15 @@ def test_decision_is_a_short_dated_record_that_the_index_lists(record):
     assert record.name.startswith(number.zfill(4))
     index = (record.parent / "README.md").read_text()
     assert f"| {number} | [{title}]({record.name}) | {lines[2][:10]} |" in index
+
+
+def test_architecture_names_every_module_and_no_other():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    named = {Path(name).name for name in re.findall(r"`([\w/.-]+\.(?:py|lua|js))`", text)}
+    package = [path for path in (ROOT / "chatapp").rglob("*.*") if "vendor" not in path.parts]
+    modules = {path.name for path in package if path.suffix in (".py", ".lua", ".js")}
+    folders = {"views", "words"}  # the document names these as a whole
+    inside = {path.name for path in package if path.parent.name in folders}
+    others = {path.name for path in [*(ROOT / "tests").rglob("*.py"), *ROOT.glob("*.py")]}
+    assert modules - named - inside == set()
+    assert named - modules - others == set()
