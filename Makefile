@@ -44,6 +44,7 @@ lint-python: $(VENV)/.lint
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@$(BIN)/python tools/check_prose.py
 
 fuzz: $(VENV)/.test ## Fuzz the transport under each kind of server (ARGS="--seconds 1200")
 	@PYTHONPATH=tests $(BIN)/python -m support.chaos.fuzz $(ARGS)
