@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 from support.chat import LATER, ChatHarness, ClusterHarness, NodeHarness
@@ -15,6 +16,9 @@ from chatapp import create_app
 from chatapp.store.redis import tasks as redis_tasks
 
 HERE = Path(__file__).parent
+# A busy machine makes any example slow; `timeout` in pyproject.toml bounds the test as a whole.
+hypothesis.settings.register_profile("chatapp", deadline=None)
+hypothesis.settings.load_profile("chatapp")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

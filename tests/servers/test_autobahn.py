@@ -33,7 +33,11 @@ async def run_cases(server: Server) -> None:
         await asyncio.wait_for(run_fuzzingclient(address, failed), 60)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.timeout(400)  # of which the cases may take 300
+@pytest.mark.parametrize(
+    "kind",
+    ["gunicorn", *(pytest.param(k, marks=pytest.mark.full) for k in KINDS if k != "gunicorn")],
+)
 def test_server_passes_autobahn_suite(tmp_path, kind):
     server = Server(kind, tmp_path, {}, module="support.apps.echo")
     try:

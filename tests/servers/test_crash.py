@@ -14,7 +14,7 @@ from support.chaos.torture import torture
 from support.servers import Server
 
 
-@pytest.mark.parametrize("kind", ["gunicorn", "flask"])
+@pytest.mark.parametrize("kind", ["gunicorn", pytest.param("flask", marks=pytest.mark.full)])
 def test_kill_under_load_loses_no_acknowledged_message(tmp_path, kind):
     assert "each in the log once" in torture(
         tmp_path, rounds=5 if kind == "gunicorn" else 2, seed=1, kind=kind
@@ -25,7 +25,9 @@ def test_power_cut_under_load_loses_no_acknowledged_message(tmp_path):
     assert "each in the log once" in power_cuts(tmp_path, rounds=2, cuts=3, seed=1)
 
 
-@pytest.mark.parametrize("kind", ["gunicorn", "gevent-websocket"])
+@pytest.mark.parametrize(
+    "kind", ["gunicorn", pytest.param("gevent-websocket", marks=pytest.mark.full)]
+)
 def test_sigterm_acknowledges_each_stored_message(tmp_path, kind):
     """The log has exactly the acknowledged messages."""
     server = Server(kind, tmp_path, SETTINGS)

@@ -718,7 +718,7 @@ def test_binary_event_is_refused(client):
 
 
 def test_oldest_clients_events_work_beside_a_current_client(gunicorn):
-    """docs/wire.md, The oldest clients come first."""
+    """docs/wire.md, Older clients."""
     older, newer, polling = (
         Engine3WebSocket(gunicorn),
         RawWebSocket(gunicorn),

@@ -7,7 +7,10 @@ from support.chaos.fuzz import SETTINGS, fuzz
 from support.servers import KINDS, Server
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    ["gunicorn", *(pytest.param(k, marks=pytest.mark.full) for k in KINDS if k != "gunicorn")],
+)
 def test_fuzzing_leaves_other_clients_unharmed(tmp_path, kind):
     server = Server(kind, tmp_path, SETTINGS, module="support.apps.watched")
     try:

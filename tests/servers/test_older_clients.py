@@ -49,7 +49,13 @@ def test_all_client_versions_exchange_messages_in_one_room(serve, kind, count):
     exchange_messages(serve(kind, **SETTINGS), count, *ALL_CLIENTS)
 
 
-@pytest.mark.parametrize("transports", TRANSPORTS)
+@pytest.mark.parametrize(
+    "transports",
+    [
+        "polling+websocket",
+        *(pytest.param(t, marks=pytest.mark.full) for t in ("polling", "websocket")),
+    ],
+)
 def test_two_clients_send_10_000_messages_each(serve, transports):
     exchange_messages(
         serve("gunicorn", **SETTINGS),

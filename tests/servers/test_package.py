@@ -11,6 +11,8 @@ import pytest
 from support import servers
 from support.servers import ROOT, Server
 
+pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]  # pip downloads every dependency
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
