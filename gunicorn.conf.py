@@ -1,3 +1,3 @@
-"""`gunicorn wsgi:app` serves as `make run` does: with the settings of chatapp.serve."""
+"""Give `gunicorn wsgi:app` the settings of chatapp.serve, as `make run` has them."""
 
 from chatapp.serve import *  # noqa: F403

@@ -1,4 +1,4 @@
-"""The chat for a WSGI server: `gunicorn wsgi:app`, or `flask run`."""
+"""The WSGI application, for `gunicorn wsgi:app` and `flask run`."""
 
 import atexit
 import sys
@@ -11,4 +11,4 @@ try:
 except SettingError as error:
     sys.exit(str(error))
 socketio = app.extensions["socketio"]
-atexit.register(socketio.server.eio.stop)  # `flask run` has no hook of its own for Ctrl-C
+atexit.register(socketio.server.eio.stop)  # `flask run` has no hook for Ctrl-C

@@ -1,1 +1,1 @@
-"""`make bench`: this chat beside what people would use instead, under the same loads."""
+"""`make bench`: measure this chat and alternative servers under the same loads."""

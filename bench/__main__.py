@@ -1,4 +1,4 @@
-"""`python -m bench`: run loads on servers, in turns, and tell what was seen."""
+"""Run loads on servers in turn and report the figures (`make bench`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.measure import Figures
 from bench.report import report
 from bench.results import Results
 
-WRITTEN = servers.HERE / "results.md"
+RESULTS_FILE = servers.HERE / "results.md"
 SPARE_FILES = 500
 ROUNDS, SECONDS = 3, 4.0
 
@@ -23,25 +23,25 @@ ROUNDS, SECONDS = 3, 4.0
 def main() -> None:
     options = read_options()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+        signal.signal(number, stop)
     try:
         results = run(options)
         text = report(results, options.rounds, options.seconds, options.clients)
         if options.write:
-            WRITTEN.write_text(text)
+            RESULTS_FILE.write_text(text)
         print("\n" + text, flush=True)
     except BenchError as error:
         sys.exit(f"make bench: {error}")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit("make bench: ended, as nobody reads what it writes")
+        sys.exit("make bench: stopped, because its output was closed")
 
 
-def end(*_: object) -> None:
-    """Stop the server that runs, and leave; what else is sent meanwhile doesn't interrupt that."""
+def stop(*_: object) -> None:
+    """Stop the running server and exit; further signals don't interrupt that."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    sys.exit("make bench: ended")
+    sys.exit("make bench: stopped")
 
 
 def read_options() -> argparse.Namespace:
@@ -50,11 +50,11 @@ def read_options() -> argparse.Namespace:
     parser.add_argument(
         "--servers", type=one_of(servers.KINDS), help="some of " + ",".join(servers.KINDS)
     )
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"{ROUNDS} unless given")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"{ROUNDS} by default")
     parser.add_argument(
-        "--seconds", type=float, default=SECONDS, help=f"of each load; {SECONDS:g} unless given"
+        "--seconds", type=float, default=SECONDS, help=f"of each load; {SECONDS:g} by default"
     )
-    parser.add_argument("--clients", type=int, help="instead of each load's own number")
+    parser.add_argument("--clients", type=int, help="for each load, instead of its default number")
     parser.add_argument(
         "--write", action="store_true", help="write bench/results.md, as a full run does"
     )
@@ -78,24 +78,24 @@ def one_of(known: Collection[str]) -> Callable[[str], list[str]]:
 
 def run(options: argparse.Namespace) -> Results:
     server_core, load_core = machine.cores()
-    most = max(options.clients or LOADS[load].clients for load in options.loads)
-    machine.raise_open_files(most + SPARE_FILES)
+    max_clients = max(options.clients or LOADS[load].clients for load in options.loads)
+    machine.raise_open_files(max_clients + SPARE_FILES)
     servers.prepare(options.servers)
     results = Results()
     with machine.pinned(load_core):
-        for turn in range(1, options.rounds + 1):
+        for round_ in range(1, options.rounds + 1):
             for load in options.loads:
                 for name in options.servers:
                     if name not in LOADS[load].servers:
                         continue
                     outcome = run_one(load, name, server_core, options)
                     results.add(load, name, outcome)
-                    print(f"{turn} {load} {name}: {brief(outcome)}", flush=True)
+                    print(f"{round_} {load} {name}: {brief(outcome)}", flush=True)
     return results
 
 
 def run_one(load: str, name: str, core: int, options: argparse.Namespace) -> Figures | str:
-    """Figures, or why there are none."""
+    """Return figures, or the reason of a failure."""
     clients = options.clients or LOADS[load].clients
     try:
         limited = LOADS[load].limited
@@ -103,7 +103,7 @@ def run_one(load: str, name: str, core: int, options: argparse.Namespace) -> Fig
             try:
                 return LOADS[load].run(server, options.seconds, clients)
             except OSError as error:
-                return server.last_words() if server.has_ended() else str(error)
+                return server.last_log_line() if server.has_ended() else str(error)
     except BenchError as error:
         return str(error)
 

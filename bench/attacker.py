@@ -1,10 +1,10 @@
-"""Attack a server of the bench, on 127.0.0.1 and within bounds of time, bytes and connections.
+"""Attack a server of the bench within limits of time, bytes and connections.
 
-`python -m bench.attacker PORT SECONDS ATTACK` runs one of NAMES. It prints a line when it begins,
-and at its end what it sent, as JSON.
+`python -m bench.attacker PORT SECONDS ATTACK` runs one of NAMES against 127.0.0.1. It prints a line
+when it starts, and the amounts that it sent as JSON at its end.
 
-The load `attack` starts it as a process of its own (bench/attack.py). It runs at a low priority, so
-that it takes no time from the client that measures.
+The load `attack` (bench/attack.py) runs it as a separate process. Its priority is low, so that it
+takes no CPU time from the measuring clients.
 """
 
 from __future__ import annotations
@@ -24,43 +24,43 @@ from contextlib import suppress
 from functools import cache
 from typing import NamedTuple
 
-from bench.load import HANDSHAKE, HANDSHAKE_3, STARTS
+from bench.clients import HANDSHAKE, HANDSHAKE_3, SWITCHING
 
 MB = 1_000_000
 MANY = 32  # connections
 NICE = 10
 BURST_BYTES = 16384
-"""Bytes of small pieces that are sent in one go."""
+"""Size of a write of many small units."""
 MAX_CONNECTS = 500
 RECONNECT_SECONDS = 0.05
 LEAST_SLEEP = 0.002  # seconds
 GRACE_SECONDS = 5
-"""The kernel ends the process so long after it should have ended by itself."""
+"""Seconds after which the kernel ends a process that has not ended by itself."""
 SEED = 20
-TURN_SECONDS = (0.05, 0.5)
-"""How long a connection of the mixture goes on with one attack."""
+MIXTURE_SECONDS = (0.05, 0.5)
+"""Seconds that a connection of the mixture continues one attack, at least and at most."""
 
 CONTINUATION, TEXT, PING, PONG = 0, 1, 9, 10
 ENGINE = "/socket.io/?EIO=4&transport=polling"
 PAGE = "/healthz"
-"""A cheap page of the chat; the other servers answer 404, which is as cheap."""
+"""A cheap page of the chat; the other servers answer 404 at the same cost."""
 SCRIPT = re.compile(rb"/static/[^\"]*/vendor/socket.io.esm.min.js")
 CLIENT = b"/socket.io/socket.io.js"
-"""The large file of a server that has no page."""
+"""The large file of a server without a page."""
 
 
 class Attack(NamedTuple):
-    """What each of `connections` sends, after a WebSocket's `handshake` if there is one.
+    """The data that each of `connections` sends.
 
-    `pieces(port)`: each is written by itself; after the last one the connection stays open.
-    `rate` (bytes a second) and `most` (bytes) are those of all connections together. `reads`:
-    whether the answers are read.
+    `pieces(port)` yields the writes; after the last one the connection stays open. `rate` (bytes a
+    second) and `max_bytes` are limits of all connections together. `handshake` is that of a
+    WebSocket, if any. `reads` is whether the attacker reads the responses.
     """
 
     pieces: Callable[[int], Iterator[bytes]]
     rate: float = MB
     handshake: bytes = b""
-    most: int = 400 * MB
+    max_bytes: int = 400 * MB
     connections: int = 1
     reads: bool = True
 
@@ -72,7 +72,7 @@ def request(method: str, path: str | bytes, *headers: str) -> bytes:
 
 
 def frame(payload: bytes = b"", opcode: int = TEXT, final: bool = True) -> bytes:
-    """A frame with a mask of zeros, under which the payload stays as it is."""
+    """Encode a frame with a mask of zeros, which leaves the payload unchanged."""
     size = len(payload)
     head = bytes([final << 7 | opcode])
     if size < 126:
@@ -81,7 +81,7 @@ def frame(payload: bytes = b"", opcode: int = TEXT, final: bool = True) -> bytes
 
 
 def burst(unit: bytes) -> bytes:
-    """As many units as fit in one write."""
+    """Repeat a unit up to the size of one write."""
     return unit * max(1, BURST_BYTES // len(unit))
 
 
@@ -97,12 +97,12 @@ def pipelined_handshakes(_port: int) -> Iterator[bytes]:
 
 
 def unread_files(port: int) -> Iterator[bytes]:
-    """So few that a server that keeps the answers in memory has room for them."""
+    """Request few enough files that a server can hold all responses in memory."""
     return iter([request("GET", large_file(port)) * 100])
 
 
 def chunks_to(path: str) -> Callable[[int], Iterator[bytes]]:
-    """A request whose body of one-byte chunks never ends."""
+    """Send a request with an endless body of one-byte chunks."""
 
     def pieces(_port: int) -> Iterator[bytes]:
         yield request("POST", path, "Transfer-Encoding: chunked")
@@ -118,7 +118,7 @@ def large_body(_port: int) -> Iterator[bytes]:
 
 @cache
 def large_file(port: int) -> bytes:
-    """The path of a large answer."""
+    """Return the path of a large file."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as link:
         link.sendall(request("GET", "/", "Connection: close"))
         page = b""
@@ -135,7 +135,7 @@ CONNECT = frame(b"40")
 
 
 def flood(unit: bytes, first: bytes = CONNECT) -> Callable[[int], Iterator[bytes]]:
-    """The same frame over and over."""
+    """Send one frame repeatedly."""
 
     def pieces(_port: int) -> Iterator[bytes]:
         yield first
@@ -145,12 +145,12 @@ def flood(unit: bytes, first: bytes = CONNECT) -> Callable[[int], Iterator[bytes
 
 
 def one_by_one(unit: bytes) -> Callable[[int], Iterator[bytes]]:
-    """The same frame over and over, each written by itself."""
+    """Send one frame repeatedly, each in its own write."""
     return lambda _port: itertools.chain([CONNECT], itertools.repeat(unit))
 
 
 def one_byte_segments(_port: int) -> Iterator[bytes]:
-    """Long frames, each byte of which is a TCP segment."""
+    """Send long frames, each byte in its own TCP segment."""
     whole = frame(b'42["nothing","' + b"x" * 60_000 + b'"]')
     return itertools.chain([CONNECT], itertools.cycle([bytes([byte]) for byte in whole]))
 
@@ -158,18 +158,16 @@ def one_byte_segments(_port: int) -> Iterator[bytes]:
 BIG_ACK = frame(b"431[" + b"1," * 31_990 + b'"\\ud800"]')
 HISTORY = frame(b'42["history",{"limit":200}]')
 HISTORY_RATE = MANY * 18 * len(HISTORY)
-"""18 a second for each connection; the chat allows 20 events."""
+"""18 events a second for each connection; the chat allows 20."""
 
 ATTACKS = {
     "pipelined pages": Attack(pipelined_pages),
     "pipelined pages, 32 connections": Attack(pipelined_pages, connections=MANY),
-    "pipelined handshakes": Attack(pipelined_handshakes, most=4 * MB),
+    "pipelined handshakes": Attack(pipelined_handshakes, max_bytes=4 * MB),
     "one-byte chunks to the engine": Attack(chunks_to(ENGINE)),
     "one-byte chunks to a page": Attack(chunks_to(PAGE)),
     "a large body": Attack(large_body, rate=50 * MB),
-    "files that are never read, 32 connections": Attack(
-        unread_files, connections=MANY, reads=False
-    ),
+    "unread files, 32 connections": Attack(unread_files, connections=MANY, reads=False),
     "acknowledgements": Attack(flood(frame(b"43[]")), handshake=HANDSHAKE),
     "acknowledgements, 32 connections": Attack(
         flood(frame(b"43[]")), handshake=HANDSHAKE, connections=MANY
@@ -191,40 +189,45 @@ ATTACKS = {
 }
 MIXTURE = "a random mixture, 32 connections"
 NAMES = [*ATTACKS, MIXTURE]
-MIXTURE_RATE, MIXTURE_MOST = 2 * MB, 100 * MB
+MIXTURE_RATE, MIXTURE_BYTES = 2 * MB, 100 * MB
 
 
-class Flood:
-    """Connections that send until `until`, within the bounds; what they did."""
+class Attacker:
+    """Connections that send until a time, within limits, and the amounts that they sent."""
 
-    def __init__(self, port: int, until: float, most: int) -> None:
+    def __init__(self, port: int, until: float, max_bytes: int) -> None:
         self.port = port
         self.until = until
-        self.most = most
+        self.max_bytes = max_bytes
         self.bytes = 0
         self.connects = 0
-        self.cut = 0
+        self.disconnected = 0
 
     async def run(self, attack: Attack) -> None:
-        """Attack over all connections of `attack`."""
+        """Run an attack over all its connections."""
         rate = attack.rate / attack.connections
-        several = (
-            self._go_on(lambda: (attack, self.until), rate) for _ in range(attack.connections)
+        connections = (
+            self._keep_attacking(lambda: (attack, self.until), rate)
+            for _ in range(attack.connections)
         )
-        await asyncio.gather(*several)
+        await asyncio.gather(*connections)
 
     async def run_mixture(self) -> None:
-        """Have each of many connections choose one attack after another at random."""
+        """Have each connection run one random attack after another."""
         rng = random.Random(SEED)  # noqa: S311 (not a secret)
 
         def choose() -> tuple[Attack, float]:
             attack = rng.choice(list(ATTACKS.values()))
-            return attack, min(self.until, time.monotonic() + rng.uniform(*TURN_SECONDS))
+            return attack, min(self.until, time.monotonic() + rng.uniform(*MIXTURE_SECONDS))
 
-        await asyncio.gather(*(self._go_on(choose, MIXTURE_RATE / MANY) for _ in range(MANY)))
+        await asyncio.gather(
+            *(self._keep_attacking(choose, MIXTURE_RATE / MANY) for _ in range(MANY))
+        )
 
-    async def _go_on(self, choose: Callable[[], tuple[Attack, float]], rate: float) -> None:
-        """Attack over one connection after another: `choose()` gives the attack, and its end."""
+    async def _keep_attacking(
+        self, choose: Callable[[], tuple[Attack, float]], rate: float
+    ) -> None:
+        """Open one connection after another; `choose()` returns the attack and its end."""
         while time.monotonic() < self.until and self.connects < MAX_CONNECTS:
             attack, until = choose()
             self.connects += 1
@@ -234,21 +237,21 @@ class Flood:
             except TimeoutError:
                 continue
             except (OSError, EOFError):
-                self.cut += 1
+                self.disconnected += 1
                 await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _attack(self, attack: Attack, rate: float) -> None:
-        """Send over one connection until the caller's time is up.
+        """Send over one connection until the caller cancels it.
 
         Raises:
-            OSError, EOFError: the server has refused or ended the connection.
+            OSError, EOFError: the server refused or closed the connection.
         """
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         reading: asyncio.Task[None] | None = None
         try:
             if attack.handshake:
                 writer.write(attack.handshake)
-                if not (await reader.readuntil(b"\r\n\r\n")).startswith(STARTS):
+                if not (await reader.readuntil(b"\r\n\r\n")).startswith(SWITCHING):
                     raise ConnectionRefusedError
             if attack.reads:
                 reading = asyncio.create_task(discard(reader))
@@ -262,7 +265,7 @@ class Flood:
                 await asyncio.sleep(early if early > LEAST_SLEEP else 0)  # drain() may not yield
                 if reading and reading.done():
                     raise ConnectionResetError
-                if self.bytes > self.most:
+                if self.bytes > self.max_bytes:
                     break
             await asyncio.sleep(self.until - time.monotonic())
         finally:
@@ -278,16 +281,20 @@ async def discard(reader: asyncio.StreamReader) -> None:
 
 
 async def main(port: int, seconds: float, name: str) -> None:
-    large_file(port)  # asked before the server is busy
+    large_file(port)  # before the server is busy
     print("ready", flush=True)
     until = time.monotonic() + seconds
     if name == MIXTURE:
-        flood = Flood(port, until, MIXTURE_MOST)
-        await flood.run_mixture()
+        attacker = Attacker(port, until, MIXTURE_BYTES)
+        await attacker.run_mixture()
     else:
-        flood = Flood(port, until, ATTACKS[name].most)
-        await flood.run(ATTACKS[name])
-    sent = {"bytes": flood.bytes, "connects": flood.connects, "cut": flood.cut}
+        attacker = Attacker(port, until, ATTACKS[name].max_bytes)
+        await attacker.run(ATTACKS[name])
+    sent = {
+        "bytes": attacker.bytes,
+        "connects": attacker.connects,
+        "disconnected": attacker.disconnected,
+    }
     print(json.dumps(sent | {"cpu": time.process_time()}))
 
 

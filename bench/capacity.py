@@ -1,8 +1,9 @@
-"""What one Redis holds: how what it does for each claim, message and lease grows with nodes and
-rooms. `python -m bench.capacity` prints a table (docs/capacity.md); it takes half a minute.
+"""The capacity of one Redis: its CPU time and memory for names, messages and leases.
 
-Many stores are made in this process, under gevent, each as a node has one, without clients. What's
-counted is Redis's own CPU time, so that it doesn't matter how fast this process is.
+`python -m bench.capacity` prints tables for docs/capacity.md in half a minute.
+
+One process under gevent runs the stores of many nodes, without clients. It measures the CPU time of
+Redis only, so its own speed doesn't matter.
 """
 
 from gevent import monkey
@@ -23,8 +24,8 @@ import gevent  # noqa: E402
 import redis  # noqa: E402
 
 from bench import machine  # noqa: E402
-from bench.servers import answers, free_port  # noqa: E402
-from chatapp.chat.client import Client, Gone  # noqa: E402
+from bench.servers import free_port, responds  # noqa: E402
+from chatapp.chat.client import Client, DisconnectReason  # noqa: E402
 from chatapp.chat.log import Draft, Retention  # noqa: E402
 from chatapp.config import read  # noqa: E402
 from chatapp.store.redis.log import RedisLog  # noqa: E402
@@ -33,17 +34,17 @@ from chatapp.store.redis.roster import RedisRoster  # noqa: E402
 SECONDS = 2.0  # of each step
 NODES = (1, 2, 4, 8, 16, 32)
 ROOMS = (1, 100, 1000)
-AT_ONCE = 32  # that wait for an answer
+CONCURRENCY = 32  # pending calls
 MANY = 5000
 TEXT = "x" * 64
 NUMBERS = count(1)
 LIMITS = read({"TESTING": True})
 
 
-class Nobody:
-    """An audience in which nobody is (chatapp.audience.Audience)."""
+class EmptyAudience:
+    """An audience without clients (chatapp.chat.audience.Audience)."""
 
-    def hears(self, _room: str) -> bool:
+    def has_members(self, _room: str) -> bool:
         return True
 
     def rooms(self, _client: str) -> list[str]:
@@ -54,11 +55,11 @@ class Nobody:
 
 
 class Node:
-    """A node's stores, which hear `rooms` rooms."""
+    """A node's stores, subscribed to `rooms` rooms."""
 
     def __init__(self, url: str, rooms: int) -> None:
         self.log = RedisLog(url, Retention(0, 0))
-        self.roster = RedisRoster(self.log, Nobody())
+        self.roster = RedisRoster(self.log, EmptyAudience())
         self.log.open()
         self.roster.open()
         for number in range(rooms):
@@ -84,7 +85,7 @@ def redis_server() -> Iterator[tuple[str, redis.Redis]]:
         options = f"--port {port} --bind 127.0.0.1 --appendonly yes --save '' --dir {folder}"
         with machine.pinned(core):
             process = subprocess.Popen([program, *options.split()], stdout=subprocess.DEVNULL)
-        while not answers(port, b"PING\r\n"):
+        while not responds(port, b"PING\r\n"):
             time.sleep(0.05)
         url = f"redis://127.0.0.1:{port}/0"
         try:
@@ -106,63 +107,65 @@ def nodes(server: tuple[str, redis.Redis], number: int, rooms: int = 1) -> Itera
 
 
 def cost(client: redis.Redis, do: Callable[[int], Any]) -> float:
-    """Microseconds of Redis's CPU for each `do(n)`, of which AT_ONCE are under way."""
+    """Return the µs of Redis's CPU for a call of `do`, with CONCURRENCY calls pending."""
     done = count()
     used, until = cpu(client), time.monotonic() + SECONDS
 
-    def go_on(number: int) -> None:
+    def repeat(number: int) -> None:
         while time.monotonic() < until:
             do(number)
             next(done)
 
-    gevent.joinall([gevent.spawn(go_on, number) for number in range(AT_ONCE)], raise_error=True)
+    gevent.joinall(
+        [gevent.spawn(repeat, number) for number in range(CONCURRENCY)], raise_error=True
+    )
     return (cpu(client) - used) * 1e6 / next(done)
 
 
 def cpu(client: redis.Redis) -> float:
-    about: Any = client.info("cpu")
-    return about["used_cpu_user"] + about["used_cpu_sys"]
+    info: Any = client.info("cpu")
+    return info["used_cpu_user"] + info["used_cpu_sys"]
 
 
 def memory(client: redis.Redis) -> int:
-    about: Any = client.info("memory")
-    return about["used_memory"]
+    info: Any = client.info("memory")
+    return info["used_memory"]
 
 
 def claim(found: list[Node], number: int) -> None:
     client = Client(f"client-{next(NUMBERS)}", LIMITS)
     roster = found[number % len(found)].roster
     roster.claim(client, f"Name {next(NUMBERS)}")
-    roster.end(client, Gone.GOODBYE)
+    roster.end(client, DisconnectReason.CLEAN)
 
 
-def say(found: list[Node], number: int, rooms: int = 1) -> None:
+def send_message(found: list[Node], number: int, rooms: int = 1) -> None:
     draft = Draft(room(next(NUMBERS) % rooms), "Ann", TEXT)
     found[number % len(found)].log.append(draft)
 
 
 def by_nodes(server: tuple[str, redis.Redis]) -> Iterator[str]:
-    yield "| nodes | a name claimed and freed | a message | a lease renewed |"
+    yield "| nodes | claim and release a name | a message | renew a lease |"
     yield "|---|---|---|---|"
     for number in NODES:
         with nodes(server, number) as found:
             name = cost(server[1], lambda n: claim(found, n))
-            message = cost(server[1], lambda n: say(found, n))
+            message = cost(server[1], lambda n: send_message(found, n))
             lease = cost(server[1], lambda n: found[n % len(found)].roster.lease.renew())
         yield f"| {number} | {name:.0f} | {message:.0f} | {lease:.0f} |"
 
 
 def by_rooms(server: tuple[str, redis.Redis]) -> Iterator[str]:
-    yield "| rooms, each heard by both of two nodes | a message |"
+    yield "| rooms, each with subscribers on two nodes | a message |"
     yield "|---|---|"
     for rooms in ROOMS:
         with nodes(server, 2, rooms) as found:
-            message = cost(server[1], lambda n: say(found, n, rooms))  # noqa: B023
+            message = cost(server[1], lambda n: send_message(found, n, rooms))  # noqa: B023
         yield f"| {rooms} | {message:.0f} |"
 
 
 def by_memory(server: tuple[str, redis.Redis]) -> Iterator[str]:
-    yield "| what Redis keeps | bytes |"
+    yield "| data | bytes |"
     yield "|---|---|"
     with nodes(server, 1) as (node,):
         steps: list[tuple[str, Callable[[int], Any]]] = [

@@ -1,5 +1,5 @@
-"""What can go wrong, each in one line for whoever runs the bench."""
+"""The error that the bench reports to its user in one line."""
 
 
 class BenchError(Exception):
-    """The bench, or one server's part of it, can't be run: says why, and what to do about it."""
+    """The bench or one run of it failed; the message says why and what to do."""

@@ -1,12 +1,12 @@
-"""WebSocket frames as a client sends them, and messages that can be counted without parsing."""
+"""WebSocket frames of a client, and messages that are counted without parsing."""
 
 from __future__ import annotations
 
 import os
 import re
 
-# One byte that a server sends in a text of ours and nowhere else: not in a sid, an acknowledgement
-# or a frame's length. As it's one byte, no read can split it.
+# A byte that a server sends only within a message's text, never in an id, an acknowledgement or a
+# frame's length. A single byte can't be split over two reads.
 MARK = b"|"
 TAG = re.compile(rb"\|(\d{9})")  # sender (2 digits) and the number of its message
 TAG_BYTES = 10
@@ -16,17 +16,17 @@ PING = b"\x81\x012"  # Engine.IO's, a text frame of one character
 
 
 def tag(sender: int, number: int) -> bytes:
-    """What TAG finds in the message `number` of `sender`."""
+    """Return the tag of the message `number` of `sender`, which TAG finds."""
     return b"%02d%07d" % (sender, number)
 
 
 def text(tagged: bytes) -> str:
-    """A message of TEXT_BYTES that carries a tag."""
+    """Return a message of TEXT_BYTES with a tag."""
     return (MARK.decode() + tagged.decode() + " " + FILLER)[:TEXT_BYTES]
 
 
 def frame(payload: bytes, key: bytes | None = None) -> bytes:
-    """A text frame of less than 64 KiB, masked with a key of its own (RFC 6455, section 5.3)."""
+    """Encode a text frame of less than 64 KiB with a new mask (RFC 6455, section 5.3)."""
     key = key or os.urandom(4)
     size = len(payload)
     head = bytes((0x81, 0x80 | size)) if size < 126 else b"\x81\xfe" + size.to_bytes(2, "big")
@@ -36,10 +36,10 @@ def frame(payload: bytes, key: bytes | None = None) -> bytes:
 
 
 def count_across(wanted: bytes, tail: bytes, data: bytes) -> int:
-    """How often `wanted` is in `data`, or begins in `tail` and ends in `data`.
+    """Count `wanted` in `data`, including one that begins in `tail` and ends in `data`.
 
-    `tail` is what was read before: the last `len(wanted) - 1` bytes or more, or all of them since
-    one that isn't in `wanted`.
+    `tail` is the end of the earlier data: at least `len(wanted) - 1` bytes, or all bytes after one
+    that isn't in `wanted`.
     """
     found = data.count(wanted)
     if tail:
@@ -49,5 +49,5 @@ def count_across(wanted: bytes, tail: bytes, data: bytes) -> int:
 
 
 def tags_across(tail: bytes, data: bytes) -> list[bytes]:
-    """The tags in `data`, and the one that begins in `tail` and ends in `data`."""
+    """Return the tags in `data`, including one that begins in `tail` and ends in `data`."""
     return TAG.findall(tail[1 - TAG_BYTES :] + data)

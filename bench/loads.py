@@ -1,4 +1,4 @@
-"""The loads: what each does to a server, and the figures that it gives."""
+"""The loads of the bench; each returns figures."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 from bench import machine
 from bench.attack import BYSTANDERS, attack
-from bench.back import back
+from bench.clients import ClientPool
 from bench.errors import BenchError
-from bench.load import Crowd
-from bench.measure import Figures, Stretch, quiet
+from bench.measure import Figures, Measurement, quiet
+from bench.reconnect import reconnect
 from bench.servers import ALONE, ROOT, Server
 
 WARM_UP = 1.5  # seconds at least
@@ -30,76 +30,80 @@ RATES = (500, 1000, 2000, 3000, 4000, 5000)  # messages a second
 RATE_P99 = 20.0  # milliseconds
 SIZES = (2000, 4000, 8000)  # clients
 NEWMSG_BYTES = 155
-ARRIVING = 100  # clients that connect at the same time
+ARRIVING = 100  # clients that connect at once
 TURNS, BLOCKS = 3, 10
-STALLED = 30.0  # seconds, at most, until the kernel holds all that it will for who doesn't read
+STALLED = 30.0  # seconds until the kernel's buffers of clients that don't read are full
 
 
 class Load(NamedTuple):
-    what: str  # with {clients}
+    """A load: its description, the function that runs it, and its defaults."""
+
+    description: str  # with {clients}
     run: Callable[[Server, float, int], Figures]
     clients: int
     servers: Collection[str] = ALONE
-    module: str = "wsgi"  # of this chat's app
-    limited: bool = False  # whether this chat has its own limits, as where it is deployed
+    module: str = "wsgi"  # of the chat's app
+    limited: bool = False  # whether the chat keeps its default limits
 
 
 @contextlib.contextmanager
-def crowded(server: Server, clients: int, senders: int) -> Iterator[Crowd]:
-    with Crowd(*server.ports) as crowd:
-        crowd.connect(clients)
-        crowd.cast(senders, min(LISTENERS, clients - senders))
+def connected_pool(server: Server, clients: int, senders: int) -> Iterator[ClientPool]:
+    with ClientPool(*server.ports) as pool:
+        pool.connect(clients)
+        pool.assign_roles(senders, min(LISTENERS, clients - senders))
         gc.collect()
         gc.freeze()
-        yield crowd
+        yield pool
 
 
 def alone(server: Server, seconds: float, clients: int) -> Figures:
-    with crowded(server, clients, senders=1) as crowd:
-        one_by_one(crowd, WARM_UP)
-        stretch = Stretch(server, crowd)
-        one_by_one(crowd, seconds)
-        return stretch.end()
+    with connected_pool(server, clients, senders=1) as pool:
+        send_one_at_a_time(pool, WARM_UP)
+        measurement = Measurement(server, pool)
+        send_one_at_a_time(pool, seconds)
+        return measurement.end()
 
 
-def one_by_one(crowd: Crowd, seconds: float) -> None:
-    """Say the next message once all have heard the last."""
+def send_one_at_a_time(pool: ClientPool, seconds: float) -> None:
+    """Send each message once all clients have received the one before."""
     until = time.monotonic() + seconds
-    while (said := time.monotonic()) < until:
-        wanted = crowd.heard + len(crowd.clients)
-        crowd.say(crowd.senders[0])
-        while crowd.heard < wanted and not crowd.cut and time.monotonic() < said + 10:
-            crowd.turn(0.1)
-        if crowd.cut or crowd.heard < wanted:
-            raise BenchError("not everyone heard a message")
+    while (sent := time.monotonic()) < until:
+        expected = pool.delivered + len(pool.clients)
+        pool.send_message(pool.senders[0])
+        while pool.delivered < expected and not pool.disconnected and time.monotonic() < sent + 10:
+            pool.poll(0.1)
+        if pool.disconnected or pool.delivered < expected:
+            raise BenchError("a message did not reach all clients")
 
 
 def in_flight(senders: int, flight: int) -> Callable[[Server, float, int], Figures]:
-    """The load of so many `senders`, each with `flight` messages under way."""
+    """Return the load of `senders` senders with `flight` messages in flight each."""
 
     def run(server: Server, seconds: float, clients: int) -> Figures:
-        with crowded(server, clients, senders) as crowd:
-            take_off(crowd, flight)
-            stretch = Stretch(server, crowd)
-            carry_on(crowd, seconds)
-            return stretch.end()
+        with connected_pool(server, clients, senders) as pool:
+            warm_up(pool, flight)
+            measurement = Measurement(server, pool)
+            keep_in_flight(pool, seconds)
+            return measurement.end()
 
     return run
 
 
 def mixed(server: Server, seconds: float, clients: int) -> Figures:
-    """What today's clients hear among themselves, and where half of all are older, in turns."""
+    """Compare clients of Engine.IO 4 alone and mixed half and half with Engine.IO 3, in turns."""
     ends: dict[bool, list[Figures]] = {False: [], True: []}
     for turn in range(2 * TURNS):
-        with Crowd(*server.ports) as crowd:
-            for block in range(2 * BLOCKS):  # who is written to first hears first
-                crowd.connect(clients // (2 * BLOCKS), older=bool(turn % 2 and block % 2))
-            crowd.cast(4, LISTENERS)
-            take_off(crowd, flight=4)
-            crowd.ping()
-            stretch = Stretch(server, crowd)
-            carry_on(crowd, seconds / 2)
-            ends[bool(turn % 2)].append(stretch.end())
+        with ClientPool(*server.ports) as pool:
+            for block in range(
+                2 * BLOCKS
+            ):  # mixed, as the server writes in the order of connection
+                pool.connect(clients // (2 * BLOCKS), engine3=bool(turn % 2 and block % 2))
+            pool.assign_roles(4, LISTENERS)
+            warm_up(pool, flight=4)
+            pool.ping()
+            measurement = Measurement(server, pool)
+            keep_in_flight(pool, seconds / 2)
+            ends[bool(turn % 2)].append(measurement.end())
     before, after = (
         {name: statistics.median(end[name] for end in each) for name in each[0]}
         for each in ends.values()
@@ -108,26 +112,26 @@ def mixed(server: Server, seconds: float, clients: int) -> Figures:
     return after | kept | worst(before, after)
 
 
-def take_off(crowd: Crowd, flight: int) -> None:
-    """Say the first messages; when those are through, latencies are steady."""
+def warm_up(pool: ClientPool, flight: int) -> None:
+    """Put the first messages in flight, and wait until latencies are steady."""
     for _ in range(flight):
-        for sender in crowd.senders:
-            crowd.say(sender)
+        for sender in pool.senders:
+            pool.send_message(sender)
     began = time.monotonic()
-    carry_on(crowd, WARM_UP)
+    keep_in_flight(pool, WARM_UP)
     while (
-        any(sender.said < 2 * flight for sender in crowd.senders) and time.monotonic() < began + 20
+        any(sender.sent < 2 * flight for sender in pool.senders) and time.monotonic() < began + 20
     ):
-        carry_on(crowd, 0.1)
+        keep_in_flight(pool, 0.1)
 
 
-def carry_on(crowd: Crowd, seconds: float) -> None:
-    """Whoever hears a message of its own says the next."""
+def keep_in_flight(pool: ClientPool, seconds: float) -> None:
+    """Have each sender send a message when it receives one of its own."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        crowd.turn(0.1)
-        for sender in crowd.returned:
-            crowd.say(sender)
+        pool.poll(0.1)
+        for sender in pool.returned:
+            pool.send_message(sender)
 
 
 def growth(server: Server, seconds: float, _clients: int) -> Figures:
@@ -140,120 +144,126 @@ def growth(server: Server, seconds: float, _clients: int) -> Figures:
 
 
 def worst(one: Figures, other: Figures) -> Figures:
-    """Of what disturbs a measurement."""
-    disturbing = ("cut", "load_share", "others_share")
-    return {name: max(one.get(name, 0), other[name]) for name in disturbing}
+    """Return the greater of two figures of each disturbance."""
+    disturbances = ("disconnected", "load_share", "others_share")
+    return {name: max(one.get(name, 0), other[name]) for name in disturbances}
 
 
 def stall(server: Server, seconds: float, clients: int) -> Figures:
-    with crowded(server, clients, senders=4) as crowd:
-        take_off(crowd, flight=4)
+    with connected_pool(server, clients, senders=4) as pool:
+        warm_up(pool, flight=4)
         files = server.open_files()
-        stretch = Stretch(server, crowd)
-        carry_on(crowd, seconds)
-        before = stretch.end()
-        crowd.stall(clients // 3)
-        stretch = Stretch(server, crowd)
-        carry_on(crowd, seconds)
-        each = stretch.end()["deliveries"] / (clients - clients // 3) * NEWMSG_BYTES
+        measurement = Measurement(server, pool)
+        keep_in_flight(pool, seconds)
+        before = measurement.end()
+        pool.stall(clients // 3)
+        measurement = Measurement(server, pool)
+        keep_in_flight(pool, seconds)
+        each = measurement.end()["deliveries"] / (clients - clients // 3) * NEWMSG_BYTES
         until = time.monotonic() + STALLED - seconds
         while each * STALLED > machine.send_buffer() and time.monotonic() < until:
             if files - server.open_files() >= clients // 3:
                 break
-            carry_on(crowd, 1)
-        after = stretch.end()
+            keep_in_flight(pool, 1)
+        after = measurement.end()
         return after | {
             "before": before["p99"],
             "growth": after["p99"] / before["p99"],
-            "let_go": files - server.open_files(),
+            "evicted": files - server.open_files(),
         }
 
 
 def rate(server: Server, seconds: float, clients: int) -> Figures:
     figures: Figures = {"rate": 0}
-    with crowded(server, clients, senders=10) as crowd:
-        open_rate(crowd, RATES[0], WARM_UP)
+    with connected_pool(server, clients, senders=10) as pool:
+        send_at_rate(pool, RATES[0], WARM_UP)
         for step in RATES:
-            stretch = Stretch(server, crowd)
-            kept_up = open_rate(crowd, step, seconds / 2)
-            end = stretch.end()
+            measurement = Measurement(server, pool)
+            kept_up = send_at_rate(pool, step, seconds / 2)
+            end = measurement.end()
             figures |= {f"{name}@{step}": end[name] for name in ("median", "p99")}
             figures |= worst(figures, end)
-            if crowd.cut or not kept_up:
+            if pool.disconnected or not kept_up:
                 break
             if end["p99"] <= RATE_P99:
                 figures["rate"] = step
     return figures
 
 
-def open_rate(crowd: Crowd, messages: int, seconds: float) -> bool:
-    """Say so many `messages` a second; whether all was heard at most half a second later."""
+def send_at_rate(pool: ClientPool, messages: int, seconds: float) -> bool:
+    """Send `messages` a second; return whether all were delivered half a second later."""
     began = time.monotonic()
-    said, wanted = 0, crowd.heard
-    while (passed := time.monotonic() - began) < seconds and crowd.senders:
-        while said < passed * messages:
-            crowd.say(crowd.senders[said % len(crowd.senders)])
-            said += 1
-        crowd.turn(max(0.0, began + said / messages - time.monotonic()))
-    wanted += said * len(crowd.clients)
-    while crowd.heard < wanted and time.monotonic() < began + seconds + 0.5:
-        crowd.turn(0.05)
-    return crowd.heard >= wanted
+    sent, expected = 0, pool.delivered
+    while (passed := time.monotonic() - began) < seconds and pool.senders:
+        while sent < passed * messages:
+            pool.send_message(pool.senders[sent % len(pool.senders)])
+            sent += 1
+        pool.poll(max(0.0, began + sent / messages - time.monotonic()))
+    expected += sent * len(pool.clients)
+    while pool.delivered < expected and time.monotonic() < began + seconds + 0.5:
+        pool.poll(0.05)
+    return pool.delivered >= expected
 
 
 def idle(server: Server, _seconds: float, clients: int) -> Figures:
-    with Crowd(*server.ports) as first:  # what is loaded once isn't a connection's
+    with ClientPool(*server.ports) as first:  # so that first-use costs don't count
         first.connect(200)
     for _ in quiet(server):
         pass
-    with Crowd(*server.ports) as crowd:
+    with ClientPool(*server.ports) as pool:
         files, memory = server.open_files(), server.memory()
-        stretch = Stretch(server, crowd)
+        measurement = Measurement(server, pool)
         cpu = server.cpu()
-        crowd.connect(clients)
+        pool.connect(clients)
         for _ in quiet(server):
-            crowd.turn(0)
+            pool.poll(0)
         return {
             "connect_cpu": (server.cpu() - cpu) * 1e6 / clients,  # microseconds
             "memory": (server.memory() - memory) / 1000 / clients,  # KB
-            **leave(server, crowd, files),
-            **{name: stretch.end()[name] for name in ("cut", "load_share", "others_share")},
+            **leave(server, pool, files),
+            **{
+                name: measurement.end()[name]
+                for name in ("disconnected", "load_share", "others_share")
+            },
         }
 
 
 def arrive(server: Server, _seconds: float, clients: int) -> Figures:
-    with Crowd(*server.ports) as first:  # what is loaded once isn't an arrival's
+    with ClientPool(*server.ports) as first:  # so that first-use costs don't count
         first.connect(ARRIVING, names=map("first {}".format, count()))
     for _ in quiet(server):
         pass
-    with Crowd(*server.ports) as crowd:
-        stretch = Stretch(server, crowd)
+    with ClientPool(*server.ports) as pool:
+        measurement = Measurement(server, pool)
         cpu, memory, began = server.cpu(), server.memory(), time.monotonic()
-        crowd.connect(clients, names=map("person {}".format, count()), at_once=ARRIVING)
-        took = time.monotonic() - began
+        pool.connect(clients, names=map("person {}".format, count()), at_once=ARRIVING)
+        duration = time.monotonic() - began
         for _ in quiet(server):
-            crowd.turn(0)
+            pool.poll(0)
         return {
             "arrive_cpu": (server.cpu() - cpu) * 1e6 / clients,  # microseconds
-            "arrive": took,
-            "arrivals": clients / took,
+            "arrive": duration,
+            "arrivals": clients / duration,
             "memory": (server.memory() - memory) / 1000 / clients,  # KB
-            **{name: stretch.end()[name] for name in ("cut", "load_share", "others_share")},
+            **{
+                name: measurement.end()[name]
+                for name in ("disconnected", "load_share", "others_share")
+            },
         }
 
 
-def leave(server: Server, crowd: Crowd, files: int) -> Figures:
-    """Seconds until a server has only `files` open again and rests, and its CPU for that."""
+def leave(server: Server, pool: ClientPool, files: int) -> Figures:
+    """Disconnect all clients; measure until the server has closed them and is idle."""
     cpu, began = server.cpu(), time.monotonic()
-    crowd.leave()
-    gone = rests = began
-    for worked in quiet(server):
-        rests = worked
+    pool.disconnect_all()
+    closed_at = idle_since = began
+    for busy_at in quiet(server):
+        idle_since = busy_at
         if server.open_files() > files:
-            gone = time.monotonic()
+            closed_at = time.monotonic()
     left = server.open_files() > files
     return {
-        "leave": float("inf") if left else max(gone, rests) - began,
+        "leave": float("inf") if left else max(closed_at, idle_since) - began,
         "leave_cpu": server.cpu() - cpu,
     }
 
@@ -269,7 +279,7 @@ def log(server: Server, seconds: float, _clients: int) -> Figures:
 
 @cache
 def scratch() -> str:
-    """A folder that is there until this process ends."""
+    """Return a temporary folder, which is removed when this process ends."""
     folder = tempfile.TemporaryDirectory(prefix="bench-log-")
     atexit.register(folder.cleanup)
     return folder.name
@@ -277,7 +287,7 @@ def scratch() -> str:
 
 LOADS = {
     "alone": Load(
-        "{clients} clients, one message at a time: the next when all have heard the last",
+        "{clients} clients, one message at a time: the next once all have received the last",
         alone,
         100,
     ),
@@ -286,20 +296,21 @@ LOADS = {
     "crowd": Load("{clients} clients, 50 senders with 4 in flight", in_flight(50, 4), 1000),
     "mixed": Load(
         f"`room` with {{clients}} clients, and with half of them on socket.io 2's protocol "
-        f"(Engine.IO 3), {TURNS} times in turns; latencies are those of today's clients",
+        f"(Engine.IO 3), {TURNS} times in turns. Latencies are those of Engine.IO 4 clients",
         mixed,
         1000,
         servers=["chatapp"],
     ),
     "cluster": Load(
-        "{clients} clients, half of them at each of two nodes, 50 senders with 4 in flight; all "
-        "servers, and Redis, on one core",
+        "{clients} clients, half of them at each of two nodes, 50 senders with 4 in flight. All "
+        "servers and Redis share one core",
         in_flight(50, 4),
         1000,
         servers=["durable", "cluster", "pair"],
     ),
     "across": Load(
-        "two clients, one at each of two nodes, one message at a time: its latency at the other",
+        "two clients, one at each of two nodes, one message at a time. Latencies are those at the "
+        "other node",
         alone,
         2,
         servers=["durable", "cluster", "pair"],
@@ -311,42 +322,42 @@ LOADS = {
         servers=["chatapp"],
     ),
     "rate": Load(
-        "{clients} clients, 10 senders who wait for nothing, at rising rates",
+        "{clients} clients, 10 senders at a fixed rate, which rises in steps",
         rate,
         100,
     ),
-    "idle": Load("{clients} clients connect, say nothing, and leave at once", idle, 8000),
+    "idle": Load("{clients} clients connect, send nothing, and disconnect at once", idle, 8000),
     "arrive": Load(
-        f"{{clients}} clients connect, {ARRIVING} at a time, and take a name each; all of them are "
-        "in the lobby, and this chat tells them about each other",
+        f"{{clients}} clients connect to the lobby, {ARRIVING} at a time, and take a name each. "
+        "This chat announces them to each other",
         arrive,
         8000,
         servers=["chatapp", "node", "bun"],
     ),
     "attack": Load(
-        "{clients} bystanders in turns say a message every 20 ms, without and with an attack on "
-        "the server; this chat has its default limits",
+        "{clients} clients in turn send a message every 20 ms, without and with an attack on the "
+        "server. This chat has its default limits",
         attack,
         BYSTANDERS,
         servers=["chatapp", "node", "bun"],
         limited=True,
     ),
     "stall": Load(
-        "`room`, and then a third of its {clients} clients stop reading: until the server lets "
-        f"them go, where it sends enough in {STALLED:g} s for the kernel to take no more",
+        "`room`, and then a third of its {clients} clients stop reading. The load waits until the "
+        f"server closes them, if it sends enough in {STALLED:g} s to fill the kernel's buffers",
         stall,
         1000,
     ),
-    "back": Load(
-        "{clients} clients whose connections broke are back at the same time, take their held "
-        "names over, and join with `since` 50 messages ago",
-        back,
+    "reconnect": Load(
+        "{clients} clients whose connections broke reconnect at once, take their held names back, "
+        "and join with `since` 50 messages ago",
+        reconnect,
         1000,
         servers=["durable"],
-        module="bench.beating",
+        module="bench.loop_lag",
     ),
     "log": Load(
-        "the log alone, on SQLite: 64 writers, each of whom waits for its last message; then a "
+        "the log alone, on SQLite: 64 writers, each of which waits for its last message. Then a "
         "file of 10 million messages, in the page cache",
         log,
         64,

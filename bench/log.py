@@ -1,7 +1,7 @@
-"""The log alone, without a server: what goes into one, what a read of a large one costs.
+"""Measure the log without a server: appends, and reads of a large file.
 
-`python -m bench.log FOLDER SECONDS` prints its figures as JSON. It runs under gevent, as the server
-does, and is measured as a process of its own.
+`python -m bench.log FOLDER SECONDS` prints figures as JSON. It runs in its own process and under
+gevent, like the server.
 """
 
 from gevent import monkey
@@ -41,13 +41,13 @@ def main() -> None:
     figures = {
         "appended": append(small, seconds, keys=False),
         "keyed": append(small, seconds, keys=True),
-        **look(large(folder)),
+        **measure_reads(large_file(folder)),
     }
     print(json.dumps(figures))
 
 
 def append(path: Path, seconds: float, *, keys: bool) -> float:
-    """Messages a second from WRITERS, each of whom waits for its last one."""
+    """Return the messages a second of WRITERS, each of which waits for its last append."""
     for old in path.parent.glob(path.name + "*"):
         old.unlink()
     log = SQLiteLog(path, ALL)
@@ -55,12 +55,12 @@ def append(path: Path, seconds: float, *, keys: bool) -> float:
     until = time.monotonic() + seconds
 
     def write(number: int) -> int:
-        said = 0
+        count = 0
         while time.monotonic() < until:
-            key = f"key-{number:02}-{said:08}" if keys else ""
+            key = f"key-{number:02}-{count:08}" if keys else ""
             log.append(Draft("lobby", "Ann", "x" * TEXT_BYTES, key))
-            said += 1
-        return said
+            count += 1
+        return count
 
     writers = [gevent.spawn(write, number) for number in range(WRITERS)]
     written = sum(writer.get() for writer in writers)
@@ -68,8 +68,8 @@ def append(path: Path, seconds: float, *, keys: bool) -> float:
     return written / seconds
 
 
-def large(folder: Path) -> Path:
-    """A file of MESSAGES messages in one room; made once."""
+def large_file(folder: Path) -> Path:
+    """Return a file with MESSAGES messages in one room, which is created once."""
     path = folder / "large.sqlite3"
     if not path.exists():
         log = SQLiteLog(path, ALL)
@@ -80,12 +80,12 @@ def large(folder: Path) -> Path:
             database.execute("PRAGMA synchronous = OFF")
             database.execute("INSERT INTO rooms VALUES (1, 'lobby', ?, ?)", (MESSAGES, MESSAGES))
             database.execute(FILL.format(size=TEXT_BYTES), (MESSAGES,))
-        os.sync()  # so that it isn't measured when it is opened
+        os.sync()  # so that opening the file doesn't measure this
     return path
 
 
-def look(path: Path) -> dict[str, float]:
-    """Seconds to open the file; milliseconds to read 50 messages after some number."""
+def measure_reads(path: Path) -> dict[str, float]:
+    """Return the seconds to open the file and the milliseconds to read 50 messages."""
     began = time.perf_counter()
     log = SQLiteLog(path, ALL)
     log.open()

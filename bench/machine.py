@@ -1,4 +1,4 @@
-"""What the machine says: cores, CPU time, memory, open files."""
+"""Read cores, CPU time, memory and open files from the kernel."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ TICK = 1 / os.sysconf("SC_CLK_TCK")  # seconds
 
 @functools.cache
 def cores() -> tuple[int, int]:
-    """A core for the servers and another for the load."""
+    """Return a core for the servers and another one for the load."""
     usable = sorted(os.sched_getaffinity(0))
     if len(usable) < 2:
-        raise BenchError("server and load need a core each, and there is one; use another machine")
+        raise BenchError(
+            "the bench needs two cores, one each for server and load; use another machine"
+        )
     return usable[0], usable[-1]
 
 
 @contextlib.contextmanager
 def pinned(core: int) -> Iterator[None]:
-    """Run on `core` meanwhile, and so does each process that is started."""
+    """Run on `core` within the `with` block, as do processes started in it."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -37,7 +39,7 @@ def pinned(core: int) -> Iterator[None]:
 
 
 def raise_open_files(needed: int) -> None:
-    """Raise the soft limit of open files to the hard one, for us and what we start."""
+    """Raise the soft limit of open files to the hard limit, also for child processes."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if hard != resource.RLIM_INFINITY and hard < needed:
@@ -48,7 +50,7 @@ def raise_open_files(needed: int) -> None:
 
 
 def family(pid: int) -> list[int]:
-    """`pid` and its descendants."""
+    """Return `pid` and its descendants."""
     pids = [pid]
     for task in (PROC / str(pid) / "task").iterdir():
         for child in (task / "children").read_text().split():
@@ -61,7 +63,7 @@ def all_run(pids: list[int]) -> bool:
 
 
 def cpu_seconds(pids: list[int]) -> float:
-    """CPU time that the processes have used, user's and system's."""
+    """Return the user and system CPU time of the processes."""
     return sum(map(_cpu_seconds, pids))
 
 
@@ -71,21 +73,21 @@ def _cpu_seconds(pid: int) -> float:
 
 
 def idle_seconds() -> float:
-    """Time that our two cores had nothing to do.
+    """Return the idle time of the two cores.
 
-    The kernel measures it, while it only samples what a core is busy with.
+    The kernel measures idle time exactly, but only samples the busy times.
     """
-    ours = {f"cpu{core}" for core in cores()}
+    own_cores = {f"cpu{core}" for core in cores()}
     total = 0
     for line in (PROC / "stat").read_text().splitlines():
         name, *times = line.split()
-        if name in ours:
+        if name in own_cores:
             total += int(times[3]) + int(times[4])  # proc(5): idle, iowait
     return total * TICK
 
 
 def memory(pids: list[int]) -> int:
-    """Bytes of memory that the processes hold; what they share counts once (proc(5): Pss)."""
+    """Return the bytes of memory of the processes; shared memory counts once (proc(5): Pss)."""
     return sum(map(_memory, pids))
 
 
@@ -93,7 +95,7 @@ def _memory(pid: int) -> int:
     for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
-    raise BenchError("the kernel doesn't tell a process's memory (smaps_rollup); Linux 4.14 does")
+    raise BenchError("the kernel lacks smaps_rollup; use Linux 4.14 or later")
 
 
 def open_files(pids: list[int]) -> int:
@@ -101,12 +103,12 @@ def open_files(pids: list[int]) -> int:
 
 
 def send_buffer() -> int:
-    """Bytes that the kernel holds for a connection at most (tcp(7): tcp_wmem)."""
+    """Return the greatest send buffer of a connection in bytes (tcp(7): tcp_wmem)."""
     return int((PROC / "sys/net/ipv4/tcp_wmem").read_text().split()[2])
 
 
 def model() -> str:
-    """The processor's name."""
+    """Return the processor's name."""
     for line in (PROC / "cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

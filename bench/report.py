@@ -1,4 +1,4 @@
-"""What was seen, as Markdown."""
+"""Write the results as Markdown (bench/results.md)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import platform
 import statistics
 import subprocess
+import textwrap
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -36,33 +37,33 @@ FIGURES = {
     },
     "memory": "memory for each, KB",
     "connect_cpu": "CPU to connect one, µs",
-    "leave": "all have left after, s",
-    "leave_cpu": "CPU for their leaving, s",
+    "leave": "all disconnected after, s",
+    "leave_cpu": "CPU to disconnect them, s",
     "before": "p99 latency before, ms",
-    "growth": "p99 latency, times that before",
-    "deliveries_kept": "deliveries a second, times those before",
-    "median_kept": "median latency, times that before",
-    "cpu_kept": "server CPU for each delivery, times that before",
-    "let_go": "clients let go by the server",
+    "growth": "p99 latency, compared with before",
+    "deliveries_kept": "deliveries a second, compared with before",
+    "median_kept": "median latency, compared with before",
+    "cpu_kept": "server CPU for each delivery, compared with before",
+    "evicted": "clients closed by the server",
     "appended": "messages a second into the log",
-    "keyed": "the same, each with a key of its own",
-    "read": "to read 50 messages after some number, median, ms",
+    "keyed": "the same with unique keys",
+    "read": "read of 50 messages by number, median, ms",
     "read_p99": "the same, p99, ms",
-    "open": "to open the file, s",
-    "back": "all back after, s",
-    "back_cpu": "CPU for that, s",
-    "slowest": "slowest answer to a bystander meanwhile, ms",
-    "lag": "longest that the loop was blocked, ms",
+    "open": "open the file, s",
+    "reconnected": "all reconnected after, s",
+    "reconnect_cpu": "server CPU to reconnect them, s",
+    "slowest": "slowest answer to another client meanwhile, ms",
+    "lag": "longest time that the event loop was blocked, ms",
     "arrivals": "arrivals a second",
-    "arrive": "all have arrived after, s",
+    "arrive": "all connected and named after, s",
     "arrive_cpu": "server CPU for each arrival, µs",
-    "added": "p99 latency with an attack, ms more than without it, at most",
-    "ended": "attacks that ended a process of the server",
-    "cut": "clients cut while they read",
+    "added": "greatest increase of p99 latency by an attack, ms",
+    "crashed": "attacks that ended a process of the server",
+    "disconnected": "reading clients closed by the server",
     "load_share": "the load's share of its core, %",
-    "others_share": "what others took, % of one core",
+    "others_share": "CPU of other processes, % of one core",
 }
-IN_STALL = {"p99": "the others' p99 latency, ms"}
+IN_STALL = {"p99": "p99 latency of reading clients, ms"}
 HIDDEN = {"stall": {"deliveries", "cpu", "median"}}
 LATENCIES = ("median", "p99", "longest")
 BUSY_LOAD = 0.97  # of its core
@@ -84,27 +85,36 @@ def report(results: Results, rounds: int, seconds: float, clients: int | None) -
 
 def circumstances(rounds: int, seconds: float) -> Iterator[str]:
     server_core, load_core = machine.cores()
-    yield (
-        f"Seen on {time.strftime('%Y-%m-%d', time.gmtime())}, on {machine.model()} with "
-        f"{os.cpu_count()} cores, Linux {platform.release()}: the server on core {server_core}, "
-        f"the load on core {load_core}. To run it again: `make bench`. What the loads do is in "
-        "`bench/loads.py`, how they measure in `bench/load.py` and `bench/measure.py`."
+    yield wrap(
+        f"Measured on {time.strftime('%Y-%m-%d', time.gmtime())}, on {machine.model()} with "
+        f"{os.cpu_count()} cores, Linux {platform.release()}. The server ran on core "
+        f"{server_core}, the load on core {load_core}. `make bench` repeats the measurement. "
+        "`bench/loads.py` defines the loads; `bench/clients.py` and `bench/measure.py` measure."
     )
     yield ""
-    yield "| server | what |"
+    yield "| server | description |"
     yield "|---|---|"
     for name, kind in servers.KINDS.items():
-        yield f"| {name} | {kind.what} |"
+        yield f"| {name} | {kind.description} |"
     yield ""
-    yield f"Versions: {', '.join(versions())}."
+    yield wrap(f"Versions: {', '.join(versions())}.")
     yield ""
-    yield (
-        f"Figures are medians of {rounds} rounds (in brackets the least and the greatest) of "
-        f"{seconds:g} s for each load, in each of which the servers take turns, started afresh. "
-        "A ratio is the median of the rounds' ratios. Clients use WebSocket alone; messages have "
-        "64 bytes and ask for an acknowledgement; a delivery is one message to one client. "
-        "**This chat's limits on rates are turned off**, as the others have none, but for `attack`."
+    yield wrap(
+        f"Figures are medians of {rounds} rounds of {seconds:g} s for each load, with the least "
+        "and the greatest in brackets. In each round the servers run in turn, newly started. A "
+        "ratio is the median of the rounds' ratios. Clients use WebSocket only. Messages have 64 "
+        "bytes and ask for an acknowledgement. A delivery is one message to one client."
     )
+    yield ""
+    yield wrap(
+        "**This chat's rate limits are turned off**, because the other servers have none. Only the "
+        "load `attack` keeps them."
+    )
+
+
+def wrap(text: str) -> str:
+    """Wrap a paragraph of Markdown at 100 columns."""
+    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
 
 
 def versions() -> Iterator[str]:
@@ -113,44 +123,48 @@ def versions() -> Iterator[str]:
     for package in ("gunicorn", "gevent", "Flask-SocketIO", "python-socketio", "python-engineio"):
         yield f"{package} {version(package)}"
     yield f"gevent-websocket {version('gevent-websocket')}"
-    yield f"Node {said(['node', '--version']).removeprefix('v')}"
+    yield f"Node {output_of(['node', '--version']).removeprefix('v')}"
     for package in servers.PACKAGES:
-        yield f"{package} {servers.installed(package) or '(not there)'}"
+        yield f"{package} {servers.installed(package) or '(missing)'}"
 
 
 def commit() -> str:
-    changed = said(["git", "status", "--porcelain", "--", "chatapp", "wsgi.py", "gunicorn.conf.py"])
-    return said(["git", "rev-parse", "--short", "HEAD"]) + (" with changes" if changed else "")
+    changed = output_of(
+        ["git", "status", "--porcelain", "--", "chatapp", "wsgi.py", "gunicorn.conf.py"]
+    )
+    return output_of(["git", "rev-parse", "--short", "HEAD"]) + (" with changes" if changed else "")
 
 
-def said(command: list[str]) -> str:
+def output_of(command: list[str]) -> str:
     try:
         done = subprocess.run(
             command, cwd=servers.ROOT, capture_output=True, text=True, timeout=10, check=False
         )
     except OSError:
-        return "(not there)"
+        return "(missing)"
     return done.stdout.strip()
 
 
 def goals(results: Results) -> Iterator[str]:
-    yield "| load | goal | seen | | rounds |"
+    yield "| load | goal | measured | | rounds |"
     yield "|---|---|---|---|---|"
     for goal in GOALS:
-        seen = goal.seen(results)
-        went_through = len(results.values(goal.load, goal.ours, goal.figure))
-        if seen is None:
+        measured = goal.measure(results)
+        rounds = len(results.values(goal.load, goal.ours, goal.figure))
+        if measured is None:
             shown, verdict = "-", "not measured"
         else:
-            shown = beside(results, goal)
+            shown = with_others(results, goal)
             if goal.other:
-                shown = f"{number(seen)} " + ("ms more" if goal.more else f"times {goal.other}'s")
-            verdict = "met" if goal.met(seen) else "**missed**"
-        yield f"| {goal.load} | {goal.wanted} | {shown} | {verdict} | {went_through} |"
+                shown = f"{number(measured)} " + (
+                    "ms more" if goal.more else f"times {goal.other}'s"
+                )
+            verdict = "met" if goal.is_met(measured) else "**missed**"
+        yield f"| {goal.load} | {goal.description} | {shown} | {verdict} | {rounds} |"
 
 
-def beside(results: Results, goal: Goal) -> str:
-    """Our figure, and those of the others."""
+def with_others(results: Results, goal: Goal) -> str:
+    """Return this chat's figure with those of the other servers."""
     figures = {
         server: results.median(goal.load, server, goal.figure)
         for server in results.servers(goal.load)
@@ -170,7 +184,7 @@ def table(results: Results, load: str, clients: int | None) -> str:
     others = [name for name in ("node", "bun") if OURS in names and name in names]
     head = ["", *names, *(f"{OURS} / {other}" for other in others)]
     lines = [
-        LOADS[load].what.format(clients=f"{clients or LOADS[load].clients:,}") + ".",
+        wrap(LOADS[load].description.format(clients=f"{clients or LOADS[load].clients:,}") + "."),
         "",
         f"| {' | '.join(head)} |",
         "|---" * len(head) + "|",
@@ -191,18 +205,18 @@ def table(results: Results, load: str, clients: int | None) -> str:
 
 
 def attack_tables(results: Results) -> Iterator[str]:
-    """A table of latencies, and one of what else happened, with a row for each attack."""
+    """Return tables of latencies and of resources, with a row for each attack."""
     names = results.servers("attack")
     if not attacks(results):
         return
     lines = [
         "Latency in ms, median / p99 / longest, without the attack → with it:",
-        "The server's CPU during the attack, as % of a core; its memory before, at most, and "
-        "after, in MB; what the attacker sent, in MB, over how many connections, and how many of "
-        "these the server refused or closed:",
+        "The server's CPU during the attack in % of a core; its memory before, at most and after, "
+        "in MB; the attacker's data in MB, its connections, and how many of these the server "
+        "refused or closed:",
     ]
     for line, show in zip(lines, (latencies_of, resources_of), strict=True):
-        rows = [line, "", f"|  | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+        rows = [wrap(line), "", f"|  | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
         for attack in attacks(results):
             cells = [show(results, server, attack) for server in names]
             if any(cells):
@@ -211,7 +225,7 @@ def attack_tables(results: Results) -> Iterator[str]:
 
 
 def attacks(results: Results) -> list[str]:
-    """The attacks that were measured, in their order."""
+    """Return the measured attacks in order."""
     found: dict[str, None] = {}
     for server in results.servers("attack"):
         for figures in results.figures("attack", server):
@@ -221,7 +235,7 @@ def attacks(results: Results) -> list[str]:
 
 
 def latencies_of(results: Results, server: str, attack: str) -> str:
-    """`1 / 2 / 3 → 4 / 5 / 6`, and what happened to the bystanders and to the server."""
+    """Return `1 / 2 / 3 → 4 / 5 / 6`, and the harm to the bystanders and the server."""
 
     def median(figure: str) -> float:
         return results.median("attack", server, f"{figure}:{attack}") or 0.0
@@ -232,30 +246,32 @@ def latencies_of(results: Results, server: str, attack: str) -> str:
     during = " / ".join(number(median(figure)) for figure in LATENCIES)
     worst = {
         figure: max(results.values("attack", server, f"{figure}:{attack}"))
-        for figure in ("unheard", "cut", "ended")
+        for figure in ("undelivered", "disconnected", "crashed")
     }
     remarks = [
-        *([f"{100 * worst['unheard']:.0f}% never heard"] if worst["unheard"] >= 0.005 else []),
-        *([f"**{worst['cut']:.0f} cut**"] if worst["cut"] else []),
-        *(["**the server ended**"] if worst["ended"] else []),
+        *([f"{100 * worst['undelivered']:.0f}% lost"] if worst["undelivered"] >= 0.005 else []),
+        *([f"**{worst['disconnected']:.0f} disconnected**"] if worst["disconnected"] else []),
+        *(["**the server crashed**"] if worst["crashed"] else []),
     ]
     return ", ".join([f"{before} → {during}", *remarks])
 
 
 def resources_of(results: Results, server: str, attack: str) -> str:
-    """`50%; 40, 60, 50 MB; 2 MB over 3, 2 closed`."""
+    """Return `50%; 40, 60, 50 MB; 2 MB over 3, 2 closed`."""
     figures = {
         figure: results.median("attack", server, f"{figure}:{attack}")
         for figure in (
             *("cpu_share", "memory_before", "memory", "memory_after"),
-            *("sent", "connects", "attacker_cut"),
+            *("sent", "connects", "attacker_disconnected"),
         )
     }
     shown = {figure: value for figure, value in figures.items() if value is not None}
     if not shown:
         return ""
     memory = ", ".join(f"{shown[each]:.0f}" for each in ("memory_before", "memory", "memory_after"))
-    closed = f", {shown['attacker_cut']:.0f} closed" if shown["attacker_cut"] else ""
+    closed = (
+        f", {shown['attacker_disconnected']:.0f} closed" if shown["attacker_disconnected"] else ""
+    )
     return (
         f"{100 * shown['cpu_share']:.0f}%; {memory} MB; "
         f"{number(shown['sent'])} MB over {shown['connects']:.0f}{closed}"
@@ -271,7 +287,7 @@ def cell(values: list[float], is_share: bool) -> str:
 
 
 def number(value: float) -> str:
-    """In three digits at least."""
+    """Format a number with at least three digits."""
     if not math.isfinite(value):
         return "∞"
     if value == 0 or value >= 100:
@@ -280,7 +296,7 @@ def number(value: float) -> str:
 
 
 def notes(results: Results) -> Iterator[str]:
-    """What failed, and where the load or others may have been measured rather than a server."""
+    """List the failed runs, and those that the load or other processes may have slowed."""
     noted = False
     for (load, server), outcomes in results.runs.items():
         for turn, outcome in enumerate(outcomes, 1):
@@ -288,11 +304,11 @@ def notes(results: Results) -> Iterator[str]:
             if isinstance(outcome, str):
                 yield f"{where} failed: {outcome}"
             elif outcome.get("others_share", 0) > BUSY_OTHERS:
-                yield f"{where} others took {outcome['others_share']:.0%} of a core"
+                yield f"{where} other processes used {outcome['others_share']:.0%} of a core"
             elif outcome.get("load_share", 0) > BUSY_LOAD:
-                yield f"{where} the load's core was full: its limit, perhaps not the server's"
+                yield f"{where} the load's core was full, so the server may be faster"
             else:
                 continue
             noted = True
     if not noted:
-        yield "All runs went through; the load's core was never full, nobody else used the machine."
+        yield "All runs succeeded. The load's core was never full, and other processes were idle."

@@ -1,4 +1,4 @@
-"""The servers that are measured: what they're started with, and how they end."""
+"""Start and stop the servers that the bench measures."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ GUNICORN = [sys.executable, "-m", "gunicorn", "-b", "127.0.0.1:{port}"]
 
 
 class Kind(NamedTuple):
-    """`nodes`: processes of one command; several share a Redis."""
+    """A kind of server: its command, and the number of processes that share a Redis."""
 
-    what: str
+    description: str
     command: list[str]
     folder: Path
     environ: dict[str, str]
@@ -45,18 +45,18 @@ UNBOUNDED = {
 
 KINDS = {
     "chatapp": Kind(
-        "this chat, `gunicorn -k gevent wsgi:app`, its limits on rates turned off, store in memory",
+        "this chat, `gunicorn -k gevent wsgi:app`, without rate limits, store in memory",
         CHAT,
         ROOT,
         {"CHATAPP_STORE": "memory:", **UNBOUNDED},
     ),
     "durable": Kind(
-        "the same with its log on SQLite, each message synced to the disk before anyone hears it",
+        "the same with its log on SQLite; messages are synced to the disk before delivery",
         CHAT,
         ROOT,
         {"CHATAPP_STORE": "sqlite:{folder}/chat.sqlite3", **UNBOUNDED},
     ),
-    "node": Kind("socket.io on Node, as it comes", ["node", "node.mjs"], HERE / "servers", {}),
+    "node": Kind("socket.io on Node, default settings", ["node", "node.mjs"], HERE / "servers", {}),
     "bun": Kind(
         "socket.io on Bun with @socket.io/bun-engine",
         [str(MODULES / ".bin" / "bun"), "bun.mjs"],
@@ -93,10 +93,10 @@ PACKAGES = ("socket.io", "bun", "@socket.io/bun-engine", "@socket.io/redis-strea
 
 
 def prepare(names: list[str]) -> None:
-    """Install what the servers `names` need from npm.
+    """Install the npm packages that the servers need.
 
     Raises:
-        BenchError: a program is missing, or npm fails.
+        BenchError: a program is missing, or npm failed.
     """
     if any(KINDS[name].nodes > 1 for name in names) and not shutil.which("redis-server"):
         raise BenchError("redis-server is missing; install it (Debian: apt install redis-server)")
@@ -106,7 +106,7 @@ def prepare(names: list[str]) -> None:
         if not shutil.which(program):
             raise BenchError(
                 f"{program} is missing; install it (Debian: apt install nodejs npm), "
-                'or say ARGS="--servers chatapp,stock"'
+                'or use ARGS="--servers chatapp,stock"'
             )
     wanted = json.loads((HERE / "package.json").read_text())["dependencies"]
     if all(installed(package) == version for package, version in wanted.items()):
@@ -118,20 +118,20 @@ def prepare(names: list[str]) -> None:
 
 
 def installed(package: str) -> str | None:
-    """The version of an npm package that's there."""
+    """Return the version of an installed npm package."""
     manifest = MODULES / package / "package.json"
     return json.loads(manifest.read_text())["version"] if manifest.exists() else None
 
 
 def last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["it said nothing"])[-1]
+    return (text.strip().splitlines() or ["it printed nothing"])[-1]
 
 
 class Server:
-    """A server of one of KINDS, all its processes on a core of their own; takes connections once
-    `with` has begun.
+    """A server of a kind, which accepts connections when its `with` block begins.
 
-    `module`: where this chat's app is. `limited`: it has its own limits, as where it is deployed.
+    All its processes run on one core. `module` has this chat's app. `limited` keeps its default
+    limits.
     """
 
     def __init__(
@@ -150,23 +150,23 @@ class Server:
         if redis:
             options = f"--port {redis} --bind 127.0.0.1 --appendonly yes --dir {self.folder.name}"
             self._start(["redis-server", *options.split()], ROOT, {})
-            while not answers(redis, b"PING\r\n"):
+            while not responds(redis, b"PING\r\n"):
                 time.sleep(0.05)
-        places = {"folder": self.folder.name, "redis": f"redis://127.0.0.1:{redis}/0"}
+        placeholders = {"folder": self.folder.name, "redis": f"redis://127.0.0.1:{redis}/0"}
         environ = kind.environ.items() - (UNBOUNDED.items() if limited else set())
-        own = {name: value.format(**places) for name, value in environ}
+        settings = {name: value.format(**placeholders) for name, value in environ}
         for port in self.ports:
             command = [word.format(port=port, module=module) for word in kind.command]
-            its_own = own | {"PORT": str(port), "NODE_ENV": "production"}
-            self._start(command, kind.folder, its_own)
+            node_settings = settings | {"PORT": str(port), "NODE_ENV": "production"}
+            self._start(command, kind.folder, node_settings)
 
-    def _start(self, command: list[str], folder: Path, own: dict[str, str]) -> None:
+    def _start(self, command: list[str], folder: Path, settings: dict[str, str]) -> None:
         environ = {k: v for k, v in os.environ.items() if not k.startswith("CHATAPP_")}
         with machine.pinned(self.core):
             process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env=environ | own,
+                env=environ | settings,
                 stdout=self.log,
                 stderr=self.log,
                 start_new_session=True,
@@ -176,10 +176,10 @@ class Server:
     def __enter__(self) -> Self:
         deadline = time.monotonic() + 20
         request = b"GET /nothing HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n"
-        while not all(answers(port, request) for port in self.ports):
+        while not all(responds(port, request) for port in self.ports):
             if self.has_ended() or time.monotonic() > deadline:
                 self.stop()
-                raise BenchError(f"{self.name} did not start: {self.last_words()}")
+                raise BenchError(f"{self.name} did not start: {self.last_log_line()}")
             time.sleep(0.05)
         self.pids = [pid for process in self.processes for pid in machine.family(process.pid)]
         return self
@@ -188,19 +188,19 @@ class Server:
         self.stop()
 
     def has_ended(self) -> bool:
-        """Whether one of its processes has."""
+        """Whether one of the processes has ended."""
         return any(process.poll() is not None for process in self.processes)
 
     def another(self) -> Server:
-        """A server like this one, on the same core."""
+        """Return a new server like this one, on the same core."""
         return Server(self.name, self.core, limited=self.limited)
 
     def has_survived(self) -> bool:
-        """Whether all the processes still run that it had when it started."""
+        """Whether all its first processes still run."""
         return not self.has_ended() and machine.all_run(self.pids)
 
     def stop(self) -> None:
-        """End it and what it started, the last first: their process groups are their own."""
+        """Stop the processes in reverse order, each with its process group."""
         for process in reversed(self.processes):
             process.terminate()
             try:
@@ -212,23 +212,23 @@ class Server:
                 process.wait()
         self.folder.cleanup()
 
-    def last_words(self) -> str:
+    def last_log_line(self) -> str:
         return last_line(Path(self.log.name).read_text(errors="replace"))
 
     def cpu(self) -> float:
-        """Seconds of CPU that it has used."""
+        """Return the CPU time in seconds."""
         return machine.cpu_seconds(self.pids)
 
     def memory(self) -> int:
-        """Bytes."""
+        """Return the memory in bytes."""
         return machine.memory(self.pids)
 
     def open_files(self) -> int:
         return machine.open_files(self.pids)
 
 
-def answers(port: int, request: bytes) -> bool:
-    """Whether something there says anything to a request."""
+def responds(port: int, request: bytes) -> bool:
+    """Whether something at the port responds to a request."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=5) as probe:
             probe.sendall(request)
@@ -238,7 +238,7 @@ def answers(port: int, request: bytes) -> bool:
 
 
 def free_port() -> int:
-    """A port that nobody listens on, below the ephemeral range, so that no client takes it."""
+    """Return a free port below the ephemeral range, which clients' ports are taken from."""
     while True:
         port = random.randint(10000, 30000)  # noqa: S311 (not a secret)
         with socket.socket() as probe:

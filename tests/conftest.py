@@ -1,4 +1,4 @@
-"""What tests of several kinds start from."""
+"""Fixtures that several kinds of tests share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 from support.chat import LATER, ChatHarness, ClusterHarness, NodeHarness
@@ -15,6 +16,9 @@ from chatapp import create_app
 from chatapp.store.redis import tasks as redis_tasks
 
 HERE = Path(__file__).parent
+# A busy machine makes any example slow; `timeout` in pyproject.toml bounds the test as a whole.
+hypothesis.settings.register_profile("chatapp", deadline=None)
+hypothesis.settings.load_profile("chatapp")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -69,8 +73,10 @@ def app():
 
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory) -> Iterator[Callable[..., Server]]:
-    """Start a server of a kind with settings, for the `app` of a module; the same again is the one
-    that runs already."""
+    """Return a running server of a kind, a module and settings; start it if there is none.
+
+    `fresh` always starts another one.
+    """
     running: dict[tuple, Server] = {}
 
     def start(
@@ -84,18 +90,22 @@ def serve(tmp_path_factory) -> Iterator[Callable[..., Server]]:
 
     yield start
     for server in running.values():
-        server.signal()
+        server.terminate()
     for server in running.values():
         server.stop()
 
 
 @pytest.fixture(params=KINDS)
-def server(request, serve) -> Server:
-    """Each kind of server, without limits on rates."""
-    return serve(request.param, **UNLIMITED)
+def server(request, serve) -> Iterator[Server]:
+    """Each kind of server, without rate limits; fails if it logs a traceback."""
+    server = serve(request.param, **UNLIMITED)
+    yield server
+    assert server.new_tracebacks() == []
 
 
 @pytest.fixture(params=KINDS)
-def quick(request, serve) -> Server:
-    """Each kind of server, one that pings every half second."""
-    return serve(request.param, PING_INTERVAL="0.5", PING_TIMEOUT="0.4", **UNLIMITED)
+def fast_ping_server(request, serve) -> Iterator[Server]:
+    """Each kind of server, with a ping interval of 0.5 s; fails if it logs a traceback."""
+    server = serve(request.param, PING_INTERVAL="0.5", PING_TIMEOUT="0.4", **UNLIMITED)
+    yield server
+    assert server.new_tracebacks() == []

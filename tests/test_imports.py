@@ -25,7 +25,6 @@ LAYERS = {
 TRANSPORT_LAYERS = ["sio", "eio", "websocket", "http", "loop"]
 """From the top down. The modules at the transport's root are below all of these."""
 TOO_LARGE: list[str] = [
-    "chatapp.chat.log",
     "chatapp.web.pages:blueprint",
     "chatapp:create_app",
 ]

@@ -1,4 +1,4 @@
-"""The icons that devices want as PNG, drawn from icon.svg by Chromium (`make icons`)."""
+"""Draw the PNG icons for devices from icon.svg with Chromium (`make icons`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write the table of settings in docs/operating.md (`make settings`)."""
+"""Write the table of settings in docs/operating.md from the code (`make settings`)."""
 
 from __future__ import annotations
 

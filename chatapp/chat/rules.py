@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from chatapp.chat import wire
 from chatapp.chat.audience import Audience
 from chatapp.chat.broadcaster import Broadcaster
-from chatapp.chat.client import Client, Gone, Limits
+from chatapp.chat.client import Client, DisconnectReason, Limits
 from chatapp.chat.event import Event, Sender
 from chatapp.chat.log import Draft, Entry, Log
 from chatapp.chat.people.names import visible
@@ -51,7 +51,7 @@ class Chat:
         self._sequencer = Sequencer(audience, roster.end)
         self._opening = Lock()
         self._is_open = False
-        log.subscribe(self._deliver, lambda room: room == LOBBY or audience.hears(room))
+        log.subscribe(self._deliver, lambda room: room == LOBBY or audience.has_members(room))
         log.on_reset(audience.close_all)
 
     def open(self) -> None:
@@ -79,12 +79,12 @@ class Chat:
         self.audience.enter(id, LOBBY)
         return Client(id, self._limits)
 
-    def disconnect(self, client: Client, how: Gone) -> None:
+    def disconnect(self, client: Client, reason: DisconnectReason) -> None:
         """Remove a client that has disconnected, once its present event is handled.
 
         Its name is released or held.
         """
-        self._sequencer.end(client, how)
+        self._sequencer.end(client, reason)
 
     def turn(self, client: Client, do: Callable[[], T], *, beside: bool = False) -> T:
         """Run `do` for `client`, after what runs for it already (Sequencer.run).
@@ -202,7 +202,7 @@ class Chat:
 
     def _deliver(self, batch: Sequence[Entry]) -> None:
         for entry in batch:
-            self.audience.tell(entry.room, "newmsg", *entry.arguments())
+            self.audience.broadcast(entry.room, "newmsg", *entry.arguments())
 
 
 def given(number: int | UnsetType) -> int | None:

@@ -8,7 +8,7 @@ from threading import Event
 from typing import TypeVar
 
 from chatapp.chat.audience import Audience
-from chatapp.chat.client import Client, Gone
+from chatapp.chat.client import Client, DisconnectReason
 from chatapp.errors import RateLimited, Unavailable
 
 T = TypeVar("T")
@@ -21,7 +21,9 @@ class Sequencer:
     its events is running any more.
     """
 
-    def __init__(self, audience: Audience, clean_up: Callable[[Client, Gone], None]) -> None:
+    def __init__(
+        self, audience: Audience, clean_up: Callable[[Client, DisconnectReason], None]
+    ) -> None:
         self._audience = audience
         self._clean_up = clean_up
 
@@ -40,8 +42,8 @@ class Sequencer:
                 self._charge(client)
                 return do()
         finally:
-            if client.gone:
-                self.end(client, client.gone)
+            if client.disconnected:
+                self.end(client, client.disconnected)
 
     def wait_for_pending(self, client: Client) -> None:
         """Within an event, wait until the client's earlier messages are acknowledged.
@@ -56,7 +58,7 @@ class Sequencer:
                 done.wait()
             finally:
                 client.lock.acquire()
-            if client.gone:
+            if client.disconnected:
                 raise Unavailable  # nobody receives this any more
 
     @contextmanager
@@ -64,7 +66,7 @@ class Sequencer:
         """Within an event, let the client's next message begin while this one waits for the log."""
         client.pending_messages += 1
         client.lock.release()
-        self._audience.hand_over(client.id)
+        self._audience.release(client.id)
         try:
             yield
         finally:
@@ -74,12 +76,12 @@ class Sequencer:
                 client.pending_done.set()
                 client.pending_done = None
 
-    def end(self, client: Client, how: Gone) -> None:
+    def end(self, client: Client, reason: DisconnectReason) -> None:
         """Clean up after a client that has disconnected, now or when its last event is done."""
-        client.gone = how
+        client.disconnected = reason
         if not client.pending_messages and client.lock.acquire(blocking=False):
             try:
-                self._clean_up(client, how)
+                self._clean_up(client, reason)
             finally:
                 client.lock.release()
 

@@ -9,7 +9,7 @@ from threading import Lock
 from time import time
 
 from chatapp.chat.log import DEFAULT_RETENTION, Draft, Entry, Log, Page, Retention, bounded
-from chatapp.chat.people.names import fold
+from chatapp.chat.people.names import canonical
 from chatapp.errors import Unavailable
 
 SWEEP_BATCH = 10
@@ -108,7 +108,7 @@ class _Room:
         self.keys: dict[tuple[str, str], Entry] = {}
 
     def find(self, user: str, key: str) -> Entry | None:
-        return self.keys.get((fold(user), key)) if key else None
+        return self.keys.get((canonical(user), key)) if key else None
 
     def add(self, draft: Draft, now: int) -> Entry:
         self.newest += 1
@@ -116,7 +116,7 @@ class _Room:
         entry = Entry(draft.room, self.newest, self.at, draft.user, draft.message, draft.key)
         self.entries[entry.id] = entry
         if entry.key:
-            self.keys[fold(entry.user), entry.key] = entry
+            self.keys[canonical(entry.user), entry.key] = entry
         return entry
 
     def expire(self, retention: Retention, now: int, max_count: int | None = None) -> bool:
@@ -128,5 +128,5 @@ class _Room:
                 return True
             del self.entries[number]
             if oldest.key:
-                del self.keys[fold(oldest.user), oldest.key]
+                del self.keys[canonical(oldest.user), oldest.key]
         return not self.entries

@@ -37,29 +37,29 @@ class SocketAudience:
         rooms = self._server.rooms(client, self._namespace)
         return [room[1:] for room in rooms if room.startswith("#")]
 
-    def hears(self, room: str) -> bool:
+    def has_members(self, room: str) -> bool:
         return bool(self._server.manager.has_members(self._namespace, f"#{room}"))
 
     def send(self, client: str, event: str, *arguments: Any) -> None:
         self._server.emit(event, arguments, to=client, namespace=self._namespace)
 
-    def tell(self, room: str, event: str, *arguments: Any, skip: str | None = None) -> None:
+    def broadcast(self, room: str, event: str, *arguments: Any, skip: str | None = None) -> None:
         where = {"to": f"#{room}", "namespace": self._namespace}
         self._server.emit(event, arguments, skip_sid=skip, **where)
 
-    def later(self, seconds: float, call: Callable[[], Any]) -> None:
+    def call_later(self, seconds: float, call: Callable[[], Any]) -> None:
         self._server.eio.runtime.clock.call_later(
             seconds, partial(self._server.eio.runtime.spawn, call)
         )
 
-    def dismiss(self, client: str, event: str, refusal: ChatError) -> None:
+    def kick(self, client: str, event: str, refusal: ChatError) -> None:
         connection = self._connection(client)
         self.send(client, "refused", wire.refused(event, refusal))
         self._server.disconnect(client, self._namespace)
         if connection:
             connection.close(reason=self._server.reason.SERVER_DISCONNECT)
 
-    def hand_over(self, client: str) -> None:
+    def release(self, client: str) -> None:
         if connection := self._connection(client):
             connection.inbox.release()
 

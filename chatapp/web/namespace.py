@@ -9,7 +9,7 @@ from typing import Any
 from flask_socketio import Namespace
 
 from chatapp.chat import wire
-from chatapp.chat.client import Client, Gone
+from chatapp.chat.client import Client, DisconnectReason
 from chatapp.chat.event import Event
 from chatapp.chat.rules import EVENTS, Chat
 from chatapp.errors import ChatError, Internal, UnknownEvent
@@ -44,11 +44,13 @@ class ChatNamespace(Namespace):  # type: ignore[misc]
     def on_disconnect(self, sid: str, reason: str) -> None:
         client = self._clients.pop(sid, None)
         if client:
-            is_goodbye = reason == self.server.reason.CLIENT_DISCONNECT
+            is_clean = reason == self.server.reason.CLIENT_DISCONNECT
             connection = connection_of(self.server, sid, self.namespace)
-            if is_goodbye and connection:  # the session may join the namespace again
+            if is_clean and connection:  # the session may join the namespace again
                 connection.session["client"] = client
-            self.chat.disconnect(client, Gone.GOODBYE if is_goodbye else Gone.BROKEN)
+            self.chat.disconnect(
+                client, DisconnectReason.CLEAN if is_clean else DisconnectReason.CONNECTION_LOST
+            )
 
     def on_setUsername(self, client: Client, request: wire.SetUsername) -> wire.Answer:
         return self.chat.handle(client, request)

@@ -78,7 +78,7 @@ def test_single_message_is_announced_with_its_sender(listener, room):
 def test_flood_of_messages_is_announced_in_few_texts(listener, room):
     page, bo = listener
     for n in range(30):
-        bo.emits("msg", {"room": room.split("/r/")[1], "message": f"flood {n}"})
+        bo.emit("msg", {"room": room.split("/r/")[1], "message": f"flood {n}"})
     page.wait_for_function(
         """() => {
             const many = /^(\\d+) new messages from Bo$/;

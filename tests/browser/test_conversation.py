@@ -115,7 +115,7 @@ def test_large_room_shows_a_count_instead_of_names(visit, serve, room):
     expect(ann.locator("#people-title")).to_have_text("1 person here")
     crowd = [Client(server, f"Fan {n}") for n in range(200)]
     for fan in crowd:
-        fan.asks("join", {"room": name})
+        fan.call("join", {"room": name})
     expect(ann.locator("#people-title")).to_have_text("201 people here")
     expect(ann.locator("#people-crowd")).to_have_text("Too many to list all")
     expect(user_names(ann)).to_have_count(0)

@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 from playwright.sync_api import Page, expect
-from support.apps.odd import NEVER, OddServer, read
+from support.apps.faulty import NEVER, FaultyServer, read
 from support.browser.windows import (
     enter_name,
     message_texts,
@@ -29,14 +29,14 @@ rooms = count(1)
 
 @pytest.fixture(scope="module")
 def running():
-    server = OddServer()
+    server = FaultyServer()
     yield server
     server.stop()
 
 
 @pytest.fixture
-def server(running) -> OddServer:
-    running.behaves()
+def server(running) -> FaultyServer:
+    running.reset()
     running.asked.clear()
     return running
 
@@ -91,9 +91,9 @@ def open_room(page: Page, room: str) -> None:
     expect(page.locator("#room-title")).to_have_text(room)
 
 
-def expect_usable(page: Page, server: OddServer) -> None:
+def expect_usable(page: Page, server: FaultyServer) -> None:
     """Expect that settings and another room work."""
-    server.behaves()
+    server.reset()
     page.locator("#show-settings").click()
     page.locator("#setting-theme").select_option("dark")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
@@ -101,7 +101,7 @@ def expect_usable(page: Page, server: OddServer) -> None:
     room = f"cake-{next(rooms)}"
     open_room(page, room)
     expect(page.locator("#empty")).to_contain_text("You're the first one here")
-    server.tells("newmsg", *entry(1, "heard", room))
+    server.emit("newmsg", *entry(1, "heard", room))
     expect(message_texts(page)).to_have_text(["heard"])
     send(page, "a word")
     expect(unsent_messages(page)).to_have_count(0)
@@ -127,7 +127,7 @@ def test_malformed_answers_to_a_name(visit, server):
         server.answers["setUsername"] = answer
         enter_name(page, "Ann")
         expect_protocol_error(page, answer)
-    server.behaves()
+    server.reset()
     enter_name(page, "Ann")
     expect(page.locator("#message")).to_be_visible()
     expect_usable(page, server)
@@ -159,7 +159,7 @@ def test_room_can_be_joined_after_a_malformed_answer(ann, server):
     server.answers["join"] = {}
     open_room(ann, "odd")
     expect_protocol_error(ann)
-    server.behaves()
+    server.reset()
     server.answers["join"] = page_of(entry(1, "well", "odd"))
     open_room(ann, "odd")
     expect(message_texts(ann)).to_have_text(["well"])
@@ -178,7 +178,7 @@ def test_malformed_answer_in_one_room_does_not_block_the_others(ann, server):
         )
 
     server.answers["join"] = join
-    server.cuts_off()
+    server.disconnect_all()
     expect_protocol_error(ann)
     for room in ("tea", "good", "fine"):
         ann.locator(f"#room-list [data-room={room}]").click()
@@ -192,7 +192,7 @@ def test_malformed_answers_to_a_message(ann, server):
         send(ann, "in vain")
         expect_protocol_error(ann, answer)
     assert unsent_messages(ann).count() == len(answers)
-    server.behaves()
+    server.reset()
     send(ann, "at last")
     expect(unsent_messages(ann)).to_have_count(0)
     expect_usable(ann, server)
@@ -210,21 +210,21 @@ def test_malformed_answers_to_leaving(ann, server):
 
 
 def test_malformed_history(ann, server):
-    server.tells("newmsg", *entry(1, "first"))
+    server.emit("newmsg", *entry(1, "first"))
     expect(message_texts(ann)).to_have_text(["first"])
     for number, answer in enumerate([*MALFORMED, page_of(entry("2"))], 3):
         server.answers["history"] = answer
-        server.tells("newmsg", *entry(number))
+        server.emit("newmsg", *entry(number))
         expect_protocol_error(ann, answer)
     server.answers["history"] = page_of(*(entry(n, f"{n}") for n in range(2, 40)))
-    server.tells("newmsg", *entry(40, "40"))
+    server.emit("newmsg", *entry(40, "40"))
     expect(messages(ann)).to_have_count(40)
     assert ids(ann) == list(range(1, 41))
     expect_usable(ann, server)
 
 
 def test_malformed_events(ann, server):
-    server.tells("newmsg", *entry(1, "before"))
+    server.emit("newmsg", *entry(1, "before"))
     expect(message_texts(ann)).to_have_text(["before"])
     tea = {"room": "tea"}
     events = [["newmsg"], ["newmsg", None], ["newmsg", *entry("2")], ["newmsg", *entry(2, user={})]]
@@ -233,35 +233,35 @@ def test_malformed_events(ann, server):
         events += [[event], [event, "tea"], [event, tea]]
     events += [["refused"], ["refused", "taken_over"]]
     for event in events:
-        server.tells(*event)
+        server.emit(*event)
         expect_protocol_error(ann, event)
     expect_usable(ann, server)
 
 
 def test_malformed_people_events_change_nothing(ann, server):
     """A missing name must not become `undefined` on the page."""
-    server.tells("userJoined", {"room": "tea", "user": "Bo"})
+    server.emit("userJoined", {"room": "tea", "user": "Bo"})
     expect(user_names(ann)).to_have_text(["Bo"])
-    server.tells("userRenamed", {"room": "tea", "from": "Bo"})
-    server.tells("userTyping", {"room": "tea"})
-    server.tells("userJoined", {"room": "tea", "user": "Cy"})
+    server.emit("userRenamed", {"room": "tea", "from": "Bo"})
+    server.emit("userTyping", {"room": "tea"})
+    server.emit("userJoined", {"room": "tea", "user": "Cy"})
     expect(user_names(ann).filter(has_text="Cy")).to_be_visible()
-    server.tells("newmsg", *entry(1, "after"))
+    server.emit("newmsg", *entry(1, "after"))
     expect(message_texts(ann)).to_have_text(["after"])
     expect(ann.locator("body")).not_to_contain_text("undefined")
 
 
 def test_unknown_events_and_rooms_are_ignored(ann, server):
-    server.tells("unknown")
-    server.tells("hasOwnProperty", {"room": "tea"})
-    server.tells("refused", {})
-    server.tells("refused", {"event": 1, "code": "toString", "message": None})
+    server.emit("unknown")
+    server.emit("hasOwnProperty", {"room": "tea"})
+    server.emit("refused", {})
+    server.emit("refused", {"event": 1, "code": "toString", "message": None})
     for room in ("elsewhere", "constructor", "__proto__"):
-        server.tells("newmsg", *entry(1, room=room))
-        server.tells("userJoined", {"room": room, "user": "Bo"})
-    server.tells("userSet", None)
-    server.tells("userExists")
-    server.tells("newmsg", *entry(1, "heard"))
+        server.emit("newmsg", *entry(1, room=room))
+        server.emit("userJoined", {"room": room, "user": "Bo"})
+    server.emit("userSet", None)
+    server.emit("userExists")
+    server.emit("newmsg", *entry(1, "heard"))
     expect(message_texts(ann)).to_have_text(["heard"])
     expect(ann.locator("#room-list li")).to_have_count(2)
     expect(ann.locator("#troubles .trouble")).to_have_count(0)
@@ -274,7 +274,7 @@ def test_unordered_and_repeated_messages_are_shown_once_in_order(ann, server):
     open_room(ann, "disorder")
     expect(messages(ann).last).to_contain_text("9")
     server.answers["history"] = page_of(*(entry(n, f"{n}", "disorder") for n in (12, 10, 10, 11)))
-    server.tells("newmsg", *entry(13, "13", "disorder"))
+    server.emit("newmsg", *entry(13, "13", "disorder"))
     expect(messages(ann).last).to_contain_text("13")
     shown = ids(ann)
     assert shown == sorted(set(shown))
@@ -315,8 +315,8 @@ def test_huge_numbers_and_names(ann, server):
     server.answers["join"] = page_of(first, last, count=BIG, users=["W" * 70000, ""])
     open_room(ann, "vast")
     expect(messages(ann)).not_to_have_count(0)
-    server.tells("newmsg", *entry(BIG, "again", "vast"))
-    server.tells("presence", {"room": "vast", "count": 0})
+    server.emit("newmsg", *entry(BIG, "again", "vast"))
+    server.emit("presence", {"room": "vast", "count": 0})
     assert ann.evaluate("document.querySelector('main').scrollWidth <= innerWidth")
     expect_usable(ann, server)
 
@@ -366,7 +366,7 @@ def test_changing_epochs_do_not_flood_the_server(ann, server):
 
     server.answers["join"] = server.answers["history"] = read_on
     server.asked.clear()
-    server.cuts_off()
+    server.disconnect_all()
     expect(ann.locator("#connection")).to_contain_text("Connected")
     until(ann, lambda: server.asked["join"] >= 2)
     ann.wait_for_timeout(500)

@@ -24,14 +24,14 @@ def writer(serve, room):
     """Return a client that sends messages, without a window."""
     client = Client(serve("gunicorn", **UNLIMITED, NAME_HOLD="0.05"), "Writer")
     client.room = room.rpartition("/")[2]
-    client.asks("join", {"room": client.room})
+    client.call("join", {"room": client.room})
     yield client
     client.socket.close()
 
 
 def send_many(client: Client, count: int, text: str = "message") -> None:
     for number in range(1, count + 1):
-        client.asks("msg", {"message": f"{text} {number}", "room": client.room})
+        client.call("msg", {"message": f"{text} {number}", "room": client.room})
 
 
 def scroll(page: Page, by: int) -> None:

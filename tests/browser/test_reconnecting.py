@@ -18,7 +18,7 @@ from support.browser.windows import (
     wait_until_connected,
     wait_until_disconnected,
 )
-from support.servers import KINDS, UNLIMITED, Server, launch
+from support.servers import KINDS, UNLIMITED, Server, start_process
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def server(tmp_path):
 
 
 def restart(server: Server, settings: dict[str, str] = UNLIMITED) -> None:
-    server.process = launch("command", server.log, server.port, settings)
-    while not server.answers():
+    server.process = start_process("command", server.log, server.port, settings)
+    while not server.is_ready():
         pass
 
 

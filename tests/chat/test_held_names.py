@@ -8,7 +8,7 @@ import pytest
 from msgspec import UNSET
 from support.chat import ChatHarness
 
-from chatapp.chat.client import Gone
+from chatapp.chat.client import DisconnectReason
 from chatapp.errors import NameTaken, Unavailable
 
 
@@ -111,7 +111,7 @@ def test_token_takes_a_name_over_from_a_connected_client(room):
     assert room.closed == [ann.id]
     assert again.heard[0] == ("userSet", "Ann")
     assert news(watcher) == []
-    ann.ends(Gone.BROKEN)
+    ann.ends(DisconnectReason.CONNECTION_LOST)
     assert room.names() == ["Ann"]
     assert again.says("mine").ok
     room.wait(60)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.chat import Audience
 
-from chatapp.chat.people.crowd import CROWD, Announcer
+from chatapp.chat.people.crowd import MAX_LISTED, Announcer
 from chatapp.chat.people.presence import Presence
 
 
@@ -19,7 +19,9 @@ def audience():
 
 @pytest.fixture
 def presence(audience):
-    return Presence(Announcer(audience.tell, audience.later, interval=1.0, clock=audience.clock))
+    return Presence(
+        Announcer(audience.broadcast, audience.call_later, interval=1.0, clock=audience.clock)
+    )
 
 
 def crowd(presence: Presence, count: int) -> None:
@@ -67,30 +69,30 @@ def test_second_leave_all_does_nothing(presence, audience):
 
 
 def test_200th_name_is_announced_and_201st_is_counted(presence, audience):
-    crowd(presence, CROWD)
+    crowd(presence, MAX_LISTED)
     assert {event for event, _ in audience.heard["watcher"]} == {"userJoined"}
-    assert len(audience.heard["watcher"]) == CROWD
+    assert len(audience.heard["watcher"]) == MAX_LISTED
     presence.enter("lobby", "one more", "x")
-    assert audience.heard["watcher"][CROWD:] == [("presence", {"room": "lobby", "count": 201})]
+    assert audience.heard["watcher"][MAX_LISTED:] == [("presence", {"room": "lobby", "count": 201})]
     assert presence.users("lobby")[0] == 201
-    assert len(presence.users("lobby")[1]) == CROWD
+    assert len(presence.users("lobby")[1]) == MAX_LISTED
 
 
 def test_count_is_sent_once_a_second_and_the_last_one_is_correct(presence, audience):
-    crowd(presence, CROWD + 50)
+    crowd(presence, MAX_LISTED + 50)
     told = [change["count"] for event, change in audience.heard["watcher"] if event == "presence"]
     assert told == [201]
     audience.wait(0.9)
-    assert len(audience.heard["watcher"]) == CROWD + 1
+    assert len(audience.heard["watcher"]) == MAX_LISTED + 1
     audience.wait(0.1)
     assert audience.heard["watcher"][-1] == ("presence", {"room": "lobby", "count": 250})
     audience.wait(10)
-    assert len(audience.heard["watcher"]) == CROWD + 2
+    assert len(audience.heard["watcher"]) == MAX_LISTED + 2
 
 
 @pytest.mark.parametrize(("count", "seconds"), [(2000, 1), (5000, 2.5)])
 def test_larger_room_gets_its_count_less_often(audience, count, seconds):
-    announcer = Announcer(audience.tell, audience.later, clock=audience.clock)
+    announcer = Announcer(audience.broadcast, audience.call_later, clock=audience.clock)
     for changed in (count - 1, count):
         announcer.announce("lobby", "userJoined", {}, "a", changed)
     audience.wait(seconds - 0.1)
@@ -100,18 +102,18 @@ def test_larger_room_gets_its_count_less_often(audience, count, seconds):
 
 
 def test_room_that_has_shrunk_announces_names_again(presence, audience):
-    crowd(presence, CROWD + 1)
+    crowd(presence, MAX_LISTED + 1)
     audience.heard["watcher"].clear()
     presence.leave_all("user0000", "c0")
     assert audience.heard["watcher"] == [("userLeft", {"room": "lobby", "user": "user0000"})]
 
 
 def test_rename_is_not_announced_in_a_crowd(presence, audience):
-    crowd(presence, CROWD + 1)
+    crowd(presence, MAX_LISTED + 1)
     audience.heard["watcher"].clear()
     presence.rename("user0000", "somebody", "c0")
     audience.wait(1)
-    assert audience.heard["watcher"] == [("presence", {"room": "lobby", "count": CROWD + 1})]
+    assert audience.heard["watcher"] == [("presence", {"room": "lobby", "count": MAX_LISTED + 1})]
     presence.leave_all("somebody", "c0")
     audience.heard["watcher"].clear()
     presence.rename("user0001", "somebody", "c1")
@@ -120,13 +122,13 @@ def test_rename_is_not_announced_in_a_crowd(presence, audience):
 
 
 def test_room_is_a_crowd_from_201_names_on(presence):
-    assert not presence.is_crowd("lobby")
-    crowd(presence, CROWD)
-    assert not presence.is_crowd("lobby")
+    assert not presence.is_large("lobby")
+    crowd(presence, MAX_LISTED)
+    assert not presence.is_large("lobby")
     presence.enter("lobby", "one more", "x")
-    assert presence.is_crowd("lobby")
+    assert presence.is_large("lobby")
     presence.leave_all("one more", "x")
-    assert not presence.is_crowd("lobby")
+    assert not presence.is_large("lobby")
 
 
 def test_empty_room_leaves_no_state(presence):
@@ -142,9 +144,9 @@ def test_empty_room_leaves_no_state(presence):
 
 @pytest.mark.parametrize("pause", [0, 5])
 def test_empty_large_room_leaves_no_state(presence, audience, pause):
-    crowd(presence, CROWD + 2)
+    crowd(presence, MAX_LISTED + 2)
     audience.wait(pause)
-    for n in range(CROWD + 2):
+    for n in range(MAX_LISTED + 2):
         presence.leave_all(f"user{n:04}", "")
     audience.wait(5)
     assert presence._announcer._counts == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chatapp.chat import rules
-from chatapp.chat.people.crowd import CROWD
+from chatapp.chat.people.crowd import MAX_LISTED
 from chatapp.errors import NameRequired, NotInRoom, RoomInvalid, TooManyRooms, Unavailable
 
 
@@ -205,7 +205,7 @@ def test_typing_is_sent_to_the_others_in_the_room_only(room):
 
 
 def test_typing_is_not_sent_in_a_crowd(room):
-    ann, bo, *_ = [room.connects(f"user{n:04}") for n in range(CROWD)]
+    ann, bo, *_ = [room.connects(f"user{n:04}") for n in range(MAX_LISTED)]
     ann.heard.clear()
     assert bo.types().ok
     assert ann.heard == [("userTyping", {"room": "lobby", "user": "user0001"})]

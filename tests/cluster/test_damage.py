@@ -25,10 +25,7 @@ def two_nodes(tmp_path):
 
 
 def code_of(client: Client, event: str, *arguments: object) -> str:
-    wanted = client.emits(event, *arguments)
-    while (said := client.next()) is None or said[0] != wanted:
-        pass
-    return said[1].get("code", "")
+    return client.wait_for_answer(client.emit(event, *arguments)).get("code", "")
 
 
 def test_damaged_room_and_name_affect_nothing_else(two_nodes):
@@ -40,7 +37,7 @@ def test_damaged_room_and_name_affect_nothing_else(two_nodes):
         for node, person in zip(nodes, people, strict=True):
             assert code_of(person, "join", {"room": "tea"}) == "unavailable"
             assert code_of(person, "setUsername", "Cy") == "unavailable"
-            assert person.asks("msg", {"message": "hello"})["id"] > 2 * n
+            assert person.call("msg", {"message": "hello"})["id"] > 2 * n
             assert node.get("/readyz")[0] == 200
     for node in nodes:
         text = node.log.read_text()

@@ -11,19 +11,19 @@ LEASE, HOLD = 2.0, 2.0  # seconds
 @pytest.mark.parametrize("fault", faults.FAULTS, ids=lambda fault: fault.__name__)
 def test_acknowledged_messages_survive_a_fault(tmp_path, fault):
     with faults.cluster(tmp_path, lease=LEASE) as cluster:
-        print(faults.goes_on_after(cluster, fault, pause=1.5 * LEASE))
+        print(faults.check_recovery(cluster, fault, pause=1.5 * LEASE))
 
 
 def test_killed_node(tmp_path):
     with faults.cluster(tmp_path, lease=LEASE, hold=HOLD) as cluster:
-        print(faults.a_node_is_killed(cluster, LEASE, HOLD))
+        print(faults.check_killed_node(cluster, LEASE, HOLD))
 
 
 def test_suspended_node(tmp_path):
     with faults.cluster(tmp_path, lease=LEASE, hold=HOLD) as cluster:
-        print(faults.a_node_stands_still(cluster, LEASE))
+        print(faults.check_paused_node(cluster, LEASE))
 
 
 def test_one_of_two_hundred_claims_succeeds(tmp_path):
     with faults.cluster(tmp_path) as cluster:
-        print(faults.two_hundred_want_a_name(cluster, rounds=100))
+        print(faults.check_name_race(cluster, rounds=100))

@@ -9,13 +9,13 @@ import time
 import pytest
 import requests
 import socketio
-from support.chaos.comeback import Crowd, read_log
 from support.chaos.faults import Cluster, cluster
+from support.chaos.reconnecting import ClientGroup, read_log
 from support.nginx import Nginx
 from support.raw import Polling, RawWebSocket, eventually, exchange, request
 from support.servers import Server
 
-AS_CLIENTS_ARE = (0.5, 1.5)
+RECONNECT_DELAY = (0.5, 1.5)
 """Seconds before the first reconnection of socket.io's clients."""
 PLACES = ["", "path", "tls", "tls and path"]
 SENDERS = 20
@@ -119,57 +119,57 @@ def test_connections_stay_while_redis_is_down(behind):
         assert poller.is_alive()
         RawWebSocket(nginx).sock.close()
     sitting.send('421["setUsername","Ann"]')
-    assert "unavailable" in sitting.texts("431")[-1]
+    assert "unavailable" in sitting.receive_until("431")[-1]
     found.redis.start()
     sitting.sock.close()
 
 
 def test_clients_of_a_stopped_node_move_to_the_other(behind):
     found, nginx = behind
-    with Crowd([nginx], senders=SENDERS, pause=0.1) as crowd:
+    with ClientGroup([nginx], senders=SENDERS, pause=0.1) as group:
         found.nodes[0].stop()
-        crowd.goes_on(within=10)
-        print(crowd.check())
-        moved = [person for person in crowd.people if person.breaks]
-        assert 0 < len(moved) < len(crowd.people), "all clients were at one node"
+        group.wait_for_progress(within=10)
+        print(group.check())
+        moved = [person for person in group.clients if person.disconnections]
+        assert 0 < len(moved) < len(group.clients), "all clients were at one node"
 
 
 def test_rolling_restart_loses_nothing(behind):
     """Restart both nodes in turn under load, and print how long clients were cut off."""
     found, nginx = behind
     poller = Poller(nginx)
-    with Crowd([nginx], senders=SENDERS, pause=0.1, away=AS_CLIENTS_ARE) as crowd:
+    with ClientGroup([nginx], senders=SENDERS, pause=0.1, reconnect_delay=RECONNECT_DELAY) as group:
         for node in found.nodes:
-            before = breaks(crowd)
+            before = breaks(group)
             restart(found, node)
-            crowd.goes_on(within=10)
-            assert breaks(crowd) > before, "no client was at this node"
-        said = crowd.check()
-        refusals = [code for person in crowd.people for code in person.refusals]
+            group.wait_for_progress(within=10)
+            assert breaks(group) > before, "no client was at this node"
+        said = group.check()
+        refusals = [code for person in group.clients for code in person.refusals]
         assert not refusals, "a name was taken, or the store unavailable"
         log = read_log(nginx)
-        eventually(lambda: poller.heard.keys() >= log.keys(), 10)
-        poller.leaves()
-    assert {number: poller.heard[number] for number in log} == log
-    silences = sorted(max(person.silences) for person in crowd.people)
+        eventually(lambda: poller.received.keys() >= log.keys(), 10)
+        poller.disconnect()
+    assert {number: poller.received[number] for number in log} == log
+    silences = sorted(max(person.gaps) for person in group.clients)
     p99 = statistics.quantiles(silences, n=100, method="inclusive")[98]
     print(
-        f"{said}; {breaks(crowd)} connections broke, {poller.visits - 1} of the polling client; "
+        f"{said}; {breaks(group)} connections broke, {poller.visits - 1} of the polling client; "
         f"the longest silence of a client: median {statistics.median(silences):.2f} s, p99 "
         f"{p99:.2f} s"
     )
     assert p99 < 10
 
 
-def breaks(crowd: Crowd) -> int:
-    return sum(len(person.breaks) for person in crowd.people)
+def breaks(group: ClientGroup) -> int:
+    return sum(len(person.disconnections) for person in group.clients)
 
 
 def restart(found: Cluster, node: Server) -> None:
     begun = time.monotonic()
     assert node.stop() == 0
     assert time.monotonic() - begun < 5
-    found.start_again(node)
+    found.restart(node)
     eventually(lambda: node.get("/readyz")[0] == 200)
 
 
@@ -177,35 +177,35 @@ class Poller:
     """A client over polling that joins with `since` after each reconnection."""
 
     def __init__(self, nginx: Nginx) -> None:
-        self.heard: dict[int, tuple[str, str]] = {}
+        self.received: dict[int, tuple[str, str]] = {}
         self.visits = 0
         self._lock = threading.Lock()
         self._client = socketio.Client(reconnection_delay=1, reconnection_delay_max=1)
-        self._client.on("connect", self._joins)
-        self._client.on("newmsg", self._hears)
+        self._client.on("connect", self._on_connect)
+        self._client.on("newmsg", self._on_message)
         self._client.connect(f"http://127.0.0.1:{nginx.port}", transports=["polling"])
 
-    def leaves(self) -> None:
+    def disconnect(self) -> None:
         self._client.disconnect()
 
-    def _joins(self) -> None:
+    def _on_connect(self) -> None:
         self.visits += 1
-        self._asks()
+        self._request_page()
 
-    def _asks(self) -> None:
+    def _request_page(self) -> None:
         whole = 0
         with self._lock:
-            while whole + 1 in self.heard:
+            while whole + 1 in self.received:
                 whole += 1
-        self._client.emit("join", {"since": whole, "limit": 200}, callback=self._catches_up)
+        self._client.emit("join", {"since": whole, "limit": 200}, callback=self._on_page)
 
-    def _catches_up(self, page: dict) -> None:
+    def _on_page(self, page: dict) -> None:
         for said, number in page["messages"]:
-            self._hears(said, number)
+            self._on_message(said, number)
         if page["more"]:
-            self._asks()
+            self._request_page()
 
-    def _hears(self, said: dict, number: dict) -> None:
+    def _on_message(self, said: dict, number: dict) -> None:
         entry = (number.get("key", ""), said["message"])
         with self._lock:
-            assert self.heard.setdefault(number["id"], entry) == entry
+            assert self.received.setdefault(number["id"], entry) == entry

@@ -5,14 +5,14 @@ from __future__ import annotations
 import redis
 from support.chaos.load import Client
 from support.raw import eventually
-from support.servers import UNLIMITED, RedisProcess, Server, free_port, launch
+from support.servers import UNLIMITED, RedisProcess, Server, free_port, start_process
 
 from chatapp.store.redis.scripts import SCHEMA
 
 
 def refusal(folder, url: str) -> str:
     """Start a node that must refuse to start, and return the line that it logs."""
-    process = launch("gunicorn", folder / "log", free_port(), {"STORE": url})
+    process = start_process("gunicorn", folder / "log", free_port(), {"STORE": url})
     assert process.wait(timeout=30) == 3
     text = (folder / "log").read_text()
     assert "Traceback" not in text
@@ -58,17 +58,15 @@ def test_node_without_redis_is_alive_and_not_ready(tmp_path):
     node = Server("gunicorn", tmp_path, {**UNLIMITED, "STORE": server.url})
     try:
         ann = Client(node, "Ann")
-        ann.asks("msg", {"message": "before"})
+        ann.call("msg", {"message": "before"})
         server.stop()
         eventually(lambda: node.get("/readyz")[0] == 503)
         assert node.get("/healthz")[0] == 200
-        wanted = ann.emits("msg", {"message": "x"})
-        while (said := ann.next()) is None or said[0] != wanted:
-            pass
-        assert said[1]["code"] == "unavailable"
+        answer = ann.wait_for_answer(ann.emit("msg", {"message": "x"}))
+        assert answer["code"] == "unavailable"
         server.start()
         eventually(lambda: node.get("/readyz")[0] == 200)
-        assert ann.asks("msg", {"message": "after"})["id"] == 2
+        assert ann.call("msg", {"message": "after"})["id"] == 2
     finally:
         assert node.stop() == 0
         server.stop()

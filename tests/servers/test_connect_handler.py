@@ -1,7 +1,7 @@
-"""What a connect handler emits, over each kind of server and transport.
+"""Events that a connect handler emits, over each transport, under each kind of server.
 
-Reference (socket.io 4.8): Socket._onconnect sends the CONNECT packet before the application hears
-of the client.
+Raw clients enter the namespace /greeting of support.apps.namespaces. The reference (socket.io 4.8,
+Socket._onconnect) sends the CONNECT packet before it calls the handler.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import threading
 import uuid
 
 import pytest
-from support.clients import OlderWebSocket
+from support.clients import Engine3WebSocket
 from support.raw import TEXT, Polling, RawWebSocket
 from support.servers import KINDS, UNLIMITED
 
@@ -18,27 +18,27 @@ NAME = "/greeting"
 
 
 class Client:
-    """A client of either protocol, whatever its transport, that enters the namespace."""
+    """A raw client of the namespace, with the same methods over each transport and protocol."""
 
     def __init__(self, server, transport: str) -> None:
-        self.older = transport == "websocket of protocol 3"
+        self.is_engine3 = transport == "Engine.IO 3 websocket"
         self.session = {"polling": Polling, "websocket": RawWebSocket}.get(
-            transport, OlderWebSocket
+            transport, Engine3WebSocket
         )(server)
         self._posting: threading.Thread | None = None
-        self._heard: list[str] = []
+        self._received: list[str] = []
 
-    def enters(self, **brought: str) -> None:
-        """Send CONNECT, without waiting for the end of the handler."""
-        if self.older:
-            query = "&".join(f"{name}={value}" for name, value in brought.items())
-            self.says(f"40{NAME}{'?' if query else ''}{query},")
+    def enter(self, **auth: str) -> None:
+        """Send CONNECT without waiting for the handler's end."""
+        if self.is_engine3:
+            query = "&".join(f"{name}={value}" for name, value in auth.items())
+            self.send(f"40{NAME}{'?' if query else ''}{query},")
         else:
-            fields = ",".join(f'"{name}":"{value}"' for name, value in brought.items())
-            self.says(f"40{NAME},{{{fields}}}")
+            fields = ",".join(f'"{name}":"{value}"' for name, value in auth.items())
+            self.send(f"40{NAME},{{{fields}}}")
 
-    def says(self, packet: str) -> None:
-        """Send a packet; over polling, in a thread, as the answer comes once it is handled."""
+    def send(self, packet: str) -> None:
+        """Send a packet; over polling in a thread, because the response waits for the handler."""
         if isinstance(self.session, Polling):
             if self._posting:
                 self._posting.join()
@@ -47,31 +47,31 @@ class Client:
         else:
             self.session.send(packet)
 
-    def hears(self, count: int) -> list[str]:
-        """The next packets without the namespace's name, binary ones as over polling."""
-        while len(self._heard) < count:
+    def receive(self, count: int) -> list[str]:
+        """Receive packets without the namespace's name, and binary ones in base64."""
+        while len(self._received) < count:
             if isinstance(self.session, Polling):
-                self._heard += self.session.poll()[1].split("\x1e")
+                self._received += self.session.poll()[1].split("\x1e")
             else:
-                opcode, data = self.session.frame()
-                self._heard.append(data.decode() if opcode == TEXT else "bAAE=")
-        heard, self._heard = self._heard[:count], self._heard[count:]
-        return [packet.replace(f"{NAME},", "") for packet in heard]
+                opcode, data = self.session.receive_frame()
+                self._received.append(data.decode() if opcode == TEXT else "bAAE=")
+        packets, self._received = self._received[:count], self._received[count:]
+        return [packet.replace(f"{NAME},", "") for packet in packets]
 
-    def hears_connect_first(self, more: int = 0) -> list[str]:
-        """The events after the answer to CONNECT: those of the handler, and some more."""
-        answer, *events = self.hears(1 + len(OWN) + more)
-        assert answer == "40" if self.older else answer.startswith('40{"sid":')
+    def receive_connect_and_events(self, extra: int = 0) -> list[str]:
+        """Receive the answer to CONNECT; return the handler's events and `extra` packets."""
+        answer, *events = self.receive(1 + len(OWN) + extra)
+        assert answer == "40" if self.is_engine3 else answer.startswith('40{"sid":')
         return events
 
-    def leaves(self) -> None:
+    def close(self) -> None:
         if not isinstance(self.session, Polling):
             self.session.close()
 
 
 ROOMS = ['42["room","here"]', '451-["rooms",{"_placeholder":true,"num":0}]', "bAAE=", '42["all"]']
 OWN = ['42["own",1]', '421["own",2]', *ROOMS]
-"""What a client hears of its own connect handler, after the answer to CONNECT."""
+"""The events that a client receives from its own connect handler."""
 
 
 @pytest.fixture(params=KINDS)
@@ -79,56 +79,56 @@ def server(request, serve):
     return serve(request.param, module="support.apps.namespaces", **UNLIMITED)
 
 
-@pytest.fixture(params=["websocket", "polling", "websocket of protocol 3"])
+@pytest.fixture(params=["websocket", "polling", "Engine.IO 3 websocket"])
 def client(request, server):
     client = Client(server, request.param)
     yield client
-    client.leaves()
+    client.close()
 
 
 @pytest.fixture
 def member(server):
-    """A client that is in the namespace already."""
+    """A client that has entered the namespace."""
     member = Client(server, "websocket")
-    member.enters()
-    member.hears_connect_first()
+    member.enter()
+    member.receive_connect_and_events()
     yield member
-    member.leaves()
+    member.close()
 
 
-def test_events_of_a_connect_handler_follow_the_connect_packet(client, member):
-    client.enters()
-    assert client.hears_connect_first() == OWN
-    assert member.hears(len(ROOMS) + 1) == [*ROOMS, '42["others"]']
+def test_events_of_connect_handler_follow_connect_packet(client, member):
+    client.enter()
+    assert client.receive_connect_and_events() == OWN
+    assert member.receive(len(ROOMS) + 1) == [*ROOMS, '42["others"]']
 
 
-def test_acknowledgement_of_an_event_of_a_connect_handler_is_taken(client, member):
-    client.enters()
-    client.hears_connect_first()
-    member.hears(len(ROOMS) + 1)
-    client.says(f'43{NAME},1["yes"]')
-    assert client.hears(1) == member.hears(1) == ['42["answered","yes"]']
+def test_acknowledgement_of_event_of_connect_handler_reaches_it(client, member):
+    client.enter()
+    client.receive_connect_and_events()
+    member.receive(len(ROOMS) + 1)
+    client.send(f'43{NAME},1["yes"]')
+    assert client.receive(1) == member.receive(1) == ['42["answered","yes"]']
 
 
-def test_events_of_others_follow_the_connect_packet(client, member):
+def test_events_of_other_clients_follow_connect_packet(client, member):
     word = uuid.uuid4().hex
-    client.enters(wait=word)
-    member.says(f'42{NAME},["release","{word}"]')
+    client.enter(wait=word)
+    member.send(f'42{NAME},["release","{word}"]')
     late = ['42["late",1]', '42["late",2]']
-    assert client.hears_connect_first(more=2) == [*OWN, *late]
-    assert member.hears(len(ROOMS) + 3) == [*ROOMS, '42["others"]', *late]
+    assert client.receive_connect_and_events(extra=2) == [*OWN, *late]
+    assert member.receive(len(ROOMS) + 3) == [*ROOMS, '42["others"]', *late]
 
 
-def test_refused_client_hears_none_of_the_events(client, member):
-    client.enters(refuse="yes")
-    assert client.hears(1)[0].startswith("44")
-    assert member.hears(len(ROOMS) + 1) == [*ROOMS, '42["others"]']
-    client.enters()
-    assert client.hears_connect_first() == OWN
+def test_refused_client_receives_no_events(client, member):
+    client.enter(refuse="yes")
+    assert client.receive(1)[0].startswith("44")
+    assert member.receive(len(ROOMS) + 1) == [*ROOMS, '42["others"]']
+    client.enter()
+    assert client.receive_connect_and_events() == OWN
 
 
-def test_client_whose_connect_handler_fails_is_not_connected(client, member):
-    client.enters(fail="yes")
-    assert member.hears(len(ROOMS) + 1) == [*ROOMS, '42["others"]']
-    client.enters()
-    assert client.hears_connect_first() == OWN
+def test_failing_connect_handler_leaves_client_unconnected(client, member):
+    client.enter(fail="yes")
+    assert member.receive(len(ROOMS) + 1) == [*ROOMS, '42["others"]']
+    client.enter()
+    assert client.receive_connect_and_events() == OWN

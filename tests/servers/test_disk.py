@@ -1,4 +1,7 @@
-"""The disk fills up, fails or becomes read-only while people chat, and is well again."""
+"""A disk that fills up or becomes read-only while clients send messages, and recovers.
+
+The disk is a small tmpfs if the tests may mount one, else a limit on the size of files.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +19,16 @@ from support.servers import Server
 
 
 class SmallDisk:
-    """A file system of 4 MiB that fills up; where nothing may be mounted, a limit on files."""
+    """A tmpfs of 4 MiB that fills up, or a limit on the size of files."""
 
-    lines = 2  # in the log: what is wrong, and that it's well again
+    lines = 2  # of the log: the fault and the recovery
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._filler = folder / "filler"
         self.mounted = mount("-t", "tmpfs", "-o", "size=4m", "tmpfs", folder)
 
-    def fails(self, server: Server) -> None:
+    def fail(self, server: Server) -> None:
         if not self.mounted:
             limit_files(server, 4096)
             return
@@ -33,22 +36,24 @@ class SmallDisk:
             while True:
                 file.write(bytes(4096))
 
-    def is_well(self, server: Server) -> None:
+    def recover(self, server: Server) -> None:
         self._filler.unlink(missing_ok=True)
         limit_files(server, resource.RLIM_INFINITY)
 
-    def is_gone(self) -> None:
+    def unmount(self) -> None:
         if self.mounted:
             subprocess.run(["umount", "-l", str(self.folder)], check=True)
 
 
 class ReadOnlyDisk(SmallDisk):
-    """One on which nothing can be written any more: what is open for writing can't be mounted so,
-    but a process can be kept from writing to files. Its log is one of these."""
+    """A disk on which the process can write no files, not even its log.
+
+    A file system with files open for writing can't be remounted read-only.
+    """
 
     lines = 1
 
-    def fails(self, server: Server) -> None:
+    def fail(self, server: Server) -> None:
         limit_files(server, 0)
 
 
@@ -69,52 +74,47 @@ def disk(request, tmp_path) -> Iterator[SmallDisk]:
     folder.mkdir()
     disk = request.param(folder)
     yield disk
-    disk.is_gone()
+    disk.unmount()
 
 
-def test_nothing_is_acknowledged_that_is_not_kept_and_the_chat_resumes(disk, tmp_path):
+def test_failing_disk_refuses_messages_until_it_recovers(disk, tmp_path):
     store = {"STORE": f"sqlite:{disk.folder}/chat.sqlite3"}
     server = Server("gunicorn", tmp_path, {**SETTINGS, **store})
     try:
         ann, bo = Client(server, "Ann"), Client(server, "Bo")
-        kept: list[str] = []
+        stored: list[str] = []
         refused = threading.Event()
 
-        def say(key: str) -> bool:
-            wanted = ann.emits("msg", {"message": key * 50, "key": key})
-            while True:
-                said = ann.next()
-                if said and said[0] == wanted:
-                    break
-            answer = said[1]
+        def send(key: str) -> bool:
+            answer = ann.wait_for_answer(ann.emit("msg", {"message": key * 50, "key": key}))
             if answer["ok"]:
-                kept.append(key)
+                stored.append(key)
             else:
                 assert answer["code"] == "unavailable"
                 refused.set()
             return answer["ok"]
 
         for n in range(20):
-            assert say(f"before-{n:04}")
-        disk.fails(server)
+            assert send(f"before-{n:04}")
+        disk.fail(server)
         n = 0
-        while not refused.is_set():  # there's room yet in the log of writes
-            say(f"meanwhile-{n:04}")
+        while not refused.is_set():  # SQLite's log may still have room
+            send(f"during-{n:04}")
             n += 1
             assert n < 20000
         assert server.get("/readyz")[0] == 503
         assert server.get("/healthz")[0] == 200
-        assert bo.asks("history", {"limit": 1})["messages"]
-        disk.is_well(server)
+        assert bo.call("history", {"limit": 1})["messages"]
+        disk.recover(server)
         eventually(lambda: server.get("/readyz")[0] == 200)
-        again = f"meanwhile-{n - 1:04}"
-        assert say(again)
+        again = f"during-{n - 1:04}"
+        assert send(again)
         for n in range(20):
-            assert say(f"after-{n:04}")
-        log = bo.reads(0)
-        assert [key for _, key, _ in log] == kept
-        assert [number for number, _, _ in log] == list(range(1, len(kept) + 1))
-        assert {number: key for number, (key, _) in bo.heard.items()} == {
+            assert send(f"after-{n:04}")
+        log = bo.read_history(0)
+        assert [key for _, key, _ in log] == stored
+        assert [number for number, _, _ in log] == list(range(1, len(stored) + 1))
+        assert {number: key for number, (key, _) in bo.received.items()} == {
             number: key for number, key, _ in log
         }
         lines = [line for line in server.log.read_text().splitlines() if "chat.sqlite3" in line]
@@ -124,7 +124,7 @@ def test_nothing_is_acknowledged_that_is_not_kept_and_the_chat_resumes(disk, tmp
         server.stop()
 
 
-def test_a_store_that_cannot_be_used_is_said_in_one_line_at_the_start(tmp_path):
+def test_unusable_store_is_reported_in_one_line_at_start(tmp_path):
     (tmp_path / "chat.sqlite3").write_text("no database at all, but a text of some length\n" * 100)
     with pytest.raises(AssertionError) as error:
         Server("gunicorn", tmp_path, {})

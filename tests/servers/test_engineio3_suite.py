@@ -13,8 +13,8 @@ import time
 
 import pytest
 from support.apps.suites import MAX_PAYLOAD, PING_INTERVAL, PING_TIMEOUT
-from support.clients import packets
-from support.engineio_cases import answer
+from support.clients import decode_payload
+from support.engineio_cases import read_response
 from support.raw import (
     BINARY,
     CLOSE,
@@ -22,7 +22,7 @@ from support.raw import (
     PONG,
     TEXT,
     RawWebSocket,
-    fetched,
+    fetch_bytes,
     frame,
     refused_upgrade,
     request,
@@ -46,7 +46,7 @@ class Polling:
         self.server = server
         status, _, body = request(server, "GET", f"{PATH}polling{'' if binary else '&b64=1'}")
         assert status == 200
-        (opening,) = packets(body)
+        (opening,) = decode_payload(body)
         assert opening[0] == "0"
         self.opening = json.loads(opening[1:])
         self.path = f"{PATH}polling&sid={self.opening['sid']}"
@@ -55,9 +55,9 @@ class Polling:
         return request(self.server, "POST", self.path, body)[::2]
 
     def poll(self) -> tuple[int, bytes]:
-        return fetched(self.server, "GET", self.path)[::2]
+        return fetch_bytes(self.server, "GET", self.path)[::2]
 
-    def begins_polling(self) -> socket.socket:
+    def start_poll(self) -> socket.socket:
         """Return a connection with a poll that the server has taken and not answered."""
         link = socket.create_connection(("127.0.0.1", self.server.port), timeout=15)
         link.sendall(f"GET {self.path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -65,34 +65,34 @@ class Polling:
         return link
 
 
-def websocket(server: Server, session: Polling | None = None) -> RawWebSocket:
+def connect_websocket(server: Server, session: Polling | None = None) -> RawWebSocket:
     """Return a WebSocket to which `session` may upgrade, or with a session of its own."""
     sid = f"&sid={session.opening['sid']}" if session else ""
     client = RawWebSocket(server, connect=False, path=f"{PATH}websocket{sid}")
     if session is None:
-        opening = client.text()
+        opening = client.receive_text()
         assert opening[0] == "0"
         client.opening = json.loads(opening[1:])
     return client
 
 
-def upgraded(session: Polling) -> RawWebSocket:
+def upgrade(session: Polling) -> RawWebSocket:
     """Return the WebSocket to which `session` has upgraded."""
-    client = websocket(session.server, session)
+    client = connect_websocket(session.server, session)
     client.send("2probe")
-    assert client.text() == "3probe"
+    assert client.receive_text() == "3probe"
     client.send("5")
     client.send_raw(frame(b"", PING))
-    assert client.frame() == (PONG, b"")  # by then the packets before are taken
+    assert client.receive_frame() == (PONG, b"")  # by then the packets before are taken
     return client
 
 
-def echoes(client: RawWebSocket) -> None:
+def check_echo(client: RawWebSocket) -> None:
     client.send("4hello")
-    assert client.text() == "4hello"
+    assert client.receive_text() == "4hello"
 
 
-def has_opened(opening: dict, upgrades: list[str]) -> None:
+def check_open_packet(opening: dict, upgrades: list[str]) -> None:
     assert isinstance(opening.pop("sid"), str)
     assert opening == {
         "upgrades": upgrades,
@@ -106,7 +106,7 @@ def has_opened(opening: dict, upgrades: list[str]) -> None:
 
 
 def test_handshake_over_polling_opens_a_session(server):
-    has_opened(Polling(server, binary=True).opening, ["websocket"])
+    check_open_packet(Polling(server, binary=True).opening, ["websocket"])
 
 
 def test_handshake_over_polling_with_an_invalid_transport_fails(server):
@@ -119,8 +119,8 @@ def test_handshake_over_polling_with_an_invalid_method_fails(server):
 
 
 def test_handshake_over_websocket_opens_a_session(server):
-    client = websocket(server)
-    has_opened(client.opening, [])
+    client = connect_websocket(server)
+    check_open_packet(client.opening, [])
     client.close()
 
 
@@ -161,9 +161,9 @@ def test_invalid_packet_over_polling_ends_the_session(server):
 
 def test_second_poll_at_once_ends_the_session(server):
     session = Polling(server)
-    with session.begins_polling() as link:
+    with session.start_poll() as link:
         assert session.poll()[0] == 400
-        assert answer(link) == (200, "1:1")
+        assert read_response(link) == (200, "1:1")
     assert session.poll()[0] == 400  # the suite expects 500
 
 
@@ -171,22 +171,22 @@ def test_second_poll_at_once_ends_the_session(server):
 
 
 def test_text_packet_over_websocket_is_echoed(server):
-    client = websocket(server)
-    echoes(client)
+    client = connect_websocket(server)
+    check_echo(client)
     client.close()
 
 
 def test_binary_packet_over_websocket_is_echoed(server):
-    client = websocket(server)
+    client = connect_websocket(server)
     client.send(b"\4\1\2\3\4")
-    assert client.frame() == (BINARY, b"\4\1\2\3\4")
+    assert client.receive_frame() == (BINARY, b"\4\1\2\3\4")
     client.close()
 
 
 def test_invalid_packet_over_websocket_ends_the_session(server):
-    client = websocket(server)
+    client = connect_websocket(server)
     client.send("abc")
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
 
 
 # Heartbeat
@@ -206,15 +206,15 @@ def test_session_over_polling_ends_at_the_ping_timeout(server):
 
 
 def test_pings_over_websocket_are_answered_by_pongs(server):
-    client = websocket(server)
+    client = connect_websocket(server)
     for _ in range(3):
         client.send_raw(frame(b"2", TEXT))
-        assert client.frame() == (TEXT, b"3")
+        assert client.receive_frame() == (TEXT, b"3")
     client.close()
 
 
 def test_session_over_websocket_ends_at_the_ping_timeout(server):
-    assert websocket(server).close_code() == 1000
+    assert connect_websocket(server).receive_close_code() == 1000
 
 
 # Close
@@ -222,16 +222,16 @@ def test_session_over_websocket_ends_at_the_ping_timeout(server):
 
 def test_close_packet_over_polling_ends_the_session(server):
     session = Polling(server)
-    with session.begins_polling() as link:
+    with session.start_poll() as link:
         assert session.post(b"1:1")[0] == 200
-        assert answer(link) == (200, "1:6")
+        assert read_response(link) == (200, "1:6")
     assert session.poll()[0] == 400
 
 
 def test_close_packet_over_websocket_ends_the_session(server):
-    client = websocket(server)
+    client = connect_websocket(server)
     client.send("1")
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
 
 
 # Upgrade
@@ -239,28 +239,28 @@ def test_close_packet_over_websocket_ends_the_session(server):
 
 def test_session_upgrades_from_polling_to_websocket(server):
     session = Polling(server)
-    client = websocket(server, session)
+    client = connect_websocket(server, session)
     client.send("2probe")
-    assert client.text() == "3probe"
+    assert client.receive_text() == "3probe"
     assert session.poll() == (200, b"1:6")
     client.send("5")
-    echoes(client)
+    check_echo(client)
     client.close()
 
 
 def test_upgraded_session_takes_no_polls(server):
     session = Polling(server)
-    client = upgraded(session)
+    client = upgrade(session)
     assert session.poll()[0] == 400
-    echoes(client)
+    check_echo(client)
     client.close()
 
 
 def test_upgraded_session_takes_no_other_websocket(server):
     session = Polling(server)
-    client = upgraded(session)
-    other = websocket(server, session)
-    assert other.frame()[0] == CLOSE
-    echoes(client)
+    client = upgrade(session)
+    other = connect_websocket(server, session)
+    assert other.receive_frame()[0] == CLOSE
+    check_echo(client)
     client.close()
     other.close()

@@ -1,4 +1,7 @@
-"""What one address may hold open, and for how long (docs/wire.md, Bounds)."""
+"""Limits on open connections and unread responses (docs/wire.md, Bounds).
+
+Raw sockets hold connections open under gunicorn, gevent-websocket and Flask's server.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import socket
 import threading
 
 import pytest
-from support.chaos.fuzz import alive
+from support.chaos.fuzz import count_alive
 from support.raw import eventually, request
 from support.servers import KINDS, UNLIMITED, Server
 from werkzeug.serving import make_server
@@ -25,7 +28,7 @@ def connect(server) -> socket.socket:
 
 
 @pytest.mark.parametrize("kind", GEVENT)
-def test_an_address_has_so_many_connections(serve, kind):
+def test_tcp_connections_of_one_address_are_limited(serve, kind):
     server = serve(kind, MAX_CONNECTIONS_PER_ADDRESS="4", LIMIT_LOOPBACK="1", **UNLIMITED)
     with contextlib.ExitStack() as links:
         held = [links.enter_context(connect(server)) for _ in range(PER_ADDRESS)]
@@ -42,7 +45,7 @@ def test_an_address_has_so_many_connections(serve, kind):
 
 @pytest.mark.parametrize("kind", GEVENT)
 @pytest.mark.parametrize("exempt", [{}, {"LIMIT_LOOPBACK": "1", "TRUSTED_PROXIES": "1"}])
-def test_loopback_and_a_proxy_have_no_bound_of_their_own(serve, kind, exempt):
+def test_loopback_and_trusted_proxy_are_not_limited(serve, kind, exempt):
     server = serve(kind, MAX_CONNECTIONS_PER_ADDRESS="4", **exempt, **UNLIMITED)
     with contextlib.ExitStack() as links:
         for _ in range(PER_ADDRESS + 1):
@@ -51,24 +54,26 @@ def test_loopback_and_a_proxy_have_no_bound_of_their_own(serve, kind, exempt):
 
 
 @pytest.mark.parametrize("kind", GEVENT)
-def test_a_request_head_is_bounded(serve, kind):
-    """http.client, by which gevent's HTTP server reads it, takes 100 lines of 64 KiB."""
+def test_oversized_request_head_is_refused(serve, kind):
+    """gevent's HTTP server reads heads with http.client, which accepts 100 lines of 64 KiB."""
     server = serve(kind, **UNLIMITED)
     line = b"a: " + b"x" * 60_000 + b"\r\n"
+    received = b""
     with connect(server) as link, contextlib.suppress(ConnectionError):
         link.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + line * 20)
-        while link.recv(4096):  # it ends with nothing more sent
-            pass
+        while data := link.recv(4096):  # the server closes before the end of the head
+            received += data
+    assert not received.startswith(b"HTTP/1.1 2")
 
 
 @pytest.mark.parametrize("kind", GEVENT)
-def test_a_head_of_usual_length_is_taken(serve, kind):
+def test_request_head_with_8000_byte_cookie_is_accepted(serve, kind):
     server = serve(kind, **UNLIMITED)
     assert request(server, "GET", "/healthz", Cookie="x" * 8000)[0] == 200
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_client_that_never_reads_its_answers_is_cut(tmp_path, kind):
+def test_client_that_never_reads_responses_is_closed(tmp_path, kind):
     server = Server(kind, tmp_path, {}, module="support.apps.answering")
     try:
         with connect(server) as link:
@@ -84,17 +89,17 @@ def test_a_client_that_never_reads_its_answers_is_cut(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", GEVENT)
-def test_an_answer_that_the_kernel_gives_up_is_not_logged(tmp_path, kind):
-    """TCP_USER_TIMEOUT, where it is shorter than the time for an answer."""
-    brief = {"PING_INTERVAL": "0.5", "PING_TIMEOUT": "0.5"}
-    server = Server(kind, tmp_path, brief, module="support.apps.watched")
+def test_response_that_the_kernel_times_out_is_not_logged(tmp_path, kind):
+    """TCP_USER_TIMEOUT may be shorter than the server's own time limit."""
+    short = {"PING_INTERVAL": "0.5", "PING_TIMEOUT": "0.5"}
+    server = Server(kind, tmp_path, short, module="support.apps.watched")
     try:
         path = re.findall('/static/[^"]*socket.io[^"]*', request(server, "GET", "/")[2])[0]
-        files = alive(server)["file"]
+        files = count_alive(server)["file"]
         with connect(server) as link:
             link.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 500)
-            eventually(lambda: alive(server)["file"] > files)
-            eventually(lambda: alive(server)["file"] == files)
+            eventually(lambda: count_alive(server)["file"] > files)
+            eventually(lambda: count_alive(server)["file"] == files)
         assert "Traceback" not in server.log.read_text()
     finally:
         server.stop()
@@ -102,11 +107,11 @@ def test_an_answer_that_the_kernel_gives_up_is_not_logged(tmp_path, kind):
 
 @pytest.fixture
 def development():
-    """Werkzeug's server with a page that waits until it's told to go on."""
-    go_on = threading.Event()
+    """Werkzeug's server with a page that waits for the end of the test."""
+    finish = threading.Event()
 
     def page(environ, start_response):
-        go_on.wait(10)
+        finish.wait(10)
         start_response("200 OK", [])
         return []
 
@@ -114,12 +119,12 @@ def development():
     accepting.bound_threads(0.3, type(server))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
-    go_on.set()
+    finish.set()
     server.shutdown()
     del type(server).verify_request
 
 
-def test_the_development_server_has_so_many_threads(development, monkeypatch):
+def test_development_server_limits_its_threads(development, monkeypatch):
     monkeypatch.setattr(accepting, "MAX_THREADS", threading.active_count() + 3)
     with contextlib.ExitStack() as links:
         held = [links.enter_context(connect(development)) for _ in range(3)]
@@ -129,7 +134,7 @@ def test_the_development_server_has_so_many_threads(development, monkeypatch):
         assert refused.recv(4096) == b""
 
 
-def test_the_development_server_ends_an_idle_connection(development):
+def test_development_server_closes_an_idle_connection(development):
     with connect(development) as link:
         link.sendall(b"GET")
         assert link.recv(4096) == b""

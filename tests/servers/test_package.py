@@ -1,4 +1,4 @@
-"""A wheel, installed into an empty environment, serves the page."""
+"""The wheel: its files, and the command that it installs into an empty environment."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import zipfile
 import pytest
 from support import servers
 from support.servers import ROOT, Server
+
+pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]  # pip downloads every dependency
 
 
 @pytest.fixture(scope="module")
@@ -23,19 +25,19 @@ def wheel(tmp_path_factory):
     return found
 
 
-def test_the_wheel_holds_what_the_page_needs(wheel):
+def test_wheel_contains_all_files_of_the_package(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     tracked = subprocess.run(
         ["git", "ls-files", "chatapp", "templates"], cwd=ROOT, check=True, capture_output=True
     )
-    wanted = [
+    expected = [
         name.replace("templates/", "chatapp/templates/") for name in tracked.stdout.decode().split()
     ]
-    assert set(wanted) - names == set()
+    assert set(expected) - names == set()
     assert not [name for name in names if name.startswith(("tests", "tools", "templates"))]
 
 
-def test_the_installed_command_serves_the_page(wheel, tmp_path, monkeypatch):
+def test_installed_command_serves_the_page(wheel, tmp_path, monkeypatch):
     environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     subprocess.run([environment / "bin" / "pip", "install", "-q", wheel], check=True)

@@ -1,7 +1,7 @@
-"""Engine.IO, protocol 4: HTTP long polling, over each kind of server.
+"""Engine.IO 4: HTTP long polling, with raw requests to each kind of server.
 
-Sections are those of the protocol's document (socketio/engine.io-protocol, v4); where it is silent,
-docs/wire.md and then the reference server (engine.io 6.6) decide.
+Section names are those of the protocol's document (socketio/engine.io-protocol, v4). Where it is
+silent, docs/wire.md and then the reference server (engine.io 6.6) decide.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from support.raw import (
     BASE,
     Polling,
     RawWebSocket,
-    error,
+    assert_name_is_free,
+    error_body,
     eventually,
     exchange,
-    name_is_free,
     request,
 )
 from support.servers import UNLIMITED
 
 
-def test_post_is_answered_ok(server):
-    """HTTP long-polling: a POST is answered with ok."""
+def test_post_is_answered_with_ok(server):
+    """HTTP long-polling."""
     session = Polling(server)
     status, headers, body = request(server, "POST", session.path, b'42["nonsense"]')
     assert (status, body, headers["content-type"]) == (200, "ok", "text/html")
 
 
-def test_several_packets_in_one_body(server):
+def test_packets_of_one_body_are_answered_in_order(server):
     """Packet encoding, HTTP long-polling: packets are joined by U+001E."""
     session = Polling(server)
     assert session.post('421["join"]\x1e422["nonsense"]\x1e3') == (200, "ok")
@@ -38,13 +38,15 @@ def test_several_packets_in_one_body(server):
     assert [answer[:3] for answer in answers] == ["431", "42[", "432"]
 
 
-def test_many_packets_in_one_body_are_all_taken(server):
+def test_body_of_40_events_is_answered_in_order(server):
     session = Polling(server)
     packets = [f'42{n}["nonsense"]' for n in range(40)]
     assert session.post("\x1e".join(packets)) == (200, "ok")
     answers = []
     while len(answers) < 80:
-        received = session.poll()[1].split("\x1e")
+        status, body = session.poll()
+        assert status == 200
+        received = body.split("\x1e")
         assert len(received) <= 16
         answers += received
     assert [a[2:].split("[")[0] for a in answers if a.startswith("43")] == [
@@ -52,21 +54,21 @@ def test_many_packets_in_one_body_are_all_taken(server):
     ]
 
 
-def test_a_binary_message_travels_as_base64(server):
+def test_base64_packet_is_decoded_as_attachment(server):
     """Packet encoding, HTTP long-polling: binary is `b` and base64."""
     session = Polling(server)
     assert session.post('451-7["msg",{"_placeholder":true,"num":0}]\x1ebAAEC') == (200, "ok")
     assert "binary" in session.poll()[1]
 
 
-def test_a_body_over_the_limit(server):
-    """docs/wire.md, Bounds: HTTP 413, and the session ends."""
+def test_body_over_the_limit_ends_the_session(server):
+    """docs/wire.md, Bounds: the response is 413 and ends the session."""
     session = Polling(server)
     assert session.post("4" + "x" * 65536)[0] == 413
     assert not session.is_alive()
 
 
-def test_a_body_at_the_limit(server):
+def test_body_at_the_limit_is_accepted(server):
     session = Polling(server)
     message = '42["nonsense","' + "x" * (65536 - 17) + '"]'
     assert len(message) == 65536
@@ -74,28 +76,28 @@ def test_a_body_at_the_limit(server):
 
 
 @pytest.mark.parametrize("body", [b"\xff", b'42["\xc3"]', b"4\xed\xa0\x80"])
-def test_invalid_utf8_in_a_body(server, body):
+def test_invalid_utf8_in_a_body_ends_the_session(server, body):
     session = Polling(server)
     assert session.post(body)[0] == 400
     assert not session.is_alive()
 
 
-def test_a_binary_body(server):
+def test_binary_body_ends_the_session(server):
     """Reference: protocol 4 has no binary bodies."""
     session = Polling(server)
     assert session.post("3", Content_Type="application/octet-stream")[0] == 400
     assert not session.is_alive()
 
 
-def test_a_body_of_another_type_is_read_as_text(server):
-    """Reference: it compares the whole Content-Type."""
+def test_body_of_another_content_type_is_read_as_text(server):
+    """Reference: it compares the whole Content-Type header."""
     session = Polling(server)
     assert session.post("3", Content_Type="application/octet-stream; x=y") == (200, "ok")
 
 
 @pytest.mark.parametrize("kind", ["gevent-websocket", "flask"])
-def test_an_answer_that_waited_for_no_body_is_the_last_of_its_connection(serve, kind):
-    """These servers would read the body first, however long it took; gunicorn bounds that."""
+def test_early_response_closes_the_connection(serve, kind):
+    """These servers would otherwise read the rest of the body, which gunicorn limits itself."""
     head = f"POST {BASE}&sid=unknown HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n3"
     begun = time.monotonic()
     answer = exchange(serve(kind, **UNLIMITED), head.encode())
@@ -106,41 +108,41 @@ def test_an_answer_that_waited_for_no_body_is_the_last_of_its_connection(serve, 
 CHUNKED = {
     "no length": b"x\r\n3\r\n0\r\n\r\n",
     "an empty length": b"\r\n3\r\n0\r\n\r\n",
-    "a length below 0": b"-1\r\n3\r\n0\r\n\r\n",
-    "more than its length": b"1\r\n33\r\n0\r\n\r\n",
-    "a broken one after a whole one": b"1\r\n3\r\nx\r\n0\r\n\r\n",
+    "a negative length": b"-1\r\n3\r\n0\r\n\r\n",
+    "a chunk longer than its length": b"1\r\n33\r\n0\r\n\r\n",
+    "a malformed chunk after a valid one": b"1\r\n3\r\nx\r\n0\r\n\r\n",
 }
 
 
 @pytest.mark.parametrize("body", CHUNKED)
-def test_a_malformed_chunked_body(server, body):
-    """RFC 9112, section 7.1; docs/wire.md, Bounds: 400, and the session ends with that answer."""
+def test_malformed_chunked_body_ends_the_session(server, body):
+    """RFC 9112, section 7.1; docs/wire.md, Bounds: the response is 400 and ends the session."""
     session = Polling(server)
     head = f"POST {session.path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert exchange(server, head.encode() + CHUNKED[body]).startswith(b"HTTP/1.1 400")
-    assert session.poll() == (400, error(1, "Session ID unknown"))
+    assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "1_0", "9" * 5000])
-def test_a_length_that_is_none(server, length):
+def test_invalid_content_length_is_refused(server, length):
     session = Polling(server)
     head = f"POST {session.path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
     assert exchange(server, head.encode() + b"3").split()[1] in (b"400", b"413")
     assert "Traceback" not in server.log.read_text() or server.kind == "gevent-websocket"
 
 
-def test_a_second_post_at_once(server):
-    """Reference: "data request overlap from client", the session ends."""
+def test_concurrent_post_ends_the_session(server):
+    """Reference: "data request overlap from client"."""
     session = Polling(server)
     with socket.create_connection(("127.0.0.1", server.port), timeout=15) as link:
         head = f"POST {session.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n4"
         link.sendall(head.encode())
         time.sleep(0.3)
         assert session.post("3")[0] == 400
-        assert session.poll() == (400, error(1, "Session ID unknown"))
+        assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
-def test_a_chunked_body(server):
+def test_chunked_body_is_accepted(server):
     session = Polling(server)
     with socket.create_connection(("127.0.0.1", server.port), timeout=15) as link:
         head = f"POST {session.path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -149,36 +151,26 @@ def test_a_chunked_body(server):
     assert "431" in session.poll()[1]
 
 
-def test_a_second_poll_at_once(server):
-    """Reference: "overlap from client", the session ends; so do both polls."""
+def test_close_packet_answers_the_waiting_poll_and_ends_the_session(server):
+    """Packet type close."""
     session = Polling(server)
-    waiting, first = session.starts_polling()
-    assert session.poll()[0] == 400
-    waiting.join(10)
-    assert len(first) == 1
-    assert not session.is_alive()
-
-
-def test_the_client_closes(server):
-    """Packet type close: the waiting poll is answered, the session is gone."""
-    session = Polling(server)
-    waiting, answers = session.starts_polling()
+    waiting, answers = session.start_poll()
     assert session.post("1") == (200, "ok")
     waiting.join(10)
     assert answers == [(200, "6")]
-    assert session.poll() == (400, error(1, "Session ID unknown"))
+    assert session.poll() == (400, error_body(1, "Session ID unknown"))
 
 
-def test_packets_after_close_are_not_taken(server):
+def test_packets_after_a_close_packet_are_ignored(server):
     session = Polling(server)
     watcher = RawWebSocket(server)
     session.post('42["setUsername","Gone"]\x1e1\x1e42["msg",{"message":"late"}]')
-    texts = watcher.texts('42["userLeft"')
+    texts = watcher.receive_until('42["userLeft"')
     assert not [text for text in texts if "late" in text]
     watcher.close()
 
 
-def test_a_polling_client_that_hangs_up_is_noticed(server):
+def test_disconnected_poll_ends_the_session(server):
     session = Polling(server)
     session.post('42["setUsername","Hung up"]')
     session.poll()
@@ -186,28 +178,27 @@ def test_a_polling_client_that_hangs_up_is_noticed(server):
         link.sendall(f"GET {session.path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         time.sleep(0.2)
     eventually(lambda: not session.is_alive(), within=4)
-    name_is_free(server, "Hung up")
+    assert_name_is_free(server, "Hung up")
 
 
-def test_one_that_hangs_up_is_noticed_while_it_is_spoken_to(server):
-    session, speaker = Polling(server), RawWebSocket(server)
-    speaker.send('421["setUsername","Speaker"]')
-    speaker.texts("431")
-    session.post('42["setUsername","Spoken to"]')
-    while "userSet" not in session.poll()[1]:
-        pass
+def test_disconnected_poll_ends_the_session_when_a_message_is_sent(server):
+    session, sender = Polling(server), RawWebSocket(server)
+    sender.send('421["setUsername","Sender"]')
+    sender.receive_until("431")
+    session.post('42["setUsername","Poller"]')
+    eventually(lambda: "userSet" in session.poll()[1])
     with socket.create_connection(("127.0.0.1", server.port), timeout=15) as link:
         link.sendall(f"GET {session.path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         time.sleep(0.2)
-    speaker.send('422["msg",{"message":"there?"}]')
+    sender.send('422["msg",{"message":"there?"}]')
     begun = time.monotonic()
-    texts = speaker.texts('42["userLeft"')
-    assert "Spoken to" in texts[-1]
+    texts = sender.receive_until('42["userLeft"')
+    assert "Poller" in texts[-1]
     assert time.monotonic() - begun < 4
-    speaker.close()
+    sender.close()
 
 
-def test_connection_close_is_kept_and_said(server):
+def test_connection_close_is_honoured(server):
     """RFC 9112, section 9.6."""
     session = Polling(server)
     head = f"GET {BASE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

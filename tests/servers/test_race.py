@@ -1,35 +1,35 @@
-"""Fifty real connections ask for one name at once."""
+"""A race of 50 python-socketio clients for one name, in many rounds."""
 
 from __future__ import annotations
 
 import threading
 
-from support.clients import Person
+from support.clients import SocketIOClient
 from support.servers import UNLIMITED
 
 ROUNDS, CLIENTS = 20, 50
 
 
-def test_one_of_fifty_gets_the_name_each_time(serve):
+def test_one_of_50_concurrent_claims_of_a_name_succeeds(serve):
     server = serve("gunicorn", **UNLIMITED)
-    people = [Person(server.url, "websocket") for _ in range(CLIENTS)]
-    barrier = threading.Barrier(CLIENTS)
+    clients = [SocketIOClient(server.url, "websocket") for _ in range(CLIENTS)]
+    barrier = threading.Barrier(CLIENTS, timeout=30)
     winners: list[list[int]] = [[] for _ in range(ROUNDS)]
 
-    def ask(index: int) -> None:
-        for turn in range(ROUNDS):
+    def claim(index: int) -> None:
+        for round_ in range(ROUNDS):
             barrier.wait()
-            if people[index].sets("Prize")["ok"]:
-                winners[turn].append(index)
+            if clients[index].set_name("Prize")["ok"]:
+                winners[round_].append(index)
             barrier.wait()
-            if index in winners[turn]:
-                people[index].sets(f"Winner {turn}")
+            if index in winners[round_]:
+                clients[index].set_name(f"Winner {round_}")
 
-    asking = [threading.Thread(target=ask, args=(index,)) for index in range(CLIENTS)]
-    for thread in asking:
+    threads = [threading.Thread(target=claim, args=(index,)) for index in range(CLIENTS)]
+    for thread in threads:
         thread.start()
-    for thread in asking:
+    for thread in threads:
         thread.join(60)
     assert [len(won) for won in winners] == [1] * ROUNDS
-    for person in people:
-        person.leaves()
+    for client in clients:
+        client.disconnect()

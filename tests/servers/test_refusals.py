@@ -1,9 +1,9 @@
-"""Every refusal of docs/wire.md that there is so far, through a real connection."""
+"""Each refusal of docs/wire.md, through python-socketio clients of a gunicorn server."""
 
 from __future__ import annotations
 
 import pytest
-from support.clients import Person
+from support.clients import SocketIOClient
 from support.raw import eventually
 from support.servers import UNLIMITED
 
@@ -77,15 +77,15 @@ REFUSALS = [
 
 
 @pytest.fixture(scope="module")
-def people(serve):
+def clients(serve):
     server = serve("gunicorn", **UNLIMITED)
-    people = [Person(server.url, "websocket") for _ in range(2)]
-    people[0].sets("Speaker")
-    people[1].sets("Bystander")
-    people[0].hears("userJoined")
-    yield people
-    for person in people:
-        person.leaves()
+    clients = [SocketIOClient(server.url, "websocket") for _ in range(2)]
+    clients[0].set_name("Sender")
+    clients[1].set_name("Bystander")
+    clients[0].wait_for("userJoined")
+    yield clients
+    for client in clients:
+        client.disconnect()
 
 
 @pytest.mark.parametrize(
@@ -93,83 +93,83 @@ def people(serve):
     REFUSALS,
     ids=lambda value: str(value)[:24] if isinstance(value, str | tuple) else "",
 )
-def test_refusal(people, event, arguments, code, sentence):
-    speaker, bystander = people
-    speaker.forgets()
-    bystander.forgets()
-    answer = speaker.says(event, *arguments)
+def test_invalid_event_is_refused_and_changes_nothing(clients, event, arguments, code, sentence):
+    sender, bystander = clients
+    sender.clear_received()
+    bystander.clear_received()
+    answer = sender.call(event, *arguments)
     assert (answer["ok"], answer["code"]) == (False, code)
     assert sentence in answer["message"]
     refused = {"event": event, "code": code, "message": answer["message"]}
-    assert speaker.hears("refused") == [(refused,)]
-    names = [heard[0] for heard in speaker.heard]
+    assert sender.wait_for("refused") == [(refused,)]
+    names = [event[0] for event in sender.received]
     assert names == (["userExists"] if event == "setUsername" else []) + ["refused"]
     if event == "setUsername":
-        assert speaker.hears("userExists") == [(answer["message"],)]
-    # Nothing has changed, for nobody; the connection goes on.
-    count = speaker.says("join", {})["count"]
+        assert sender.wait_for("userExists") == [(answer["message"],)]
+    # No state has changed for any client, and the connection stays open.
+    count = sender.call("join", {})["count"]
     assert count == 2
-    assert speaker.says("msg", {"message": "still here"})["ok"]
-    assert bystander.hears("newmsg")[0][0] == {"user": "Speaker", "message": "still here"}
-    assert [heard[0] for heard in bystander.heard] == ["newmsg"]
+    assert sender.call("msg", {"message": "still here"})["ok"]
+    assert bystander.wait_for("newmsg")[0][0] == {"user": "Sender", "message": "still here"}
+    assert [event[0] for event in bystander.received] == ["newmsg"]
 
 
-def test_a_refusal_is_told_without_an_acknowledgement(people):
-    speaker, _ = people
-    speaker.forgets()
-    speaker.emits("msg", {"message": ""})
-    assert speaker.hears("refused")[0][0]["code"] == "message_empty"
+def test_refusal_is_emitted_without_an_acknowledgement(clients):
+    sender, _ = clients
+    sender.clear_received()
+    sender.emit("msg", {"message": ""})
+    assert sender.wait_for("refused")[0][0]["code"] == "message_empty"
 
 
 @pytest.mark.parametrize("arguments", [("msg", {"message": "a"}), ("join", {"room": "tea"})])
-def test_a_name_is_required(people, serve, arguments):
-    nobody = Person(serve("gunicorn", **UNLIMITED).url, "websocket")
-    assert nobody.says(*arguments)["code"] == "name_required"
-    assert nobody.says("join")["ok"]
-    nobody.leaves()
+def test_event_without_a_name_is_refused(clients, serve, arguments):
+    nameless = SocketIOClient(serve("gunicorn", **UNLIMITED).url, "websocket")
+    assert nameless.call(*arguments)["code"] == "name_required"
+    assert nameless.call("join")["ok"]
+    nameless.disconnect()
 
 
 @pytest.mark.parametrize("event", ["connect", "disconnect", "connect_error", "newListener"])
-def test_reserved_names_are_refused(people, event):
-    speaker, bystander = people
-    bystander.forgets()
-    speaker.forgets()
-    # python-socketio's client sends these as it would any other.
-    assert speaker.says(event, "x")["code"] == "unknown_event"
-    assert speaker.says("msg", {"message": "still here"})["ok"]
-    bystander.hears("newmsg")
-    assert [heard[0] for heard in bystander.heard] == ["newmsg"]
+def test_reserved_event_names_are_refused(clients, event):
+    sender, bystander = clients
+    bystander.clear_received()
+    sender.clear_received()
+    # python-socketio sends these events like any other.
+    assert sender.call(event, "x")["code"] == "unknown_event"
+    assert sender.call("msg", {"message": "still here"})["ok"]
+    bystander.wait_for("newmsg")
+    assert [event[0] for event in bystander.received] == ["newmsg"]
 
 
-def test_too_many_messages_and_names(serve):
+def test_messages_and_names_over_their_rate_are_refused(serve):
     server = serve("gunicorn", MESSAGE_LIMIT="2/60", NAME_LIMIT="2/60", EVENT_LIMIT="")
-    hasty, calm = Person(server.url, "websocket"), Person(server.url, "websocket")
-    assert hasty.sets("Hasty")["ok"]
-    assert hasty.sets("Hasty2")["ok"]
-    answer = hasty.sets("Hasty3")
+    hasty, calm = SocketIOClient(server.url, "websocket"), SocketIOClient(server.url, "websocket")
+    assert hasty.set_name("Hasty")["ok"]
+    assert hasty.set_name("Hasty2")["ok"]
+    answer = hasty.set_name("Hasty3")
     assert (answer["code"], answer["retryAfter"] > 0) == ("rate_limited", True)
-    assert hasty.hears("userExists") == [(answer["message"],)]
-    assert [hasty.says("msg", {"message": "x"}).get("code") for _ in range(3)] == [
+    assert hasty.wait_for("userExists") == [(answer["message"],)]
+    assert [hasty.call("msg", {"message": "x"}).get("code") for _ in range(3)] == [
         None,
         None,
         "rate_limited",
     ]
-    assert calm.sets("Calm")["ok"]
-    assert calm.says("msg", {"message": "x"})["ok"]
-    hasty.leaves()
-    calm.leaves()
+    assert calm.set_name("Calm")["ok"]
+    assert calm.call("msg", {"message": "x"})["ok"]
+    hasty.disconnect()
+    calm.disconnect()
 
 
-def test_who_goes_on_at_twice_the_rate_of_all_events_is_closed(serve):
+def test_client_at_twice_the_event_rate_is_closed(serve):
     server = serve("gunicorn", EVENT_LIMIT="5/60")
-    flooder, calm = Person(server.url, "websocket"), Person(server.url, "websocket")
-    flooder.sets("Flooder")
-    calm.sets("Calm")
+    flooder, calm = SocketIOClient(server.url, "websocket"), SocketIOClient(server.url, "websocket")
+    flooder.set_name("Flooder")
+    calm.set_name("Calm")
     for _ in range(20):
-        flooder.emits("nonsense")
-    calm.hears("userLeft")
+        flooder.emit("nonsense")
+    calm.wait_for("userLeft")
     eventually(lambda: flooder.client.eio.state != "connected")
-    codes = [refused["code"] for (refused,) in flooder.hears("refused", count=9)]
+    codes = [refused["code"] for (refused,) in flooder.wait_for("refused", count=9)]
     assert codes == ["unknown_event"] * 4 + ["rate_limited"] * 5
-    assert calm.says("msg", {"message": "peace"})["ok"]
-    calm.leaves()
+    assert calm.call("msg", {"message": "peace"})["ok"]
+    calm.disconnect()

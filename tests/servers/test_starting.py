@@ -1,7 +1,8 @@
-"""Starting and stopping: what a person sees who gets it wrong is one line."""
+"""Errors at start: each kind of server reports a mistake in one line and exits."""
 
 from __future__ import annotations
 
+import os
 import socket
 import sqlite3
 import subprocess
@@ -10,53 +11,53 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.servers import ROOT, free_port, launch
+from support.servers import ROOT, free_port, start_process
 
 from chatapp.store.sqlite.log import SQLiteLog
 
 
-def refusal(tmp_path, kind: str, settings: dict, *arguments: str, port: int = 0) -> list[str]:
-    """The lines that a server says which must not start."""
-    process = launch(kind, tmp_path / "log", port or free_port(), settings, *arguments)
+def failed_start(tmp_path, kind: str, settings: dict, *arguments: str, port: int = 0) -> list[str]:
+    """Start a server that must fail, and return the lines of its log without [INFO]."""
+    process = start_process(kind, tmp_path / "log", port or free_port(), settings, *arguments)
     assert process.wait(timeout=20) != 0
     lines = (tmp_path / "log").read_text().splitlines()
     return [line for line in lines if "[INFO]" not in line]
 
 
 @pytest.mark.parametrize("kind", ["command", "gunicorn", "gevent-websocket", "flask"])
-def test_a_bad_setting_is_one_line(tmp_path, kind):
-    lines = refusal(tmp_path, kind, {"PING_INTERVAL": "soon"})
+def test_invalid_setting_is_reported_in_one_line(tmp_path, kind):
+    lines = failed_start(tmp_path, kind, {"PING_INTERVAL": "soon"})
     assert lines == ["CHATAPP_PING_INTERVAL='soon' should be seconds, from 0.01 to 86400"]
 
 
-def test_a_port_in_use_is_one_line(tmp_path):
+def test_port_in_use_is_reported_in_one_line(tmp_path):
     port = free_port()
     with socket.create_server(("127.0.0.1", port)):
         for kind in ("command", "gunicorn"):
-            (line,) = refusal(tmp_path, kind, {}, port=port)
+            (line,) = failed_start(tmp_path, kind, {}, port=port)
             assert line == (
                 f"127.0.0.1:{port} is in use by another program; "
                 "set CHATAPP_BIND to another HOST:PORT"
             )
 
 
-def test_a_host_that_is_none_is_one_line(tmp_path):
-    (line,) = refusal(tmp_path, "command", {"BIND": "nowhere.invalid:3000"})
+def test_unknown_host_is_reported_in_one_line(tmp_path):
+    (line,) = failed_start(tmp_path, "command", {"BIND": "nowhere.invalid:3000"})
     assert line.startswith("nowhere.invalid:3000 can't be listened on")
 
 
 def test_more_than_one_worker_is_refused(tmp_path):
-    (line,) = refusal(tmp_path, "gunicorn", {}, "--workers", "2")
+    (line,) = failed_start(tmp_path, "gunicorn", {}, "--workers", "2")
     assert line.startswith("--workers 2: the chat needs --workers 1")
 
 
 def test_preload_is_refused(tmp_path):
-    (line,) = refusal(tmp_path, "gunicorn", {}, "--preload")
+    (line,) = failed_start(tmp_path, "gunicorn", {}, "--preload")
     assert line.startswith("--preload: leave it out")
 
 
 @pytest.mark.parametrize("kind", ["gunicorn", "command"])
-def test_a_store_that_cannot_be_used_is_one_line_that_names_it(tmp_path, kind):
+def test_unusable_store_is_reported_in_one_line(tmp_path, kind):
     served = SQLiteLog(tmp_path / "served.sqlite3")
     served.open()
     newer = SQLiteLog(tmp_path / "newer.sqlite3")
@@ -64,32 +65,35 @@ def test_a_store_that_cannot_be_used_is_one_line_that_names_it(tmp_path, kind):
     newer.close()
     with closing(sqlite3.connect(newer.path)) as database:
         database.execute("PRAGMA user_version = 99")
-    said = {
+    reports = {
         served.path: "is served by another process; end that one",
         newer.path: "has version 99, newer than this chatapp's",
-        Path("/proc/chat.sqlite3"): "can't be created (",  # nobody may write there
+        Path("/proc/chat.sqlite3"): "can't be created (",
     }
     running = {}
-    for path in said:
+    for path in reports:
         log = tmp_path / f"{path.parent.name}-{path.stem}.log"
-        running[path] = log, launch(kind, log, free_port(), {"STORE": f"sqlite:{path}"})
+        running[path] = log, start_process(kind, log, free_port(), {"STORE": f"sqlite:{path}"})
     for path, (log, process) in running.items():
         assert process.wait(timeout=30) == 3
         text = log.read_text()
         (line,) = [line for line in text.splitlines() if path.name in line]
         assert f"[ERROR] {path}" in line
-        assert said[path] in line
+        assert reports[path] in line
         assert "Traceback" not in text
     served.close()
 
 
-def test_the_command_serves_and_stops_with_code_0(serve):
+def test_command_exits_with_code_0_after_sigterm(serve):
     server = serve("command", fresh=True)
     assert server.stop() == 0
 
 
-def test_flask_lists_its_routes_without_opening_anything():
+def test_flask_routes_does_not_open_the_store():
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "routes"]
-    routes = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    environ = os.environ | {"CHATAPP_STORE": "sqlite:/proc/chat.sqlite3"}  # can't be created
+    routes = subprocess.run(
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=30
+    )
     assert routes.returncode == 0, routes.stderr
     assert {"/", "/healthz", "/readyz"} <= set(routes.stdout.split())

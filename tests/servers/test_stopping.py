@@ -1,4 +1,4 @@
-"""Stopping and reloading: clients are closed at the transport, and come back."""
+"""Graceful shutdown and reload: the server closes clients at the transport (docs/wire.md)."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from support.servers import ROOT, UNLIMITED, Server
 
 
 @pytest.mark.parametrize("kind", ["gunicorn", "gevent-websocket", "command"])
-def test_sigterm_closes_all_and_ends_with_code_0_within_5_seconds(tmp_path, kind):
+def test_sigterm_closes_clients_and_exits_within_5_seconds(tmp_path, kind):
     server = Server(kind, tmp_path, UNLIMITED)
     client, session = RawWebSocket(server), Polling(server)
-    waiting, answers = session.starts_polling()
+    waiting, answers = session.start_poll()
     idle = http.client.HTTPConnection("127.0.0.1", server.port)
     idle.request("GET", "/healthz")
-    idle.getresponse().read()  # and it stays open: nobody waits for it
+    idle.getresponse().read()  # an open connection without a request
     begun = time.monotonic()
-    server.signal()
-    assert client.close_code() == 1000  # a close frame, and no DISCONNECT before it
+    server.terminate()
+    assert (
+        client.receive_close_code() == 1000
+    )  # a close frame without a DISCONNECT packet before it
     waiting.join(5)
     assert answers == [(200, "1")]
     assert server.stop() == 0
@@ -34,15 +36,15 @@ def test_sigterm_closes_all_and_ends_with_code_0_within_5_seconds(tmp_path, kind
 
 
 @pytest.mark.parametrize("kind", ["command", "flask"])
-def test_ctrl_c_closes_clients_too(tmp_path, kind):
+def test_ctrl_c_closes_clients(tmp_path, kind):
     server = Server(kind, tmp_path, UNLIMITED)
     client = RawWebSocket(server)
     os.killpg(server.process.pid, signal.SIGINT)
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
     assert server.process.wait(5) == 0
 
 
-def test_sighup_serves_new_code_and_takes_clients_back(tmp_path, monkeypatch):
+def test_sighup_loads_new_code_and_clients_reconnect(tmp_path, monkeypatch):
     tree = tmp_path / "tree"
     for part in ("chatapp", "templates"):
         shutil.copytree(ROOT / part, tree / part)
@@ -53,15 +55,15 @@ def test_sighup_serves_new_code_and_takes_clients_back(tmp_path, monkeypatch):
     try:
         client = RawWebSocket(server)
         client.send('421["setUsername","Ann"]')
-        client.texts("431")
+        client.receive_until("431")
         pages = tree / "chatapp" / "web" / "pages.py"
         pages.write_text(pages.read_text().replace('"ok\\n"', '"new\\n"'))
         os.kill(server.process.pid, signal.SIGHUP)
-        assert client.close_code() == 1000
-        eventually(lambda: server.answers() and server.get("/healthz")[2] == b"new\n")
+        assert client.receive_close_code() == 1000
+        eventually(lambda: server.is_ready() and server.get("/healthz")[2] == b"new\n")
         again = RawWebSocket(server)
         again.send('421["setUsername","Ann"]')
-        assert '"ok":true' in again.texts("431")[-1]
+        assert '"ok":true' in again.receive_until("431")[-1]
     finally:
         assert server.stop() == 0
     assert "Traceback" not in server.log.read_text()

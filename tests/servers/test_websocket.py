@@ -1,4 +1,4 @@
-"""RFC 6455, and the bounds of docs/wire.md, over each kind of server: one table of attacks."""
+"""RFC 6455 and the limits of docs/wire.md, with raw frames to each kind of server."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from support.raw import BINARY, CLOSE, CONT, PING, PONG, TEXT, RawWebSocket, eve
 LIMIT = 65536
 EVENT = b'421["join"]'
 
-ATTACKS = {
-    # name: (bytes, close code); the section says why
+VIOLATIONS = {
+    # name (section of RFC 6455): (bytes, close code)
     "unmasked (5.1)": (frame(EVENT, mask=False), 1002),
     "reserved bit 1 (5.2)": (frame(EVENT, rsv=4), 1002),
     "reserved bit 2 (5.2)": (frame(EVENT, rsv=2), 1002),
@@ -38,17 +38,17 @@ ATTACKS = {
 }
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
-def test_attack_is_closed_and_its_name_free(server, attack):
-    data, code = ATTACKS[attack]
+@pytest.mark.parametrize("violation", VIOLATIONS)
+def test_protocol_violation_closes_the_connection_and_frees_the_name(server, violation):
+    data, code = VIOLATIONS[violation]
     client, bystander = RawWebSocket(server), RawWebSocket(server)
-    client.send('421["setUsername","Attacker"]')
-    client.texts("431")
+    client.send('421["setUsername","Violator"]')
+    client.receive_until("431")
     client.send_raw(data)
-    closed = client.close_code()
+    closed = client.receive_close_code()
     assert closed == code if code else closed in (1002, 1009)
-    bystander.send('421["setUsername","Attacker"]')
-    assert '"ok":true' in bystander.texts("431")[-1]
+    bystander.send('421["setUsername","Violator"]')
+    assert '"ok":true' in bystander.receive_until("431")[-1]
     bystander.close()
 
 
@@ -59,101 +59,97 @@ def client(server):
     client.close()
 
 
-def test_a_message_at_the_limit(client):
+def test_message_at_the_limit_is_accepted(client):
     message = '421["nonsense","' + "x" * (LIMIT - 18) + '"]'
     assert len(message) == LIMIT
     client.send(message)
-    assert "unknown_event" in client.texts("431")[-1]
+    assert "unknown_event" in client.receive_until("431")[-1]
 
 
-def test_fragments_make_one_message(client):
-    """Section 5.4; control frames may come between."""
+def test_fragments_are_joined_to_one_message(client):
+    """Section 5.4: control frames may come between fragments."""
     client.send_raw(
         frame(EVENT[:3], fin=False)
         + frame(b"between", PING)
         + frame(b"", CONT, fin=False)
         + frame(EVENT[3:], CONT)
     )
-    assert client.frame() == (PONG, b"between")
-    assert client.text().startswith("431")
+    assert client.receive_frame() == (PONG, b"between")
+    assert client.receive_text().startswith("431")
 
 
-def test_a_frame_byte_by_byte(client):
+def test_frame_sent_byte_by_byte_is_accepted(client):
     for byte in frame(EVENT):
         client.send_raw(bytes([byte]))
-    assert client.text().startswith("431")
+    assert client.receive_text().startswith("431")
 
 
-def test_several_frames_at_once(client):
+def test_frames_of_one_segment_are_all_answered(client):
     client.send_raw(frame(EVENT) * 5)
-    assert [client.text()[:3] for _ in range(5)] == ["431"] * 5
+    assert [client.receive_text()[:3] for _ in range(5)] == ["431"] * 5
 
 
-def test_utf8_across_fragments(client):
-    """Section 5.6: only the whole message need be UTF-8."""
+def test_utf8_sequence_may_span_fragments(client):
+    """Section 5.6: only the whole message must be UTF-8."""
     body = '421["setUsername","é"]'.encode()
     cut = body.index(b"\xc3") + 1
     client.send_raw(frame(body[:cut], TEXT, fin=False) + frame(body[cut:], CONT))
-    assert client.text() == '42["userSet","é"]'
+    assert client.receive_text() == '42["userSet","é"]'
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", bytes(range(125))])
 def test_ping_is_answered_with_its_data(client, data):
     """Section 5.5.2."""
     client.send_raw(frame(data, PING))
-    assert client.frame() == (PONG, data)
+    assert client.receive_frame() == (PONG, data)
 
 
-def test_an_unasked_pong_is_ignored(client):
+def test_unsolicited_pong_is_ignored(client):
     """Section 5.5.3."""
     client.send_raw(frame(b"x", PONG) + frame(EVENT))
-    assert client.text().startswith("431")
+    assert client.receive_text().startswith("431")
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 3000, 4999])
-def test_close_is_answered_with_its_code(client, code):
+def test_close_frame_is_answered_with_its_code(client, code):
     """Section 5.5.1."""
     client.send_raw(frame(struct.pack("!H", code) + b"bye", CLOSE))
-    assert client.close_code() == code
+    assert client.receive_close_code() == code
 
 
-def test_close_without_a_code(client):
+def test_close_frame_without_code_is_answered(client):
     client.send_raw(frame(b"", CLOSE))
-    assert client.close_code() == 1005
+    assert client.receive_close_code() == 1005
 
 
-def test_a_peer_that_never_answers_our_close_is_left(client):
-    """Section 7.1.1: the server closes the connection, after 2 s at most."""
+def test_client_that_ignores_the_close_frame_is_disconnected(client):
+    """Section 7.1.1; docs/wire.md, Bounds: the server waits 2 s."""
     client.send("4x")
-    assert client.close_code() == 1000
+    assert client.receive_close_code() == 1000
 
-    def has_gone() -> bool:
+    def is_disconnected() -> bool:
         try:
             client.send("3")
         except ConnectionError:
             return True
         return False
 
-    eventually(has_gone)
+    eventually(is_disconnected)
 
 
-def test_events_before_a_close_are_handled(server, client):
+def test_events_before_a_close_frame_are_handled(server, client):
     watcher = RawWebSocket(server)
-    client.send('421["setUsername","Last words"]')
-    client.texts("431")
+    client.send('421["setUsername","Closing"]')
+    client.receive_until("431")
     client.send_raw(
         b"".join(frame(b'42["msg",{"message":"%d"}]' % n) for n in range(10)) + frame(b"", CLOSE)
     )
-    texts = watcher.texts('42["userLeft"')
+    texts = watcher.receive_until('42["userLeft"')
     assert sum('"newmsg"' in text for text in texts) == 10
     watcher.close()
 
 
-def test_the_answer_to_the_handshake(client):
-    """Section 4.2.2; the key's answer is the document's own example."""
+def test_handshake_response_accepts_the_key_without_extensions(client):
+    """Section 4.2.2; the key and its answer are the standard's example."""
     assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in client.head
     assert b"Sec-WebSocket-Extensions" not in client.head
-
-
-def test_the_log_shows_no_error(server):
-    assert "Traceback" not in server.log.read_text()

@@ -12,7 +12,7 @@ from support.chat import AHEAD, LATER, NodeHarness
 from support.raw import eventually
 from support.servers import RedisProcess
 
-from chatapp.chat.client import Gone
+from chatapp.chat.client import DisconnectReason
 from chatapp.errors import NameLost, NameTaken, Unavailable
 from chatapp.store.redis import tasks as redis_tasks
 from chatapp.store.redis.scripts import EPOCH, NAMES, NODES, PREFIX, SCHEMA
@@ -131,7 +131,7 @@ def test_takeover_across_nodes(nodes):
     again = two.connects("Ann", token=ann.token, hold=True)
     assert ann.heard[-1] == ("refused", "setUsername", "taken_over")
     assert one.audience.closed == [ann.id]
-    ann.ends(Gone.BROKEN)
+    ann.ends(DisconnectReason.CONNECTION_LOST)
     assert again.says("mine").ok
     assert again.joins("tea").users == ["Ann"]
     assert news(watcher) == []

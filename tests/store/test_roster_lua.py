@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.chat import AHEAD, LATER
 
 from chatapp.chat.people.holds import hashed
-from chatapp.chat.people.names import fold
+from chatapp.chat.people.names import canonical
 from chatapp.store.redis.roster import sorted_entry
 from chatapp.store.redis.scripts import DUE, EPOCH, NAMES, at_key, users_key
 
@@ -71,7 +71,7 @@ class Cluster:
     def claim(
         self, person: str, name: str, knows: bool, hold: int, may_expire: bool, rooms: list[str]
     ) -> None:
-        folded, new = fold(name), hashed(f"token of {person}").hex()
+        folded, new = canonical(name), hashed(f"token of {person}").hex()
         known = self.tokens.get(folded, "") if knows else ""
         outcome = self.run(
             "claim",

@@ -15,7 +15,7 @@ import msgspec
 
 from chatapp.chat import wire
 from chatapp.chat.broadcaster import Broadcaster, LocalBroadcaster
-from chatapp.chat.client import Gone
+from chatapp.chat.client import DisconnectReason
 from chatapp.chat.log import Log, Retention
 from chatapp.chat.people.local_roster import LocalRoster
 from chatapp.chat.people.roster import Roster
@@ -49,7 +49,7 @@ class Audience:
         if client in self.heard:
             self.heard[client].append((event, *arguments))
 
-    def tell(self, room: str, event: str, *arguments: Any, skip: str | None = None) -> None:
+    def broadcast(self, room: str, event: str, *arguments: Any, skip: str | None = None) -> None:
         for client, heard in list(self.heard.items()):
             if client != skip and self.is_in(client, room):
                 heard.append((event, *arguments))
@@ -66,13 +66,13 @@ class Audience:
     def rooms(self, client: str) -> list[str]:
         return self._rooms.get(client, [])
 
-    def hears(self, room: str) -> bool:
+    def has_members(self, room: str) -> bool:
         return any(room in rooms for rooms in list(self._rooms.values()))
 
-    def later(self, seconds: float, call: Callable[[], Any]) -> None:
+    def call_later(self, seconds: float, call: Callable[[], Any]) -> None:
         self._due.append((self.now + seconds, call))
 
-    def hand_over(self, client: str) -> None:
+    def release(self, client: str) -> None:
         pass
 
     def close(self, client: str) -> None:
@@ -81,7 +81,7 @@ class Audience:
     def close_all(self) -> None:
         self.closed.extend(self.heard)
 
-    def dismiss(self, client: str, event: str, refusal: ChatError) -> None:
+    def kick(self, client: str, event: str, refusal: ChatError) -> None:
         self.send(client, "refused", event, refusal.code)
         self.closed.append(client)
 
@@ -198,14 +198,14 @@ class Person:
 
     def goes(self) -> None:
         """With a goodbye."""
-        self.ends(Gone.GOODBYE)
+        self.ends(DisconnectReason.CLEAN)
 
     def breaks_off(self) -> None:
-        self.ends(Gone.BROKEN)
+        self.ends(DisconnectReason.CONNECTION_LOST)
 
-    def ends(self, how: Gone) -> None:
+    def ends(self, reason: DisconnectReason) -> None:
         self.node.audience.forget(self.id)
-        self.node.chat.disconnect(self.client, how)
+        self.node.chat.disconnect(self.client, reason)
 
 
 AHEAD = f"{PREFIX}ahead"

@@ -1,7 +1,8 @@
-"""Clients of a real server: python-socketio's own, and clients of Engine.IO 3 written by hand.
+"""A Socket.IO client, and Engine.IO 3 clients that tests drive packet by packet.
 
-Use `Person` for what a well-behaved client does. Use `OlderPolling` and `OlderWebSocket` to speak
-Engine.IO 3 packet by packet, and to break it; `support.raw` has the same for Engine.IO 4.
+Use `SocketIOClient` (python-socketio) where the protocol isn't what is tested. Use
+`Engine3Polling` and `Engine3WebSocket` to send malformed or unusual packets of Engine.IO 3.
+`support.raw` has the same for Engine.IO 4.
 """
 
 from __future__ import annotations
@@ -14,59 +15,66 @@ from typing import Any
 
 import socketio
 
-from support.raw import RawWebSocket, fetched
+from support.raw import RawWebSocket, fetch_bytes
 
 
-class Person:
-    """A client of the server at `url`, over "websocket", "polling" or both: the upgrade."""
+class SocketIOClient:
+    """A python-socketio client of the server at `url` that records the events it receives.
+
+    `transports` are "websocket", "polling", or both for an upgrade.
+    """
 
     def __init__(self, url: str, *transports: str, **options: Any) -> None:
-        self.heard: list[tuple[Any, ...]] = []
-        self._news = threading.Condition()
+        self.received: list[tuple[Any, ...]] = []
+        self._changed = threading.Condition()
         self.client = socketio.Client(reconnection=False, **options)
-        self.client.on("*", self._hear)
-        # In the order they came: by itself each event is handled in a thread of its own.
+        self.client.on("*", self._record)
+        # python-socketio handles each event in its own thread, which would reorder them.
         trigger = self.client.eio._trigger_event
         self.client.eio._trigger_event = lambda *event, **how: trigger(
             *event, **how | {"run_async": False}
         )
         self.client.connect(url, transports=list(transports) or None, wait_timeout=10)
 
-    def _hear(self, event: str, *arguments: Any) -> None:
-        with self._news:
-            self.heard.append((event, *arguments))
-            self._news.notify_all()
+    def _record(self, event: str, *arguments: Any) -> None:
+        with self._changed:
+            self.received.append((event, *arguments))
+            self._changed.notify_all()
 
-    def says(self, event: str, *arguments: Any) -> Any:
+    def call(self, event: str, *arguments: Any) -> Any:
         """Send an event and return its acknowledgement."""
         return self.client.call(event, arguments, timeout=10)
 
-    def sets(self, name: str) -> Any:
-        return self.says("setUsername", name)
+    def set_name(self, name: str) -> Any:
+        return self.call("setUsername", name)
 
-    def emits(self, event: str, *arguments: Any) -> None:
+    def emit(self, event: str, *arguments: Any) -> None:
         """Send an event without asking for an acknowledgement."""
         self.client.emit(event, arguments)
 
-    def hears(self, event: str, *, within: float = 10, count: int = 1) -> list[tuple[Any, ...]]:
-        """The arguments of the first `count` such events, once they have come."""
+    def wait_for(self, event: str, *, within: float = 10, count: int = 1) -> list[tuple[Any, ...]]:
+        """Wait for `count` events of this name and return the arguments of each."""
         deadline = time.monotonic() + within
-        with self._news:
-            while len(found := [e[1:] for e in self.heard if e[0] == event]) < count:
+        with self._changed:
+            while len(found := [e[1:] for e in self.received if e[0] == event]) < count:
                 left = deadline - time.monotonic()
-                assert left > 0, f"no {event}, only {self.heard}"
-                self._news.wait(left)
+                assert left > 0, f"no {event}, only {self.received}"
+                self._changed.wait(left)
             return found[:count]
 
-    def forgets(self) -> None:
-        with self._news:
-            self.heard.clear()
+    def clear_received(self) -> None:
+        with self._changed:
+            self.received.clear()
 
-    def messages(self, count: int) -> list[str]:
-        return [said["message"] for said, _ in self.hears("newmsg", count=count)]
+    def wait_for_messages(self, count: int) -> list[str]:
+        """Wait for `count` messages of the chat and return their texts."""
+        return [content["message"] for content, _ in self.wait_for("newmsg", count=count)]
 
-    def leaves(self) -> None:
-        """Say goodbye, over polling by its close packet: the client's own may be left unsent."""
+    def disconnect(self) -> None:
+        """Disconnect cleanly.
+
+        python-socketio may drop its close packet over polling, so this posts one first.
+        """
         if self.client.transport() == "polling":
             session = f"/socket.io/?EIO=4&transport=polling&sid={self.client.eio.sid}"
             urllib.request.urlopen(self.client.connection_url + session, b"1", timeout=5).close()
@@ -79,14 +87,14 @@ BASE = "/socket.io/?EIO=3&transport=polling"
 WEBSOCKET = "/socket.io/?EIO=3&transport=websocket"
 
 
-def payload(*packets: str) -> bytes:
-    """A body that carries packets, as text."""
+def encode_payload(*packets: str) -> bytes:
+    """Encode packets as one text body (Engine.IO 3, Payload)."""
     lengths = [len(packet.encode("utf-16-le")) // 2 for packet in packets]
     return "".join(f"{n}:{packet}" for n, packet in zip(lengths, packets, strict=True)).encode()
 
 
-def packets(body: str) -> list[str]:
-    """What a body carries."""
+def decode_payload(body: str) -> list[str]:
+    """Decode the packets of a text body."""
     found, units = [], body.encode("utf-16-le")
     while units:
         size = 0
@@ -97,61 +105,64 @@ def packets(body: str) -> list[str]:
     return found
 
 
-class OlderPolling:
-    """A session over long polling, in the default namespace as any is."""
+class Engine3Polling:
+    """An Engine.IO 3 session over long polling; its server puts it into the default namespace."""
 
-    def __init__(self, server, more: str = "") -> None:
+    def __init__(self, server, query: str = "") -> None:
         self.server = server
-        status, self.headers, body = fetched(server, "GET", BASE + more)
+        status, self.headers, body = fetch_bytes(server, "GET", BASE + query)
         assert status == 200, body
-        self.first = body.decode()
-        opening, *self.heard = packets(self.first)
-        self.opening = json.loads(opening[1:])
-        self.path = f"{BASE}&sid={self.opening['sid']}"
+        self.body = body.decode()
+        self.open_packet = json.loads(decode_payload(self.body)[0][1:])
+        self.path = f"{BASE}&sid={self.open_packet['sid']}"
 
     def poll(self) -> tuple[int, str]:
-        status, self.headers, body = fetched(self.server, "GET", self.path)
+        """Send a GET and return the status and the body."""
+        status, self.headers, body = fetch_bytes(self.server, "GET", self.path)
         return status, body.decode()
 
-    def hears(self) -> list[str]:
-        """The packets of the next answer."""
+    def receive(self) -> list[str]:
+        """Poll once and return the packets."""
         status, body = self.poll()
         assert status == 200, body
-        return packets(body)
+        return decode_payload(body)
 
-    def starts_polling(self) -> tuple[threading.Thread, list[tuple[int, str]]]:
-        """A poll that waits, and the list that its answer will be in."""
+    def start_poll(self) -> tuple[threading.Thread, list[tuple[int, str]]]:
+        """Start a poll in a thread; return the thread and the list for its result."""
         answers: list[tuple[int, str]] = []
         waiting = threading.Thread(target=lambda: answers.append(self.poll()))
         waiting.start()
         time.sleep(0.3)
         return waiting, answers
 
-    def says(self, *said: str) -> tuple[int, str]:
-        return self.post(payload(*said))
+    def send(self, *packets: str) -> tuple[int, str]:
+        """Post packets and return the status and the body."""
+        return self.post(encode_payload(*packets))
 
     def post(self, body: bytes, **headers: str) -> tuple[int, str]:
-        status, _, answer = fetched(self.server, "POST", self.path, body, **headers)
+        status, _, answer = fetch_bytes(self.server, "POST", self.path, body, **headers)
         return status, answer.decode()
 
     def is_alive(self) -> bool:
-        return self.says("6")[0] == 200
+        return self.send("6")[0] == 200
 
 
-class OlderWebSocket(RawWebSocket):
-    """A session over a WebSocket, frame by frame, once the server has said its first two packets;
-    with `path`, whatever that leads to."""
+class Engine3WebSocket(RawWebSocket):
+    """An Engine.IO 3 session over WebSocket, once the open and CONNECT packets have come.
 
-    def __init__(self, server, path: str = "", more: str = "") -> None:
-        super().__init__(server, connect=False, path=path or WEBSOCKET + more)
+    With `path`, only connect to that path and read no packets.
+    """
+
+    def __init__(self, server, path: str = "", query: str = "") -> None:
+        super().__init__(server, connect=False, path=path or WEBSOCKET + query)
         if not path:
-            opening = self.text()
-            self.opening = json.loads(opening[1:])
-            assert (opening[0], self.text()) == ("0", "40")
+            packet = self.receive_text()
+            self.open_packet = json.loads(packet[1:])
+            assert (packet[0], self.receive_text()) == ("0", "40")
 
-    def text(self) -> str:
-        """The next message's text."""
-        got = self.frame()
-        assert got, "the connection has ended"
-        assert got[0] == 1, got
-        return got[1].decode()
+    def receive_text(self) -> str:
+        """Return the next text message."""
+        received = self.receive_frame()
+        assert received, "the connection has ended"
+        assert received[0] == 1, received
+        return received[1].decode()

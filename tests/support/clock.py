@@ -1,4 +1,7 @@
-"""A clock whose time passes only where a test says so, and a runtime on that clock."""
+"""A clock for tests of timers, without waiting.
+
+Use `FakeTime` where code takes a `Clock`: `run` fires all its timers at once.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,11 @@ from chatapp.transport.loop.limits import Limits
 from chatapp.transport.loop.runtime import Runtime
 
 
-class Time:
-    """`clock`'s time: it passes while the clock's task waits for what is due next."""
+class FakeTime:
+    """The time of `clock`, which jumps ahead to the next timer instead of waiting for it.
+
+    It also stands in for the event that the clock's task waits for.
+    """
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -30,7 +36,7 @@ class Time:
             Limits(**limits), lambda call, *rest: call(*rest), lambda: self, clock=self.clock
         )
 
-    def passes(self) -> None:
-        """Until nothing more is due."""
+    def run(self) -> None:
+        """Let time pass until no timer is left."""
         while self.tasks:
             self.tasks.pop()()

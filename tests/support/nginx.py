@@ -1,4 +1,7 @@
-"""Debian's nginx with the file of `deploy/`, on free ports: stopped by its process id."""
+"""Run nginx with deploy/nginx.conf on free ports.
+
+Use it to test what a reverse proxy changes: addresses, TLS, path prefixes, restarts of nodes.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,10 @@ TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
 class Nginx:
-    """Before `nodes`, at `port`; the same at `tls_port` with TLS, and at both below `/chat/`.
+    """An nginx in front of two nodes, at `port` and, with TLS, at `tls_port`.
 
-    `authority` is the file of who has signed the certificate. `redirects`: who comes without TLS is
-    sent to `https://`.
+    Both also serve the chat below `/chat/`. `authority` is the file of the certificate authority.
+    With `redirects`, `port` redirects to `https://`.
     """
 
     def __init__(self, folder: Path, nodes: Sequence[Server], redirects: bool = False) -> None:
@@ -33,9 +36,9 @@ class Nginx:
         certificate = authority.issue_cert("127.0.0.1", "localhost")
         certificate.private_key_and_cert_chain_pem.write_to_path(folder / "site.pem")
         text = (ROOT / "deploy" / "nginx.conf").read_text()
-        text = without_marks(text, "location /chat/ {", "server {")
+        text = uncomment(text, "location /chat/ {", "server {")
         if redirects:
-            text = without_marks(text, "return 308 https://$host$request_uri;")
+            text = uncomment(text, "return 308 https://$host$request_uri;")
         chat = section(text, "location /chat/ {")
         places = "\n".join(f"{name}_temp_path {folder}/{name};" for name in TEMPORARY)
         for old, new in {
@@ -83,13 +86,13 @@ class Nginx:
 
 
 def section(text: str, first: str) -> str:
-    """The block that begins with the line `first`, to its end."""
+    """Return the block whose first line is `first`."""
     begin = text.index(first)
     return text[begin : text.index("}", begin) + 1]
 
 
-def without_marks(text: str, *firsts: str) -> str:
-    """What is commented out from one of these lines on is not; each must be there."""
+def uncomment(text: str, *firsts: str) -> str:
+    """Uncomment the blocks whose first lines are `firsts`; each must be in `text`."""
     marked = {line.strip().removeprefix("#").strip() for line in text.splitlines() if "#" in line}
     assert marked.issuperset(firsts), f"deploy/nginx.conf lacks {set(firsts) - marked}"
     lines, inside = [], False

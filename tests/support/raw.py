@@ -1,4 +1,8 @@
-"""Clients that speak the protocols by hand, and may break them."""
+"""HTTP, Engine.IO 4 and WebSocket clients that tests drive byte by byte.
+
+Use them for the protocols themselves: exact packets, malformed frames, requests cut short. Use
+`support.clients.SocketIOClient` where the protocol isn't what is tested.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +19,18 @@ TEXT, BINARY, CONT, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
 BASE = "/socket.io/?EIO=4&transport=polling"
 HANDSHAKE = (
     "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: {connection}\r\nUpgrade: websocket\r\n"
-    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
 )
 
 
 def request(server, method: str, path: str, body: bytes | None = None, **headers: str):
-    """The status, headers by lower-case name, and text that a request is answered with."""
-    status, found, answer = fetched(server, method, path, body, **headers)
+    """Send a request and return the status, the headers by lower-case name, and the text."""
+    status, found, answer = fetch_bytes(server, method, path, body, **headers)
     return status, found, answer.decode()
 
 
-def fetched(server, method: str, path: str, body: bytes | None = None, **headers: str):
-    """The status, headers by lower-case name, and body that a request is answered with."""
+def fetch_bytes(server, method: str, path: str, body: bytes | None = None, **headers: str):
+    """Send a request and return the status, the headers by lower-case name, and the body."""
     link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=15)
     with contextlib.closing(link):
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -37,7 +41,7 @@ def fetched(server, method: str, path: str, body: bytes | None = None, **headers
 
 
 def refused_upgrade(server, path: str, method: str = "GET") -> tuple[int, str]:
-    """The status and text that a request for a WebSocket is answered with, where it gets none."""
+    """Ask for a WebSocket that the server refuses; return the status and the text."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=15) as link:
         link.sendall(handshake(server, path).replace(b"GET", method.encode(), 1))
         answer = http.client.HTTPResponse(link)
@@ -46,7 +50,7 @@ def refused_upgrade(server, path: str, method: str = "GET") -> tuple[int, str]:
 
 
 def exchange(server, data: bytes, seconds: float = 15) -> bytes:
-    """All that raw bytes are answered with, until the connection ends."""
+    """Send raw bytes and return all that the server sends until it closes the connection."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=seconds) as link:
         link.sendall(data)
         received = b""
@@ -56,24 +60,25 @@ def exchange(server, data: bytes, seconds: float = 15) -> bytes:
 
 
 class Polling:
-    """A session over long polling; `connect` enters the default namespace."""
+    """An Engine.IO 4 session over long polling; `connect` also enters the default namespace."""
 
     def __init__(self, server, connect: bool = True, base: str = BASE) -> None:
         self.server = server
         status, _, body = request(server, "GET", base)
         assert (status, body[0]) == (200, "0"), (status, body)
-        self.opening = json.loads(body[1:])
-        self.path = f"{base}&sid={self.opening['sid']}"
+        self.open_packet = json.loads(body[1:])
+        self.path = f"{base}&sid={self.open_packet['sid']}"
         if connect:
             assert self.post("40") == (200, "ok")
             assert self.poll()[1].startswith('40{"sid":')
 
     def poll(self) -> tuple[int, str]:
+        """Send a GET and return the status and the text."""
         status, _, body = request(self.server, "GET", self.path)
         return status, body
 
-    def starts_polling(self) -> tuple[threading.Thread, list[tuple[int, str]]]:
-        """A poll that waits, and the list that its answer will be in."""
+    def start_poll(self) -> tuple[threading.Thread, list[tuple[int, str]]]:
+        """Start a poll in a thread; return the thread and the list for its result."""
         answers: list[tuple[int, str]] = []
         waiting = threading.Thread(target=lambda: answers.append(self.poll()))
         waiting.start()
@@ -90,7 +95,7 @@ class Polling:
 
 
 class RawWebSocket:
-    """A WebSocket, frame by frame; with `connect`, in the default namespace."""
+    """A WebSocket that sends and receives frames; `connect` also enters the default namespace."""
 
     def __init__(
         self, server, connect: bool = True, path: str = "/socket.io/?EIO=4&transport=websocket"
@@ -105,9 +110,9 @@ class RawWebSocket:
         self.head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
         assert self.head.startswith(b"HTTP/1.1 101"), self.head
         if connect:
-            self.opening = json.loads(self.text()[1:])
+            self.open_packet = json.loads(self.receive_text()[1:])
             self.send("40")
-            assert self.text().startswith('40{"sid":')
+            assert self.receive_text().startswith('40{"sid":')
 
     def send_raw(self, data: bytes) -> None:
         self.sock.sendall(data)
@@ -116,18 +121,18 @@ class RawWebSocket:
         data, opcode = (message.encode(), TEXT) if isinstance(message, str) else (message, BINARY)
         self.send_raw(frame(data, opcode))
 
-    def frame(self) -> tuple[int, bytes] | None:
-        """The next frame's opcode and data; None at the end."""
-        head = self._take(2)
+    def receive_frame(self) -> tuple[int, bytes] | None:
+        """Return the opcode and the data of the next frame, or None if the connection ended."""
+        head = self._receive_bytes(2)
         if len(head) < 2:
             return None
         length = head[1] & 127
         if length > 125:
             size, form = (2, "!H") if length == 126 else (8, "!Q")
-            length = struct.unpack(form, self._take(size))[0]
-        return head[0] & 15, self._take(length)
+            length = struct.unpack(form, self._receive_bytes(size))[0]
+        return head[0] & 15, self._receive_bytes(length)
 
-    def _take(self, count: int) -> bytes:
+    def _receive_bytes(self, count: int) -> bytes:
         while len(self.buffer) < count:
             try:
                 received = self.sock.recv(65536)
@@ -139,48 +144,49 @@ class RawWebSocket:
         taken, self.buffer = self.buffer[:count], self.buffer[count:]
         return taken
 
-    def text(self) -> str:
-        """The next message's text; pings of Engine.IO are answered on the way."""
+    def receive_text(self) -> str:
+        """Return the next text message, and answer Engine.IO pings before it."""
         while True:
-            got = self.frame()
-            assert got, "the connection has ended"
-            opcode, data = got
-            assert opcode == TEXT, got
+            received = self.receive_frame()
+            assert received, "the connection has ended"
+            opcode, data = received
+            assert opcode == TEXT, received
             if data == b"2":
                 self.send("3")
                 continue
             return data.decode()
 
-    def texts(self, until: str) -> list[str]:
-        """The messages up to the first that starts with `until`."""
-        texts = [self.text()]
-        while not texts[-1].startswith(until):
-            texts.append(self.text())
+    def receive_until(self, prefix: str) -> list[str]:
+        """Return the text messages up to the first that starts with `prefix`."""
+        texts = [self.receive_text()]
+        while not texts[-1].startswith(prefix):
+            texts.append(self.receive_text())
         return texts
 
-    def close_code(self) -> int | None:
-        """What the connection is closed with; None: it ended without a close frame."""
+    def receive_close_code(self) -> int | None:
+        """Read to the end and return the code of the close frame, or None if there was none."""
         while True:
-            got = self.frame()
-            if got is None:
+            received = self.receive_frame()
+            if received is None:
                 return None
-            if got[0] == CLOSE:
-                assert self.frame() is None
-                return struct.unpack("!H", got[1][:2])[0] if got[1] else 1005
+            opcode, data = received
+            if opcode == CLOSE:
+                assert self.receive_frame() is None
+                return struct.unpack("!H", data[:2])[0] if data else 1005
 
     def close(self) -> None:
         self.sock.close()
 
 
-def handshake(server, path: str, connection: str = "Upgrade", more: str = "") -> bytes:
+def handshake(server, path: str, connection: str = "Upgrade", headers: str = "") -> bytes:
     host = f"127.0.0.1:{server.port}"
-    return HANDSHAKE.format(path=path, host=host, connection=connection, more=more).encode()
+    return HANDSHAKE.format(path=path, host=host, connection=connection, headers=headers).encode()
 
 
 def frame(
     data: bytes, opcode: int = TEXT, fin: bool = True, rsv: int = 0, mask: bool = True
 ) -> bytes:
-    """A frame as a client sends it (RFC 6455, section 5.2)."""
+    """Encode a frame as a client sends it (RFC 6455, section 5.2)."""
     head = bytes([fin << 7 | rsv << 4 | opcode])
     bit = 128 if mask else 0
     if len(data) < 126:
@@ -196,23 +202,23 @@ def frame(
 
 
 def eventually(holds, within: float = 10.0) -> None:
-    """Wait until `holds()`."""
+    """Wait until `holds()` is true, and fail after `within` seconds."""
     deadline = time.monotonic() + within
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
-def error(code: int, message: str) -> str:
-    """The body of an error's answer (reference: Server.errors)."""
+def error_body(code: int, message: str) -> str:
+    """Return the body of an Engine.IO error response (reference: Server.errors)."""
     return json.dumps({"code": code, "message": message}, separators=(",", ":"))
 
 
-def name_is_free(server, name: str) -> None:
-    """Assert that it is, and is again: somebody takes it, and has left when this returns."""
+def assert_name_is_free(server, name: str) -> None:
+    """Claim the name with another client, then disconnect that client to free the name again."""
     other = RawWebSocket(server)
     other.send(f'420["setUsername","{name}"]')
-    assert '"ok":true' in other.texts("430")[-1]
+    assert '"ok":true' in other.receive_until("430")[-1]
     other.send_raw(frame(b"", CLOSE))
-    assert other.close_code() == 1005
+    assert other.receive_close_code() == 1005
     other.close()

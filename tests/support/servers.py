@@ -1,6 +1,7 @@
-"""Real servers on free ports: the chat under each kind of server, and Redis.
+"""Server processes on free ports: the chat under each kind of server, and Redis.
 
-Each is stopped by its process id.
+Use the fixture `serve` (tests/conftest.py) where tests can share a server, and `Server` where a
+test needs its own folder or stops the server.
 """
 
 from __future__ import annotations
@@ -43,10 +44,12 @@ COMMANDS = {
 UNLIMITED = {"MESSAGE_LIMIT": "", "NAME_LIMIT": "", "EVENT_LIMIT": ""}
 TLS = {"--certfile", "--cert"}
 KINDS = ["gunicorn", "gevent-websocket", "flask"]
+PARSING = {"gevent-websocket": "read_request", "flask": "make_environ"}
+"""Functions of the servers that log a traceback for a request that they can't parse."""
 
 
 def free_port() -> int:
-    """A port that nobody listens on, below the ephemeral range, so that no client takes it."""
+    """Return a free port below the ephemeral range, which clients' ports are taken from."""
     while True:
         port = random.randint(10000, 30000)
         with socket.socket() as probe:
@@ -59,7 +62,10 @@ def free_port() -> int:
 
 
 class Server:
-    """A server of one of COMMANDS, with CHATAPP_… `settings`; ready once this returns."""
+    """A server process of a kind in COMMANDS, ready once it is constructed.
+
+    `settings` are named without the prefix CHATAPP_. `wrapper` is a command that runs another.
+    """
 
     def __init__(
         self,
@@ -68,23 +74,25 @@ class Server:
         settings: dict[str, str],
         *arguments: str,
         module: str = "wsgi",
-        under: Sequence[str] = (),
+        wrapper: Sequence[str] = (),
     ) -> None:
         self.kind = kind
         self.port = free_port()
         scheme = "https" if TLS & set(arguments) else "http"
         self.url = f"{scheme}://127.0.0.1:{self.port}"
         self.log = folder / "log"
-        self.process = launch(
-            kind, self.log, self.port, settings, *arguments, module=module, under=under
+        self._checked = 0
+        self._is_terminating = False
+        self.process = start_process(
+            kind, self.log, self.port, settings, *arguments, module=module, wrapper=wrapper
         )
         deadline = time.monotonic() + 20
-        while not self.answers():
+        while not self.is_ready():
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.05)
 
-    def answers(self) -> bool:
+    def is_ready(self) -> bool:
         try:
             trusting = ssl._create_unverified_context()
             with urllib.request.urlopen(
@@ -95,7 +103,7 @@ class Server:
             return False
 
     def get(self, path: str, method: str = "GET", **headers: str) -> tuple[int, dict, bytes]:
-        """The status, headers (by lower-case name) and body that a request is answered with."""
+        """Send a request and return the status, the headers by lower-case name, and the body."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         request = urllib.request.Request(self.url + path, method=method, headers=named)
         try:
@@ -106,34 +114,43 @@ class Server:
             found = {name.lower(): value for name, value in answer.headers.items()}
             return answer.status, found, answer.read()
 
-    def signal(self) -> None:
-        """Tell it to end, as `kill` would."""
-        if self.process.poll() is None:
+    def new_tracebacks(self) -> list[str]:
+        """Return the tracebacks logged since the last call, except for unparsable requests."""
+        text = self.log.read_text(errors="replace")
+        found = text[self._checked :].split("Traceback (most recent call last)")[1:]
+        self._checked = len(text)
+        parsing = PARSING.get(self.kind)
+        return [each for each in found if not parsing or f", in {parsing}\n" not in each]
+
+    def terminate(self) -> None:
+        """Send the signal for a graceful shutdown, once."""
+        if self.process.poll() is None and not self._is_terminating:
+            self._is_terminating = True
             self.process.send_signal(signal.SIGINT if self.kind == "flask" else signal.SIGTERM)
 
     def stop(self) -> int:
-        """End it; its exit code."""
-        self.signal()
+        """Shut the server down and return its exit code."""
+        self.terminate()
         try:
-            return self.process.wait(timeout=10)
+            return self.process.wait(timeout=20)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             raise
 
 
-def launch(
+def start_process(
     kind: str,
     log: Path,
     port: int,
     settings: dict[str, str],
     *arguments: str,
     module: str = "wsgi",
-    under: Sequence[str] = (),
+    wrapper: Sequence[str] = (),
 ) -> subprocess.Popen:
-    """Start a server of `kind` without waiting for it, in a process group of its own.
+    """Start a server process in its own process group, without waiting until it is ready.
 
-    It serves the `app` of `module`, except "command", which serves the chat. `under`: a command
-    that runs another.
+    It serves the `app` of `module`, but the kind "command" always serves the chat. `wrapper` is a
+    command that runs another.
     """
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CHATAPP_")}
     settings = {"STORE": f"sqlite:{log.parent}/chat.sqlite3", **settings}
@@ -142,7 +159,7 @@ def launch(
     if kind == "command":
         environ["CHATAPP_BIND"] = settings.get("BIND", f"127.0.0.1:{port}")
     command = [word.format(port=port, module=module) for word in COMMANDS[kind]]
-    command = [*under, *command, *arguments]
+    command = [*wrapper, *command, *arguments]
     with log.open("wb") as out:
         return subprocess.Popen(
             command, cwd=ROOT, env=environ, stdout=out, stderr=out, start_new_session=True
@@ -150,9 +167,9 @@ def launch(
 
 
 class RedisProcess:
-    """A `redis-server` on 127.0.0.1 with its files in `folder`; ready once this returns.
+    """A `redis-server` process with its files in `folder`, ready once it is constructed.
 
-    `options`: of its command line, without the leading dashes.
+    `options` are options of its command line, without the leading dashes.
     """
 
     def __init__(self, folder: Path, **options: str) -> None:
@@ -174,12 +191,12 @@ class RedisProcess:
         with (self._folder / "redis.log").open("ab") as log:
             self.process = subprocess.Popen(words, stdout=log, stderr=log)
         deadline = time.monotonic() + 20
-        while not self.answers():
+        while not self.is_ready():
             assert self.process.poll() is None, (self._folder / "redis.log").read_text()
             assert time.monotonic() < deadline, (self._folder / "redis.log").read_text()
             time.sleep(0.02)
 
-    def answers(self) -> bool:
+    def is_ready(self) -> bool:
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as link:
                 link.sendall(b"PING\r\n")

@@ -8,14 +8,14 @@ from itertools import count
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.clock import Time
+from support.clock import FakeTime
 
 from chatapp.transport.loop.clock import GRAIN, Clock
 
 
 @given(st.lists(st.tuples(st.sampled_from([0.5, 2, 10]), st.booleans())))
 def test_timers_are_called_once_in_the_order_they_are_due(wanted):
-    time = Time()
+    time = FakeTime()
     called: list = []
     expected = []
     number = count()
@@ -26,50 +26,50 @@ def test_timers_are_called_once_in_the_order_they_are_due(wanted):
             timer.cancel()
         else:
             expected.append((seconds, me))
-    time.passes()
+    time.run()
     assert called == sorted(expected)
 
 
 def test_timer_may_start_another_timer():
-    time = Time()
+    time = FakeTime()
     called: list = []
     time.clock.call_later(
         1, lambda: time.clock.call_later(1, lambda: called.append((time.now, "again")))
     )
     time.clock.call_later(1.5, lambda: called.append((time.now, "between")))
-    time.passes()
+    time.run()
     assert called == [(1.5, "between"), (2, "again")]
 
 
 def test_failing_timer_does_not_stop_the_others(caplog):
-    time = Time()
+    time = FakeTime()
     called: list = []
     time.clock.call_later(1, lambda: 1 / 0)
     time.clock.call_later(1, lambda: called.append("next"))
-    time.passes()
+    time.run()
     assert called == ["next"]
     assert "A timer failed" in caplog.text
 
 
 def test_timers_due_at_almost_the_same_time_share_a_wakeup():
-    time = Time()
+    time = FakeTime()
     called: list = []
     for number in range(100):
         time.clock.call_later(1 + number / 1000, lambda number=number: called.append(number))
     waits: list = []
     wait = time.wait
     time.wait = lambda seconds: (waits.append(seconds), wait(seconds))
-    time.passes()
+    time.run()
     assert called == list(range(100))
     assert len(waits) <= 12
     assert time.now <= 1.099 + GRAIN
 
 
 def test_no_task_runs_while_no_timer_is_pending():
-    time = Time()
+    time = FakeTime()
     assert time.tasks == []
     time.clock.call_later(1, lambda: None).cancel()
-    time.passes()
+    time.run()
     assert (time.tasks, time.now) == ([], pytest.approx(0))
 
 

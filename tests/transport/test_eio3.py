@@ -12,7 +12,7 @@ from engineio import packet as engineio_packet
 from engineio.packet import Packet
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.clock import Time
+from support.clock import FakeTime
 
 from chatapp.transport.eio import eio3
 from chatapp.transport.eio.sender import encoded_frame
@@ -246,7 +246,7 @@ class Client:
     """A client of protocol 3 with a schedule, over a WebSocket unless it `polls`."""
 
     def __init__(self, polls: bool = False) -> None:
-        self.time = Time()
+        self.time = FakeTime()
         self.ended: list[float] = []
         runtime = self.time.runtime(ping_interval=INTERVAL, ping_timeout=TIMEOUT)
         self.session = eio3.EIO3Session(runtime, self, "sid", "127.0.0.1")
@@ -270,7 +270,7 @@ class Client:
         self.session.polls.last_poll = self.time.now
 
     def ends(self) -> float:
-        self.time.passes()
+        self.time.run()
         (end,) = self.ended
         return end
 

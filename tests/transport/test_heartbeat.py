@@ -5,7 +5,7 @@ from __future__ import annotations
 import engineio
 import pytest
 from flask import Flask
-from support.clock import Time
+from support.clock import FakeTime
 
 from chatapp.transport.eio.http_errors import UNKNOWN_SID
 from chatapp.transport.eio.server import EngineServer
@@ -18,7 +18,7 @@ class Client:
     """A client over polling with a schedule of polls and pongs."""
 
     def __init__(self) -> None:
-        self.time = Time()
+        self.time = FakeTime()
         self.ended: list[float] = []
         runtime = self.time.runtime(ping_interval=INTERVAL, ping_timeout=TIMEOUT)
         self.session = Session(runtime, self, "sid", "127.0.0.1")
@@ -37,7 +37,7 @@ class Client:
         self.time.clock.call_later(at, lambda: self.session.received("3"))
 
     def ends(self) -> float:
-        self.time.passes()
+        self.time.run()
         (end,) = self.ended
         return end
 
@@ -78,7 +78,7 @@ def test_client_that_polls_and_sends_pongs_stays(client):
 @pytest.mark.parametrize(("late", "status"), [(0.0, 400), (-0.01, 200)])
 def test_overdue_session_is_unknown_before_its_timer_is_due(method, late, status):
     """docs/wire.md, Bounds; the official suites poll at exactly that time."""
-    time, told = Time(), []
+    time, told = FakeTime(), []
     server = EngineServer(ping_interval=INTERVAL, ping_timeout=TIMEOUT)
     server.runtime.clock = time.clock
     server.on("disconnect", lambda sid, reason: told.append(reason))

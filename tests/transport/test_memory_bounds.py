@@ -56,7 +56,7 @@ class Mallory(RawWebSocket):
         }
         more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         path = f"/socket.io/?EIO=4&transport=websocket&{own}={own}"
-        opening = handshake(server, path, more=more).replace(
+        opening = handshake(server, path, headers=more).replace(
             b"Host: 127.0.0.1", f"Host: {own}".encode()
         )
         self.sock = socket.create_connection(("127.0.0.1", server.port), timeout=15)
@@ -68,7 +68,7 @@ class Mallory(RawWebSocket):
             self.buffer += received
         head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101"), head
-        assert self.text().startswith('0{"sid"')
+        assert self.receive_text().startswith('0{"sid"')
 
 
 def test_no_string_of_a_client_is_interned(served, interned):
@@ -78,19 +78,19 @@ def test_no_string_of_a_client_is_interned(served, interned):
         client = Mallory(served, n)
         for packet in (f'40/{own},{{"{own}":"{own}"}}', f'40{{"{own}":"{own}"}}'):
             client.send(packet)
-            client.texts("4")
+            client.receive_until("4")
         client.send(f'420["setUsername","{own}",{{"token":"{own}","hold":true,"{own}":"{own}"}}]')
-        assert '"ok":true' in client.texts("430")[-1]
+        assert '"ok":true' in client.receive_until("430")[-1]
         client.send(f'421["join",{{"room":"{own}","{own}":1}}]')
-        assert '"ok":true' in client.texts("431")[-1]
+        assert '"ok":true' in client.receive_until("431")[-1]
         client.send(f'422["msg",{{"room":"{own}","message":"{own}","key":"{own}","{own}":1}}]')
-        assert '"ok":true' in client.texts("432")[-1]
+        assert '"ok":true' in client.receive_until("432")[-1]
         for number, event in enumerate(("history", "typing", "leave"), start=3):
             client.send(f'42{number}["{event}",{{"room":"{own}","{own}":1}}]')
-            assert '"ok":true' in client.texts(f"43{number}")[-1]
+            assert '"ok":true' in client.receive_until(f"43{number}")[-1]
         keys = ",".join(f'"{own}-{key}":{key}' for key in range(200))
         client.send(f'426["{own}",{{{keys}}}]')
-        assert '"unknown_event"' in client.texts("436")[-1]
+        assert '"unknown_event"' in client.receive_until("436")[-1]
         client.send(f'451-["{own}",{{"_placeholder":true,"num":0}}]')
         client.send(own.encode())
         client.send("41")

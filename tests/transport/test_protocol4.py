@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask_socketio import Namespace
 from socketio import packet as socketio_packet
-from support.clock import Time
+from support.clock import FakeTime
 
 from chatapp.transport.eio import eio3
 from chatapp.transport.errors import MalformedPacket
@@ -75,7 +75,7 @@ class Visit:
             socketio.on_namespace(Namespace(name))
         self.server = socketio.server
         eio = self.server.eio
-        eio.runtime.clock = Time().clock
+        eio.runtime.clock = FakeTime().clock
         eio.limiter.enter("127.0.0.1")
         self.session = eio.sockets["sid"] = eio3.EIO3Session(eio.runtime, eio, "sid", "127.0.0.1")
         self.server._handle_eio_connect("sid", {})

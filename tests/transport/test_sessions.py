@@ -6,7 +6,7 @@ import engineio
 import pytest
 from flask import Flask
 from flask_socketio import Namespace
-from support.clock import Time
+from support.clock import FakeTime
 
 from chatapp.transport.eio.server import EngineServer
 from chatapp.transport.eio.session import Session
@@ -17,7 +17,7 @@ class Visit:
     """A session with a schedule, at a server that gives it 10 s in no namespace."""
 
     def __init__(self) -> None:
-        self.time = Time()
+        self.time = FakeTime()
         self.ended: list[float] = []
         socketio = SocketIO(Flask(__name__), ping_interval=1000)
         socketio.on_namespace(Namespace("/"))
@@ -32,7 +32,7 @@ class Visit:
         self.time.clock.call_later(at, lambda: self.session.received(packet))
 
     def ends(self) -> float:
-        self.time.passes()
+        self.time.run()
         return self.ended[0]
 
 
@@ -74,7 +74,7 @@ def test_session_has_that_timer_only_while_in_no_namespace(packets, count):
     visit.time.clock.call_later(
         8.5, lambda: timers.extend(t for t in visit.time.clock._timers.get(10.0, []) if t.call)
     )
-    visit.time.passes()
+    visit.time.run()
     assert len(timers) == count
 
 

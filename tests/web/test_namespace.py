@@ -164,7 +164,7 @@ def test_kicking_a_disconnected_client_affects_no_other(app, connect):
     server = app.extensions["socketio"].server
     audience = app.extensions["chat"].audience
     other = server.eio.sockets["other"] = Connection()
-    audience.dismiss("gone", "setUsername", TakenOver("Ann"))
+    audience.kick("gone", "setUsername", TakenOver("Ann"))
     audience.close("gone")
     server.eio.disconnect(None)
     assert not other.closed

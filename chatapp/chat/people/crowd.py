@@ -8,7 +8,7 @@ from threading import Lock
 from time import monotonic
 from typing import Any
 
-CROWD = 200
+MAX_LISTED = 200
 """A room of more names than this announces only their count (docs/wire.md, People)."""
 RECIPIENTS_PER_SECOND = 2000
 """Members to whom a count is sent each second; a larger room gets it less often."""
@@ -46,11 +46,11 @@ class Announcer:
         """Send `event` to all in `room` but `client`, which has `count` names after it."""
         with self._lock:
             state = self._counts.get(room)
-            if count > CROWD:
+            if count > MAX_LISTED:
                 state = self._counts.setdefault(room, _Count())
             if state:
                 state.count = count
-            if count <= CROWD:
+            if count <= MAX_LISTED:
                 self._tell(room, event, change, skip=client)
                 if state and not state.is_scheduled and count == 0:
                     del self._counts[room]
@@ -69,7 +69,7 @@ class Announcer:
     def _send_when_due(self, room: str, state: _Count) -> None:
         with self._lock:
             self._send(room, state)
-            if state.count <= CROWD:
+            if state.count <= MAX_LISTED:
                 del self._counts[room]
 
     def _send(self, room: str, state: _Count) -> None:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from chatapp.chat.audience import Audience
-from chatapp.chat.client import Client, Gone
+from chatapp.chat.client import Client, DisconnectReason
 from chatapp.chat.people.crowd import Announcer
 from chatapp.chat.people.holds import Hold
-from chatapp.chat.people.names import fold
+from chatapp.chat.people.names import canonical
 from chatapp.chat.people.presence import Absence, Presence
 from chatapp.chat.people.roster import Named, Roster
 from chatapp.chat.people.usernames import Claim, UsernameSet
@@ -28,7 +28,7 @@ class LocalRoster(Roster):
         self._usernames = usernames
         self._audience = audience
         self._name_hold = name_hold
-        self._presence = Presence(Announcer(audience.tell, audience.later))
+        self._presence = Presence(Announcer(audience.broadcast, audience.call_later))
 
     def open(self) -> None:
         for hold in self._usernames.restore():
@@ -42,7 +42,7 @@ class LocalRoster(Roster):
             self._remember_rooms(claim.user)
         if claim.ousted and claim.listed:
             refusal = TakenOver(claim.listed)
-            self._audience.dismiss(claim.ousted.id, "setUsername", refusal)
+            self._audience.kick(claim.ousted.id, "setUsername", refusal)
         return Named(claim.user, claim.token)
 
     def _list(self, client: Client, claim: Claim) -> None:
@@ -64,11 +64,11 @@ class LocalRoster(Roster):
     def leave(self, client: Client, room: str) -> None:
         self._change_room(client, room, self._presence.leave)
 
-    def end(self, client: Client, how: Gone) -> None:
+    def end(self, client: Client, reason: DisconnectReason) -> None:
         if client.user is None:  # and it can't get a name: its last event has been handled
             return
         with self._usernames.changing(client):
-            if how is Gone.GOODBYE:
+            if reason is DisconnectReason.CLEAN:
                 released = self._usernames.release(client)
             else:
                 released = self._usernames.hold_or_release(client)
@@ -78,15 +78,15 @@ class LocalRoster(Roster):
                 self._presence.leave_all(released.user, client.id)
 
     def may_announce(self, client: Client, room: str) -> bool:  # noqa: ARG002
-        return not self._presence.is_crowd(room)
+        return not self._presence.is_large(room)
 
     def _await_owner(self, user: str, hold: Hold | None = None, rooms: Iterable[str] = ()) -> None:
         """Keep `user` listed until its owner is back in its rooms, or for `name_hold` seconds."""
         absence = self._presence.start_absence(user, rooms)
-        self._audience.later(self._name_hold, partial(self._end_absence, absence, hold))
+        self._audience.call_later(self._name_hold, partial(self._end_absence, absence, hold))
 
     def _end_absence(self, absence: Absence, hold: Hold | None) -> None:
-        with self._usernames.changing(None, fold(absence.user)):
+        with self._usernames.changing(None, canonical(absence.user)):
             if hold:
                 self._usernames.end_hold(hold)
             self._presence.end_absence(absence)

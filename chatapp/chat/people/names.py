@@ -24,7 +24,7 @@ _shown_profile = get_profile("NicknameCasePreserved")
 _compared_profile = get_profile("NicknameCaseMapped:CaseFold")
 
 
-def present(text: str, max_chars: int = 32) -> str:
+def display_form(text: str, max_chars: int = 32) -> str:
     """Return the form of a name that is shown: trimmed, inner spaces joined, NFKC.
 
     Its case is kept. `max_chars` bounds the result, in code points (RFC 8266, section 2.3;
@@ -44,15 +44,15 @@ def present(text: str, max_chars: int = 32) -> str:
 
 @lru_cache(maxsize=256)  # a claim prepares its name several times
 def _prepare(text: str, max_chars: int) -> str:
-    """Return the shown form of any text, by the PRECIS profile (see `present`)."""
+    """Return the shown form of any text, by the PRECIS profile (see `display_form`)."""
     text = text.replace(EMOJI_VARIATION, "")
     if not text.strip():
         raise NameInvalid("The name is empty.")
     try:
         shown: str = _shown_profile.enforce(text)
-        if len(shown) > max_chars:  # before `fold` caches it
+        if len(shown) > max_chars:  # before `canonical` caches it
             raise NameInvalid(f"The name is too long: {max_chars} characters are allowed.")
-        fold(shown)
+        canonical(shown)
     except UnicodeEncodeError as error:
         raise NameInvalid(f"The name has {_describe(error)}, which names can't have.") from None
     if any(char in UNSEEN for char in shown):
@@ -79,7 +79,7 @@ def _describe(error: UnicodeEncodeError) -> str:
 
 
 @lru_cache(maxsize=4096)
-def fold(shown: str) -> str:
+def canonical(shown: str) -> str:
     """Return the form that all names share which a person can't tell apart.
 
     Case and width are folded (RFC 8266, section 2.4). Then each look-alike is replaced by its

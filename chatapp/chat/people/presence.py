@@ -6,7 +6,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 from threading import Lock
 
-from chatapp.chat.people.crowd import CROWD, Announcer
+from chatapp.chat.people.crowd import MAX_LISTED, Announcer
 
 
 class Absence:
@@ -93,11 +93,11 @@ class Presence:
                 if absence:
                     absence.user = after
 
-    def is_crowd(self, room: str) -> bool:
-        """Return whether `room` has more than CROWD names."""
+    def is_large(self, room: str) -> bool:
+        """Return whether `room` has more than MAX_LISTED names."""
         with self._lock:
             names = self._rooms.get(room)
-            return names is not None and len(names.sorted) > CROWD
+            return names is not None and len(names.sorted) > MAX_LISTED
 
     def rooms_of(self, user: str) -> list[str]:
         """Return the rooms in which `user` is listed, sorted."""
@@ -105,12 +105,12 @@ class Presence:
             return sorted(self._rooms_of.get(user, ()))
 
     def users(self, room: str) -> tuple[int, list[str]]:
-        """Return how many names are in `room`, and the first CROWD of them."""
+        """Return how many names are in `room`, and the first MAX_LISTED of them."""
         with self._lock:
             names = self._rooms.get(room)
             if names is None:
                 return 0, []
-            return len(names.sorted), [name for _, name in names.sorted[:CROWD]]
+            return len(names.sorted), [name for _, name in names.sorted[:MAX_LISTED]]
 
     def _list(self, room: str, user: str, absence: Absence | None) -> _Names:
         names = self._rooms.setdefault(room, _Names())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
-from chatapp.chat.client import Client, Gone
+from chatapp.chat.client import Client, DisconnectReason
 
 
 class Named(NamedTuple):
@@ -51,8 +51,8 @@ class Roster(ABC):
     def enter(self, client: Client, room: str) -> tuple[int, list[str]]:
         """List the client in `room`, which it has entered, if it has a name.
 
-        Return the number of names in the room, and the first crowd.CROWD of them, sorted without
-        case.
+        Return the number of names in the room, and the first crowd.MAX_LISTED of them, sorted
+        without case.
 
         Raises:
             Unavailable: it can't be stored now; nothing has changed.
@@ -64,7 +64,7 @@ class Roster(ABC):
         """Remove the client from `room`, which it has left."""
 
     @abstractmethod
-    def end(self, client: Client, how: Gone) -> None:
+    def end(self, client: Client, reason: DisconnectReason) -> None:
         """Release the name of a client that has disconnected, or hold it.
 
         A name is held if the client asked for it and the connection was lost.
@@ -74,8 +74,8 @@ class Roster(ABC):
     def may_announce(self, client: Client, room: str) -> bool:
         """Return whether the others in `room` are told what the client does there.
 
-        They aren't if the room has more than crowd.CROWD names, or if another client has taken over
-        the client's name.
+        They aren't if the room has more than crowd.MAX_LISTED names, or if another client has taken
+        over the client's name.
 
         Raises:
             Unavailable: the names in the room can't be read now.

@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 from msgspec import structs
 
 from chatapp.chat.people.holds import TOKEN_BYTES, Hold, Holds, hashed, is_token
-from chatapp.chat.people.names import fold, present
+from chatapp.chat.people.names import canonical, display_form
 from chatapp.errors import NameTaken, Unavailable
 
 
@@ -58,7 +58,7 @@ class _Record(NamedTuple):
 class UsernameSet:
     """Map each name to its holder. Thread-safe: if several claim a name, one gets it.
 
-    Two names are equal if `fold` maps them to the same form (RFC 8266, section 2.4; UTS 39,
+    Two names are equal if `canonical` maps them to the same form (RFC 8266, section 2.4; UTS 39,
     section 4). `max_chars` bounds a name, in code points. `holds` stores the names to be held.
     """
 
@@ -76,7 +76,7 @@ class UsernameSet:
         Raises:
             NameInvalid: it can't be a name.
         """
-        return fold(present(name, self._max_chars))
+        return canonical(display_form(name, self._max_chars))
 
     @contextmanager
     def changing(self, holder: Hashable, *folded: str) -> Iterator[None]:
@@ -127,8 +127,8 @@ class UsernameSet:
             NameTaken: another holder has it or an equal one, or it is held.
             Unavailable: the hold can't be stored now; nothing has changed.
         """
-        user = present(name, self._max_chars)
-        folded = fold(user)
+        user = display_form(name, self._max_chars)
+        folded = canonical(user)
         with self.changing(holder, folded):
             present_record = self._records.get(folded)
             has_token = _opens(token, present_record)
@@ -162,7 +162,7 @@ class UsernameSet:
 
     def is_to_be_held(self, name: str) -> bool:
         """Return whether a client has `name` and it is to be held. Call it within `changing`."""
-        record = self._records.get(fold(name))
+        record = self._records.get(canonical(name))
         return record is not None and record.holder is not None and record.hold is not None
 
     def remember_rooms(self, name: str, rooms: Iterable[str]) -> None:
@@ -170,7 +170,7 @@ class UsernameSet:
 
         If they can't be stored now, the next change stores them.
         """
-        folded = fold(name)
+        folded = canonical(name)
         with self.changing(None, folded), suppress(Unavailable):
             record = self._records.get(folded)
             if record and record.holder is not None and record.hold:

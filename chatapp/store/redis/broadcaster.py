@@ -41,4 +41,4 @@ class RedisBroadcaster(Broadcaster):
         return [(nodes, False) for nodes in self._log.query(pipeline.execute)]
 
     def _deliver(self, room: str, event: str, arguments: list[Any], skip: str) -> None:
-        self._audience.tell(room, event, *arguments, skip=skip or None)
+        self._audience.broadcast(room, event, *arguments, skip=skip or None)

@@ -9,7 +9,7 @@ from time import time
 from typing import Any, TypeVar
 
 from chatapp.chat.log import DEFAULT_RETENTION, Draft, Entry, Page, Retention
-from chatapp.chat.people.names import fold
+from chatapp.chat.people.names import canonical
 from chatapp.chat.rooms import ROOM
 from chatapp.errors import ChatError, Damaged, NameLost, Unavailable
 from chatapp.store.background import BackgroundLog
@@ -163,7 +163,7 @@ class RedisLog(BackgroundLog):
             draft.user,
             draft.message,
             draft.key,
-            fold(draft.user),
+            canonical(draft.user),
             self._reader.now(),
             max_count,
             cutoff,

@@ -9,7 +9,7 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from chatapp.chat.log import Entry, Page, Retention, bounded
-from chatapp.chat.people.names import fold
+from chatapp.chat.people.names import canonical
 from chatapp.errors import Unavailable
 from chatapp.store.redis.client import Server
 from chatapp.store.redis.damage import SHARED_KEYS, DamagedKey, reading_key, wrong_type_error
@@ -86,7 +86,7 @@ class Reader:
         """Return the entry that `user` appended with `key` (Log.find)."""
         keys = keys_key(room)
         with reading_key(keys):
-            number: Any = self._server.client.hget(keys, f"{fold(user)} {key}")
+            number: Any = self._server.client.hget(keys, f"{canonical(user)} {key}")
         if number is None:
             return None
         if not NUMBER.fullmatch(number):

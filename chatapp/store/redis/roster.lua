@@ -22,7 +22,7 @@
 -- ARGV: the task, and its arguments as a map in MessagePack. All tasks have `node`, those for a
 -- connection also `holder` and its name `folded` (as compared).
 -- Answer: {the task's answer, notes of damage as in common.lua}.
--- CROWD comes from people/crowd.py, when the script is loaded.
+-- MAX_LISTED comes from people/crowd.py, when the script is loaded.
 
 local arguments = cmsgpack.unpack(ARGV[2])
 local node, holder, folded = arguments.node, arguments.holder, arguments.folded
@@ -183,7 +183,7 @@ end
 
 -- Return the number of names in a room, and the first of them.
 local function users_of(room)
-  return {call('ZCARD', users_key(room)), call('ZRANGE', users_key(room), 0, CROWD - 1)}
+  return {call('ZCARD', users_key(room)), call('ZRANGE', users_key(room), 0, MAX_LISTED - 1)}
 end
 
 -- Move the rooms of `old` to `new`. Where `new` is listed already, its owner is back there.
@@ -332,7 +332,7 @@ end
 -- Answer: whether others in `room` are told what the client does. It must have its name, and the
 -- room must not be a crowd.
 function tasks.may_announce()
-  return own_record() and call('ZCARD', users_key(arguments.room)) <= CROWD
+  return own_record() and call('ZCARD', users_key(arguments.room)) <= MAX_LISTED
 end
 
 -- Start this node's lease, of `lease` ms.

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import msgspec
 
 from chatapp.chat.audience import Audience
-from chatapp.chat.client import Client, Gone
+from chatapp.chat.client import Client, DisconnectReason
 from chatapp.chat.people.crowd import Announcer
 from chatapp.chat.people.holds import TOKEN_BYTES, hashed, is_token
-from chatapp.chat.people.names import fold, present
+from chatapp.chat.people.names import canonical, display_form
 from chatapp.chat.people.roster import Named, Roster
 from chatapp.errors import Damaged, NameLost, NameTaken, TakenOver, Unavailable
 from chatapp.store.redis.damage import DamagedKey, reading_key
@@ -51,7 +51,7 @@ class RedisRoster(Roster):
         self._audience = audience
         self._max_chars = max_chars
         self._name_hold = name_hold
-        self._announcer = Announcer(audience.tell, audience.later)
+        self._announcer = Announcer(audience.broadcast, audience.call_later)
         self._clients: dict[str, Client] = {}  # those that have claimed a name
         self._names: dict[str, list[str]] = {}  # the names that each may have, as compared
         self.tasks = TaskRunner(log, audience)
@@ -66,8 +66,8 @@ class RedisRoster(Roster):
         self.tasks.close()
 
     def claim(self, client: Client, name: str, token: str = "", *, hold: bool = False) -> Named:
-        user = present(name, self._max_chars)
-        folded, previous = fold(user), fold(client.user) if client.user else ""
+        user = display_form(name, self._max_chars)
+        folded, previous = canonical(user), canonical(client.user) if client.user else ""
         if self._log.server.is_down:  # don't start a claim whose outcome is unknown
             raise Unavailable
         known_hash = self._matching_hash(folded, token) if token else ""
@@ -139,11 +139,11 @@ class RedisRoster(Roster):
             except Unavailable:
                 self.tasks.sync_rooms_later(client)
 
-    def end(self, client: Client, how: Gone) -> None:
+    def end(self, client: Client, reason: DisconnectReason) -> None:
         self.tasks.forget(client)
         self._clients.pop(client.id, None)
         for folded in self._names.pop(client.id, ()):
-            task = disconnected(client, folded, is_clean=how is Gone.GOODBYE)
+            task = disconnected(client, folded, is_clean=reason is DisconnectReason.CLEAN)
             try:
                 self.tasks.run(task.name, **task.arguments)
             except Damaged:
@@ -187,7 +187,7 @@ class RedisRoster(Roster):
         if client and client.user == hint.user:
             if hint.event == "takenOver":
                 client.user = None
-                self._audience.dismiss(client.id, "setUsername", TakenOver(hint.user))
+                self._audience.kick(client.id, "setUsername", TakenOver(hint.user))
             else:
                 self._audience.close(client.id)
 

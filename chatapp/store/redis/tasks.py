@@ -10,15 +10,15 @@ import msgspec
 
 from chatapp.chat.audience import Audience
 from chatapp.chat.client import Client
-from chatapp.chat.people.crowd import CROWD
-from chatapp.chat.people.names import fold
+from chatapp.chat.people.crowd import MAX_LISTED
+from chatapp.chat.people.names import canonical
 from chatapp.errors import ChatError, Damaged
 from chatapp.store.batch import Batches
 from chatapp.store.redis.damage import parse_damage
 from chatapp.store.redis.log import RedisLog
 from chatapp.store.redis.scripts import load
 
-SCRIPT = load("roster.lua", CROWD=CROWD)
+SCRIPT = load("roster.lua", MAX_LISTED=MAX_LISTED)
 
 
 class Task(NamedTuple):
@@ -58,7 +58,7 @@ class TaskRunner:
 
     def run_for(self, client: Client, user: str, name: str, **arguments: Any) -> Any:
         """Run a task for a client that has the name `user`, as `run`."""
-        return self.run(name, holder=client.id, folded=fold(user), **arguments)
+        return self.run(name, holder=client.id, folded=canonical(user), **arguments)
 
     def run_at_once(self, name: str, **arguments: Any) -> Any:
         """Run a task outside of batches, also while Redis counts as down.
@@ -111,5 +111,5 @@ class TaskRunner:
 
     def _sync_rooms(self, client: Client, user: str) -> Task:
         rooms = list(self._audience.rooms(client.id))
-        arguments = {"holder": client.id, "folded": fold(user), "rooms": rooms}
+        arguments = {"holder": client.id, "folded": canonical(user), "rooms": rooms}
         return Task("sync_rooms", arguments)

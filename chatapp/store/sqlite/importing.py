@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from chatapp.chat.people.names import INPUT_BOUND, fold, present
+from chatapp.chat.people.names import INPUT_BOUND, canonical, display_form
 from chatapp.errors import NameInvalid, StoreError
 from chatapp.store.sqlite.database import open_database, transaction
 from chatapp.store.sqlite.errors import store_error
@@ -83,7 +83,7 @@ def _insert(database: sqlite3.Connection, line: AnyLine, room: int) -> None:
         values = (room, line.room, line.newest, line.at)
         database.execute("INSERT INTO rooms VALUES (?, ?, ?, ?)", values)
     elif isinstance(line, MessageLine):
-        folded = fold(line.user) if line.key else None
+        folded = canonical(line.user) if line.key else None
         said = (line.user, line.message, folded, line.key or None)
         database.execute(INSERT + ROW, (room, line.id, line.at, *said))
 
@@ -174,6 +174,6 @@ class _LineOrder:
 def is_display_form(user: str) -> bool:
     """Return whether a server, with any settings, may have written `user` as a name."""
     try:
-        return present(user, INPUT_BOUND) == user
+        return display_form(user, INPUT_BOUND) == user
     except NameInvalid:
         return False

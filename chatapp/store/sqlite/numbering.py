@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chatapp.chat.log import Draft, Entry
-from chatapp.chat.people.names import fold
+from chatapp.chat.people.names import canonical
 
 Row = tuple[int, int, int, str, str, str | None, str | None]
 """The values of `rows.ROW`."""
@@ -56,7 +56,7 @@ class Numbering:
             room = self.rooms[draft.room] = self._load_room(draft.room)
         if not draft.key:
             return self._number(room, draft, None), True
-        folded = fold(draft.user)
+        folded = canonical(draft.user)
         name = (draft.room, folded, draft.key)
         known = self._known.get(name)
         if known is None and self._find:

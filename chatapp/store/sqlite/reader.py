@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from chatapp.chat.log import Entry, Page, Retention, bounded
-from chatapp.chat.people.names import fold
+from chatapp.chat.people.names import canonical
 from chatapp.store.sqlite.database import connect
 from chatapp.store.sqlite.rows import parse_entry
 from chatapp.store.threads import run_in_thread
@@ -59,7 +59,7 @@ class Reader:
 
     def find(self, room: str, user: str, key: str) -> Entry | None:
         """Return the entry that `user` appended with `key` (Log.find)."""
-        found = self._select(FIND, 1, room, folded=fold(user), key=key).entries
+        found = self._select(FIND, 1, room, folded=canonical(user), key=key).entries
         return found[0] if found else None
 
     def hold_rows(self) -> list[tuple[bytes, bytes, object, bytes]]:

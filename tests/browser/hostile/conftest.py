@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page
 from support.browser.hostile import FORBIDDEN_NODES, TRAP, name_of
-from support.clients import Person
+from support.clients import SocketIOClient
 from support.servers import UNLIMITED
 
 
@@ -51,10 +51,10 @@ def url(serve) -> str:
 
 
 @pytest.fixture
-def mallory(room) -> Iterator[Person]:
+def mallory(room) -> Iterator[SocketIOClient]:
     """Return a client in the room, which sends hostile texts."""
-    mallory = Person(room.partition("/r/")[0], "websocket")
-    mallory.sets("Mallory")
-    mallory.says("join", {"room": name_of(room)})
+    mallory = SocketIOClient(room.partition("/r/")[0], "websocket")
+    mallory.set_name("Mallory")
+    mallory.call("join", {"room": name_of(room)})
     yield mallory
-    mallory.leaves()
+    mallory.disconnect()

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from support.browser.hostile import name_of, send_one, shown_rows
 from support.browser.windows import join_as
-from support.clients import Person
+from support.clients import SocketIOClient
 
 ZALGO = "".join(
     char + "\u0300\u0301\u0302\u0303\u0308\u030b\u0316\u0317\u0323\u0489" * 6
@@ -127,14 +127,14 @@ def leaks(page: Page, rows: str, number: int) -> list[str]:
 def test_hostile_messages_stay_in_their_rows(trapped, room, mallory, narrow_or_wide):
     page = trapped(room, **narrow_or_wide)
     join_as(page, "Ann")
-    plain = Person(room.partition("/r/")[0], "websocket")
-    plain.sets("Plain")
-    plain.says("join", {"room": name_of(room)})
+    plain = SocketIOClient(room.partition("/r/")[0], "websocket")
+    plain.set_name("Plain")
+    plain.call("join", {"room": name_of(room)})
     said = [send_one(plain, room, "Plainly")]
     for message in WIDE.values():
         said += [send_one(mallory, room, message), send_one(mallory, room, "Plainly")]
         said += [send_one(plain, room, "Plainly")]
-    plain.leaves()
+    plain.disconnect()
     shown_rows(page, said)
     assert page.evaluate(OVERFLOWING) == []
     assert page.evaluate(BACKWARDS) == []
@@ -154,19 +154,19 @@ def test_hostile_messages_stay_in_their_rows(trapped, room, mallory, narrow_or_w
 def test_hostile_names_stay_in_their_places(trapped, room, mallory, narrow_or_wide):
     page = trapped(room, **narrow_or_wide)
     join_as(page, "Z" * 16 + "\u0316\u0300" * 8)
-    plain = Person(room.partition("/r/")[0], "websocket")
-    plain.sets("Plain")
-    plain.says("join", {"room": name_of(room)})
+    plain = SocketIOClient(room.partition("/r/")[0], "websocket")
+    plain.set_name("Plain")
+    plain.call("join", {"room": name_of(room)})
     said = [send_one(plain, room, "Plainly")]
     taken = []
     for name in NAMES:
-        if (answer := mallory.sets(name))["ok"]:
+        if (answer := mallory.set_name(name))["ok"]:
             taken.append(answer["user"])
             for person in (plain, mallory, plain):
                 said += [send_one(person, room, "Plainly")]
     assert len(taken) > 4
-    plain.emits("typing", {"room": name_of(room)})
-    mallory.emits("typing", {"room": name_of(room)})
+    plain.emit("typing", {"room": name_of(room)})
+    mallory.emit("typing", {"room": name_of(room)})
     shown_rows(page, said)
     assert page.evaluate(OVERFLOWING) == []
     assert page.evaluate(BACKWARDS) == []
@@ -186,7 +186,7 @@ def test_hostile_names_stay_in_their_places(trapped, room, mallory, narrow_or_wi
             page.locator(f"#{button}").click()
             assert page.evaluate(OVERFLOWING) == []
             page.keyboard.press("Escape")
-    plain.leaves()
+    plain.disconnect()
 
 
 def test_hostile_drafts_leave_the_button_in_view(trapped, room, narrow_or_wide):

@@ -21,10 +21,10 @@ from support.browser.windows import (
     unsent_messages,
     user_names,
 )
-from support.clients import Person
+from support.clients import SocketIOClient
 from support.raw import eventually
 
-from chatapp.chat.people.names import present
+from chatapp.chat.people.names import display_form
 from chatapp.errors import NameInvalid
 
 VECTORS = sorted({v.payload for v in FULL_PAYLOAD_DATABASE.values() if len(v.payload) <= 4000})
@@ -50,7 +50,7 @@ def is_plain(text: str) -> bool:
 def is_name(text: str) -> bool:
     """Whether the server accepts a text as a name."""
     try:
-        return bool(present(text))
+        return bool(display_form(text))
     except NameInvalid:
         return False
 
@@ -129,12 +129,12 @@ def test_names_are_text(trapped, room, mallory):
     names = [vector for vector in VECTORS if is_name(vector)]
     assert len(names) >= 1000
     for batch in batches(names):
-        mallory.forgets()
+        mallory.clear_received()
         for name in batch:
-            mallory.emits("setUsername", name)
-            mallory.emits("msg", {"message": name, "room": name_of(room)})
+            mallory.emit("setUsername", name)
+            mallory.emit("msg", {"message": name, "room": name_of(room)})
         said = received(mallory, len(batch))
-        assert [user for _, user, _ in said] == [present(name) for name in batch]
+        assert [user for _, user, _ in said] == [display_form(name) for name in batch]
         rows = shown_rows(page, said)
         assert [row[0] for row in rows] == [user for _, user, _ in said]
         expect(user_names(page).filter(has_text=said[-1][1])).to_have_count(1)
@@ -149,19 +149,19 @@ def test_lists_of_hostile_names_are_text(trapped, room, serve):
     tags = [vector for vector in VECTORS if vector.startswith("<") and len(vector) <= 32]
     people = []
     for name in tags[:: len(tags) // 12]:
-        person = Person(url, "websocket")
-        answer = person.sets(name)
+        person = SocketIOClient(url, "websocket")
+        answer = person.set_name(name)
         if answer["ok"]:
-            person.says("join", {"room": name_of(room)})
+            person.call("join", {"room": name_of(room)})
             people.append((answer["user"], person))
         else:
-            person.leaves()
+            person.disconnect()
     names = {name for name, _ in people}
     assert len(names) > 8
     expect(user_names(page)).to_have_count(len(names) + 1)
     assert set(user_names(page).all_inner_texts()) == names | {"Ann"}
     expect(page.locator("#message-container .note").last).to_contain_text(people[0][0])
-    people[0][1].emits("typing", {"room": name_of(room)})
+    people[0][1].emit("typing", {"room": name_of(room)})
     expect(page.locator("#typing")).to_contain_text(people[0][0])
     expect(page.locator("#typing *")).to_have_count(0)
     page.get_by_role("button", name=f"Ignore \u2068{people[1][0]}\u2069", exact=True).click()
@@ -169,7 +169,7 @@ def test_lists_of_hostile_names_are_text(trapped, room, serve):
     page.locator("#show-settings").click()
     expect(page.locator("#settings bdi")).to_have_text([people[1][0]])
     for _, person in people:
-        person.leaves()
+        person.disconnect()
     expect(user_names(page)).to_have_count(1)
 
 

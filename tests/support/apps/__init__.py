@@ -1,1 +1,1 @@
-"""Applications that tests serve (`Server(..., module="support.apps.NAME")`)."""
+"""Applications for tests to serve: `Server(..., module="support.apps.NAME")`."""

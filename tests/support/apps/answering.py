@@ -1,4 +1,7 @@
-"""An application with an answer that is too large for the kernel's buffers, and little patience."""
+"""An application with a response larger than the kernel's buffers, and a timeout of 1 s.
+
+Use it to test clients that don't read their responses.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from chatapp.transport.sio.server import SocketIO
 
 app = Flask(__name__)
 SocketIO(app, request_timeout=1)
-answering: list[object] = []
+handlers: list[object] = []
 
 
 @app.get("/healthz")
@@ -24,16 +27,16 @@ def large() -> Response:
 
 
 def parts() -> Iterator[bytes]:
-    this = object()
-    answering.append(this)
+    handler = object()
+    handlers.append(handler)
     try:
         for _ in range(20):
             yield b"x" * 2**20
     finally:
-        answering.remove(this)
+        handlers.remove(handler)
 
 
 @app.get("/handlers")
-def handlers() -> str:
-    """How many are at the large answer."""
-    return str(len(answering))
+def count_handlers() -> str:
+    """The number of requests that are being answered with the large response."""
+    return str(len(handlers))

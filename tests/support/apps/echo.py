@@ -1,4 +1,7 @@
-"""A WebSocket server that says everything back, on the transport's classes alone."""
+"""A WebSocket echo server on the transport's classes, without Engine.IO.
+
+Use it to test the WebSocket protocol alone (tests/servers/test_autobahn.py).
+"""
 
 from __future__ import annotations
 

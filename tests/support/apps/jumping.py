@@ -1,4 +1,7 @@
-"""The chat on a machine whose clock is an hour behind while a file `behind` lies beside its own."""
+"""The chat with a clock that is an hour slow while a file `behind` is in its folder.
+
+Use it to test a system clock that is set back.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ import time
 from pathlib import Path
 
 BEHIND = Path(os.environ["CHATAPP_STORE"].removeprefix("sqlite:")).with_name("behind")
-right = time.time
-time.time = lambda: right() - (3600 if BEHIND.exists() else 0)
+system_time = time.time
+time.time = lambda: system_time() - (3600 if BEHIND.exists() else 0)
 
-from chatapp import create_app  # noqa: E402 (it takes the clock as it is by now)
+from chatapp import create_app  # noqa: E402 (after the clock is replaced)
 
 app = create_app()

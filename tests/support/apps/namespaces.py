@@ -1,4 +1,8 @@
-"""The chat, and beside it namespaces: one says back what it hears, binary too, one greets."""
+"""The chat with two more namespaces, /custom and /greeting.
+
+Use /custom to test refusals, echoes, binary events and acknowledgements. Use /greeting to test
+events that a connect handler emits.
+"""
 
 from __future__ import annotations
 
@@ -14,31 +18,34 @@ from chatapp import create_app
 
 
 class Custom(flask_socketio.Namespace):
-    """Whoever brings `refuse` is refused with it as the data, or without any where it's empty."""
+    """A namespace that echoes, broadcasts, and asks its clients for acknowledgements.
+
+    It refuses a client whose auth has `refuse`, and sends that value as data unless it is empty.
+    """
 
     def __init__(self, namespace: str) -> None:
         super().__init__(namespace)
-        self.brought: dict[str, dict[str, str] | None] = {}
+        self.auth: dict[str, dict[str, str] | None] = {}
 
     def on_connect(self, auth: dict[str, str] | None = None) -> None:
         if auth and auth.get("refuse"):
             raise exceptions.ConnectionRefusedError("refused", {"why": auth["refuse"]})
         if auth and "refuse" in auth:
             raise exceptions.ConnectionRefusedError("refused")
-        self.brought[request.sid] = auth
+        self.auth[request.sid] = auth
 
-    def on_who(self) -> dict[str, Any]:
-        return {"id": request.sid, "auth": self.brought[request.sid]}
+    def on_identity(self) -> dict[str, Any]:
+        return {"id": request.sid, "auth": self.auth[request.sid]}
 
     def on_echo(self, *arguments: Any) -> tuple[Any, ...]:
         return arguments
 
     def on_tell(self, *arguments: Any) -> None:
-        """Let all hear it."""
+        """Broadcast the arguments in the event `told`."""
         self.emit("told", arguments)
 
     def on_ask(self) -> None:
-        """Ask the client something; what it answers is told to all."""
+        """Ask the client for an acknowledgement, and broadcast it in `answered`."""
         flask_socketio.emit("asked", callback=lambda *answer: self.emit("answered", answer))
 
     def on_go(self) -> None:
@@ -46,11 +53,13 @@ class Custom(flask_socketio.Namespace):
 
 
 class Greeting(flask_socketio.Namespace):
-    """Emits events from its connect handler, to the client itself and to rooms that it enters.
+    """A namespace whose connect handler emits to the client and to rooms that it enters.
 
-    After that, a client that brings `wait` waits for the event `release` of another client with the
-    same word, one that brings `fail` makes the handler fail, and one that brings `refuse` is
-    refused.
+    After that, the client's auth decides:
+
+    - `wait`: the handler waits until another client sends `release` with the same word;
+    - `fail`: the handler raises an error;
+    - `refuse`: the handler refuses the client.
     """
 
     def __init__(self, namespace: str) -> None:
@@ -59,14 +68,14 @@ class Greeting(flask_socketio.Namespace):
         self.released: defaultdict[str, Event] = defaultdict(Event)
 
     def on_connect(self, auth: dict[str, Any] | None = None) -> bool:
-        brought = auth or {}
+        auth = auth or {}
         self.greet()
-        if word := brought.get("wait"):
+        if word := auth.get("wait"):
             self.waiting[word].set()
             self.released[word].wait(10)
-        if "fail" in brought:
+        if "fail" in auth:
             raise ZeroDivisionError
-        return "refuse" not in brought
+        return "refuse" not in auth
 
     def greet(self) -> None:
         flask_socketio.emit("own", 1)
@@ -81,7 +90,7 @@ class Greeting(flask_socketio.Namespace):
         flask_socketio.emit("others", to="here", include_self=False)
 
     def on_release(self, word: str) -> None:
-        """Tell everybody something while that client waits, then have it go on."""
+        """Broadcast to all clients while a client waits, then release that client."""
         self.waiting[word].wait(10)
         self.emit("late", 1)
         self.emit("late", 2, room="here")

@@ -1,4 +1,7 @@
-"""The chat, which serves the oldest page as well: with client 2.3.1, as its npm package has it."""
+"""The chat with a page of socket.io-client 2.3.1 (tests/browser/oldest) at /oldest/.
+
+Use it to test pages that were written for socket.io 2.
+"""
 
 from __future__ import annotations
 

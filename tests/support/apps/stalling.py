@@ -1,4 +1,7 @@
-"""The chat on a disk that stalls: messages wait while a file `stall` lies beside the chat's."""
+"""The chat with a disk that stalls while a file `stall` is in its folder.
+
+Use it to test what happens while messages wait to be stored.
+"""
 
 from __future__ import annotations
 

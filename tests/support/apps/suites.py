@@ -1,7 +1,7 @@
-"""What socket.io's own suites for Engine.IO and Socket.IO expect of the server that they test.
+"""The application that socket.io's protocol test suites expect, with their timeouts.
 
-Engine.IO alone is at /engine.io/, in versions 3 and 4: it echoes each message. Socket.IO is at
-/socket.io/.
+An Engine.IO echo server is at /engine.io/, a Socket.IO server at /socket.io/. Both take clients of
+Engine.IO 3 and 4.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ OPTIONS = {
 CONNECT_TIMEOUT = 1.0
 
 app = Flask(__name__)
-socketio = SocketIO(app, connect_timeout=CONNECT_TIMEOUT, **OPTIONS)
+socketio = SocketIO(app, connect_timeout=CONNECT_TIMEOUT, allow_eio3=True, **OPTIONS)
 engine = EngineServer(allow_eio3=True, **OPTIONS)
 
 
@@ -44,7 +44,7 @@ def connect(auth: dict[str, Any] | None = None) -> None:
 
 
 @socketio.on("message")
-def say_back(*arguments: Any) -> None:
+def echo_event(*arguments: Any) -> None:
     flask_socketio.emit("message-back", arguments)
 
 

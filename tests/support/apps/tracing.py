@@ -1,8 +1,8 @@
-"""An application that traces the order of its steps, and has a bystander of its own.
+"""An application that records the order in which it handles requests and events.
 
-The bystander is a WebSocket client inside the server's process, over a Unix socket: what it sends
-has arrived when `send` returns. It sends an echo every `EVERY` steps or so, and the trace has the
-very moment, whatever else the machine does.
+Use it to test that one client's flood doesn't delay the others. The bystander is a WebSocket
+client in the server's own process, over a Unix socket. Its data has arrived once `send` returns, so
+the trace is exact however busy the machine is. It sends an echo about every `EVERY` steps.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Steps(flask_socketio.Namespace):
         step(request.sid)
 
     def on_steps(self) -> int:
-        """Acknowledged once all before are done."""
+        """Acknowledge once all earlier events have been handled."""
         return len(trace)
 
     def on_echo(self) -> None:
@@ -52,18 +52,18 @@ def healthz() -> str:
 
 @app.post("/bystander")
 def connect_bystander() -> str:
-    """Connect the bystander to the Unix socket that this server listens on, too."""
+    """Connect the bystander to this server's Unix socket."""
     bystander.connect(request.args["path"])
     path = "/socket.io/?EIO=4&transport=websocket"
-    head = HANDSHAKE.format(path=path, host="x", connection="Upgrade", more="")
+    head = HANDSHAKE.format(path=path, host="x", connection="Upgrade", headers="")
     bystander.sendall(head.encode())
-    hear(b"pingInterval")
+    receive_until(b"pingInterval")
     bystander.sendall(frame(b"40"))
-    hear(b'40{"sid"')
+    receive_until(b'40{"sid"')
     return "ok"
 
 
-def hear(expected: bytes) -> None:
+def receive_until(expected: bytes) -> None:
     received = b""
     while expected not in received:
         received += bystander.recv(65536)
@@ -71,7 +71,7 @@ def hear(expected: bytes) -> None:
 
 @app.route("/step", methods=["GET", "POST"])
 def one_step() -> str:
-    """A step of the connection that the request came over, and one for each 256 bytes of a body."""
+    """Record a step of the request's connection, and one for each 256 bytes of its body."""
     while request.stream.read(256):
         step(request.environ["REMOTE_PORT"])
     step(request.environ["REMOTE_PORT"])

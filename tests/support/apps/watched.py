@@ -1,4 +1,7 @@
-"""The chat with a page that counts what is alive in its process, for the fuzzer."""
+"""The chat with a page that counts live objects of its process.
+
+Use it to test for leaks (`support.chaos.fuzz.find_leaks`).
+"""
 
 from __future__ import annotations
 
@@ -19,23 +22,23 @@ from chatapp.transport.loop.outbox import Outbox
 from chatapp.transport.websocket.protocol import WebSocket
 from chatapp.transport.websocket.transport import WebSocketTransport
 
-WATCHED = (WebSocketTransport, Session, Outbox, Timer, WebSocket)
+COUNTED = (WebSocketTransport, Session, Outbox, Timer, WebSocket)
 
 app = create_app()
 
 
 @app.get("/alive")
 def alive() -> dict[str, int]:
-    """Count connections and their parts, busy greenlets, threads, and files other than the store's.
+    """Count connections and their parts, busy greenlets, threads, and files but the store's.
 
-    Memory that is free is given back to the system first, so that what stays resident is in use.
+    First return free memory to the system, so that resident memory is memory in use.
     """
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     found = Counter(type(thing) for thing in gc.get_objects())
     greenlets = [thing for thing in gc.get_objects() if isinstance(thing, greenlet) and thing]
     workers = app.extensions["socketio"].server.eio.runtime.workers
-    counts = {kind.__name__: found[kind] for kind in WATCHED}
+    counts = {kind.__name__: found[kind] for kind in COUNTED}
     counts["greenlet"] = len(greenlets) - len(workers.idle if workers else [])
     counts["thread"] = len(os.listdir("/proc/self/task")) - pooled_threads()
     counts["file"] = sum("chat.sqlite3" not in name for name in open_files())
@@ -43,9 +46,9 @@ def alive() -> dict[str, int]:
 
 
 def pooled_threads() -> int:
-    """Threads that gevent keeps for the next blocking call, of which it starts as many as needed.
+    """Return the size of gevent's thread pool, which grows as needed.
 
-    gevent's `threading` would count greenlets, too.
+    gevent's `threading` would also count greenlets.
     """
     return get_hub().threadpool.size if is_module_patched("threading") else 0
 

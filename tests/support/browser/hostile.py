@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from playwright.sync_api import Page
 
-from support.clients import Person
+from support.clients import SocketIOClient
 
 TRAP = """
 window.sprung = [];
@@ -55,22 +55,22 @@ def name_of(room: str) -> str:
     return room.rpartition("/")[2]
 
 
-def send_all(person: Person, room: str, said: Sequence[str]) -> list[tuple[int, str, str]]:
+def send_all(person: SocketIOClient, room: str, said: Sequence[str]) -> list[tuple[int, str, str]]:
     """Send messages at once, and return the id, sender and text of each."""
-    person.forgets()
+    person.clear_received()
     for message in said:
-        person.emits("msg", {"message": message, "room": name_of(room)})
+        person.emit("msg", {"message": message, "room": name_of(room)})
     return received(person, len(said))
 
 
-def send_one(person: Person, room: str, message: str) -> tuple[int, str, str]:
+def send_one(person: SocketIOClient, room: str, message: str) -> tuple[int, str, str]:
     """Send one message, while other clients also send."""
-    answer = person.says("msg", {"message": message, "room": name_of(room)})
+    answer = person.call("msg", {"message": message, "room": name_of(room)})
     return answer["id"], "", message
 
 
-def received(person: Person, count: int) -> list[tuple[int, str, str]]:
-    found = person.hears("newmsg", count=count, within=60)
+def received(person: SocketIOClient, count: int) -> list[tuple[int, str, str]]:
+    found = person.wait_for("newmsg", count=count, within=60)
     return [(number["id"], said["user"], said["message"]) for said, number in found]
 
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from support.browser.screens import wait_for_paint
-from support.clients import Person
+from support.clients import SocketIOClient
 
 PHONE = {"width": 390, "height": 700}
 MAX_TABS = 60
@@ -67,14 +67,14 @@ def others_join(room):
     """Have clients with these names join the room, and return them."""
     people = []
 
-    def others_join(*names: str) -> list[Person]:
+    def others_join(*names: str) -> list[SocketIOClient]:
         for name in names:
-            person = Person(room.split("/r/")[0], "websocket")
+            person = SocketIOClient(room.split("/r/")[0], "websocket")
             people.append(person)
-            assert person.sets(name)["ok"]
-            assert person.says("join", {"room": room.split("/r/")[1]})["ok"]
+            assert person.set_name(name)["ok"]
+            assert person.call("join", {"room": room.split("/r/")[1]})["ok"]
         return people[-len(names) :]
 
     yield others_join
     for person in people:
-        person.leaves()
+        person.disconnect()

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from support.browser.windows import enter_name, message_texts, send, unsent_messages
-from support.clients import Person
+from support.clients import SocketIOClient
 from support.servers import UNLIMITED
 
 THEMES = ["light", "dark", "contrast"]
@@ -57,27 +57,27 @@ def join():
     """Have a client join the room of a URL."""
     people = []
 
-    def join(address: str, name: str) -> Person:
+    def join(address: str, name: str) -> SocketIOClient:
         url, room = address.split("/r/")
-        person = Person(url, "websocket")
+        person = SocketIOClient(url, "websocket")
         people.append(person)
-        assert person.sets(name)["ok"]
-        assert person.says("join", {"room": room})["ok"]
+        assert person.set_name(name)["ok"]
+        assert person.call("join", {"room": room})["ok"]
         return person
 
     yield join
     for person in people:
-        person.leaves()
+        person.disconnect()
 
 
-def send_as(person: Person, address: str, *messages: str) -> None:
+def send_as(person: SocketIOClient, address: str, *messages: str) -> None:
     for message in messages:
-        answer = person.says("msg", {"room": address.split("/r/")[1], "message": message})
+        answer = person.call("msg", {"room": address.split("/r/")[1], "message": message})
         assert answer["ok"], answer
 
 
-def show_typing(page: Page, person: Person, address: str) -> None:
-    person.emits("typing", {"room": address.split("/r/")[1]})
+def show_typing(page: Page, person: SocketIOClient, address: str) -> None:
+    person.emit("typing", {"room": address.split("/r/")[1]})
     expect(page.locator("#typing")).not_to_be_empty()
 
 
@@ -92,7 +92,7 @@ def switch_room(page: Page, room: str) -> None:
 def busy_room(visit_still, join, serve):
     """Open a room with every kind of row; return its page, its URL and another client."""
 
-    def busy_room(**options) -> tuple[Page, str, Person]:
+    def busy_room(**options) -> tuple[Page, str, SocketIOClient]:
         address = f"{serve('gunicorn', **LIMITED).url}/r/lively-{next(numbers)}"
         bo = join(address, "Bo")
         page = visit_still(address, **options)

@@ -1,8 +1,13 @@
-"""The transport's fuzzer: attacks on a live server, while two bystanders chat (make fuzz).
+"""Fuzz a server while two other clients, the bystanders, send messages (`make fuzz`).
 
-Bounded in time and in number; talks to this machine alone. It fails if a bystander loses a message
-or waits too long for one, a flood isn't cut, memory grows, a traceback is logged, or connections,
-greenlets, timers or names are left over.
+The run fails if:
+
+- a bystander loses a message or waits too long for one;
+- the server doesn't close a flooding connection;
+- memory grows, or connections, greenlets, timers or names leak;
+- the server logs a traceback.
+
+The run is bounded in time and in attacks, and connects to 127.0.0.1 only.
 """
 
 from __future__ import annotations
@@ -24,70 +29,71 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from support.chaos.fuzz_eio3 import Older
-from support.chaos.fuzz_http import Http
-from support.clients import Person
+from support.chaos.fuzz_eio3 import Engine3Attacks
+from support.chaos.fuzz_http import HttpAttacks
+from support.clients import SocketIOClient
 from support.raw import Polling, RawWebSocket, frame, handshake, request
 from support.servers import KINDS, UNLIMITED, Server
 
 SETTINGS = {**UNLIMITED, "EVENT_LIMIT": "400/10", "PING_INTERVAL": "3", "PING_TIMEOUT": "2"}
-"""A bystander sends up to 250 events in 10 s; the meter allows 6,000 frames and requests."""
-TRIP_SECONDS = 5.0
-"""How long a bystander's message may take at most, on a machine that does other things."""
+"""A bystander sends up to 250 events in 10 s.
+
+The limit also allows 6,000 frames or requests in that time.
+"""
+MAX_LATENCY = 5.0
+"""Seconds that a bystander's message may take on a busy machine."""
 NAMES = ("Bystander 1", "Bystander 2")
-PARSING = {"gevent-websocket": "read_request", "flask": "make_environ"}
-"""Functions of servers that log a traceback of what they can't parse."""
 SWITCH_SECONDS = 0.0005
-"""How long attacks keep Python to themselves while the bystanders' threads wait for it."""
-UNDER_WAY = 32
-"""How many attacks over HTTP may be under way at once."""
+"""Seconds after which the attacks' thread yields the interpreter lock to the bystanders'."""
+MAX_PENDING = 32
+"""HTTP attacks that may be in progress at once."""
 PACKETS = [
     *["0", "1", "2", "2probe", "3", "3probe", "4", "5", "6", "40", "41", "42[]", '42["msg"]'],
     *['42["msg",{"message":"hi"}]', '421["setUsername","Fuzz"]', '42["join",{"limit":5}]'],
     *['451-["msg",{"_placeholder":true,"num":0}]', "bAAEC", "44", "430[]", "40/admin,", "x", ""],
     *['42["disconnect","x"]', '42["connect"]', "421[" * 20, '42["\\ud800"]', "42/é,[]"],
 ]
-"""What mutations start from: packets whole, broken and out of place."""
+"""Valid, malformed and unexpected packets, which mutations start from."""
 
 
 class Fuzzer:
-    """Attacks of all kinds, from one seed."""
+    """Random attacks from one seed."""
 
     def __init__(self, server: Server, seed: int) -> None:
         self.server = server
         self.random = random.Random(seed)
         self.attacks = [self.frames, self.packets, self.bodies, self.handshakes, self.requests]
-        self.attacks += [self.upgrades, *Older(self).attacks]
-        self.http = Http(self)
-        self.begun = 0
-        self.under_way: list[Iterator[None]] = []
+        self.attacks += [self.upgrades, *Engine3Attacks(self).attacks]
+        self.http = HttpAttacks(self)
+        self.started = 0
+        self.pending: list[Iterator[None]] = []
 
     def attack(self) -> None:
-        """Begin an attack, or go on with one over HTTP. The server may end its connection."""
+        """Start an attack or continue a pending one. The server may close its connection."""
         with contextlib.suppress(OSError, AssertionError, ValueError, EOFError):
-            if len(self.under_way) == UNDER_WAY or self.random.random() < len(self.under_way) / 40:
-                self.go_on()
+            if len(self.pending) == MAX_PENDING or self.random.random() < len(self.pending) / 40:
+                self.continue_one()
                 return
-            self.begun += 1
+            self.started += 1
             if self.random.random() < 0.5:
-                self.under_way.append(self.random.choice(self.http.attacks)())
+                self.pending.append(self.random.choice(self.http.attacks)())
             else:
                 self.random.choice(self.attacks)()
 
-    def go_on(self) -> None:
-        """Go on with one of the attacks that are under way, until it yields or ends."""
-        attack = self.under_way.pop(self.random.randrange(len(self.under_way)))
+    def continue_one(self) -> None:
+        """Continue a pending attack until it yields or ends."""
+        attack = self.pending.pop(self.random.randrange(len(self.pending)))
         for _ in attack:
-            self.under_way.append(attack)
+            self.pending.append(attack)
             return
 
     def end(self) -> None:
-        """End the attacks that are under way."""
-        for attack in self.under_way:
+        """Stop the pending attacks."""
+        for attack in self.pending:
             attack.close()
 
     def mutated(self, data: bytes) -> bytes:
-        """`data` with some of its bytes changed, dropped, doubled or added."""
+        """Return `data` with some bytes changed, dropped, repeated or added."""
         changed = bytearray(data)
         for _ in range(self.random.choice([0, 1, 1, 2, 5])):
             place = self.random.randrange(len(changed) + 1)
@@ -108,7 +114,7 @@ class Fuzzer:
     def frames(self) -> None:
         client = self.websocket()
         self.send_frames(client)
-        self.leave(client)
+        self.disconnect(client)
 
     def send_frames(self, client: RawWebSocket) -> None:
         for _ in range(self.random.randrange(1, 10)):
@@ -121,7 +127,7 @@ class Fuzzer:
         client = self.websocket()
         for _ in range(self.random.randrange(1, 30)):
             client.send_raw(frame(self.packet(), self.random.choice([1, 1, 1, 2])))
-        self.leave(client)
+        self.disconnect(client)
 
     def upgrades(self) -> None:
         self.upgrade(Polling(self.server))
@@ -141,14 +147,14 @@ class Fuzzer:
                 whole = frame(step if self.random.random() < 0.8 else self.mutated(step))
                 self.random.choice(probes).send_raw(whole)
         for probe in probes:
-            self.leave(probe)
+            self.disconnect(probe)
 
     def websocket(self, **how: Any) -> RawWebSocket:
         client = RawWebSocket(self.server, **{"connect": self.random.random() < 0.8, **how})
         client.sock.settimeout(0.05)
         return client
 
-    def leave(self, client: RawWebSocket) -> None:
+    def disconnect(self, client: RawWebSocket) -> None:
         if self.random.random() < 0.5:
             with contextlib.suppress(OSError):
                 client.sock.recv(65536)
@@ -182,139 +188,135 @@ class Fuzzer:
             link.recv(4096)
 
 
-class Bystander(Person):
-    """A client that takes what the bystanders say, message by message."""
+class Bystander(SocketIOClient):
+    """A client that queues the texts of the bystanders' messages."""
 
     def __init__(self, url: str, transport: str) -> None:
-        self.news: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.texts: queue.SimpleQueue[str] = queue.SimpleQueue()
         super().__init__(url, transport)
 
-    def _hear(self, event: str, *arguments: Any) -> None:
-        super()._hear(event, *arguments)
+    def _record(self, event: str, *arguments: Any) -> None:
+        super()._record(event, *arguments)
         if event == "newmsg" and arguments[0]["user"] in NAMES:
-            self.news.put(arguments[0]["message"])
+            self.texts.put(arguments[0]["message"])
 
 
 class Bystanders:
-    """Two clients that chat throughout: each message comes to both, in order and in time."""
+    """Two clients that send messages in turn; each must reach both, in order and in time."""
 
     def __init__(self, server: Server) -> None:
-        self.people = [Bystander(server.url, "websocket"), Bystander(server.url, "polling")]
-        self.trips: list[float] = []
-        self.going = True
+        self.clients = [Bystander(server.url, "websocket"), Bystander(server.url, "polling")]
+        self.latencies: list[float] = []
+        self.is_running = True
         self.pool = ThreadPoolExecutor(1)
 
     def __enter__(self) -> Bystanders:
-        for person, name in zip(self.people, NAMES, strict=True):
-            assert person.sets(name)["ok"]
+        for client, name in zip(self.clients, NAMES, strict=True):
+            assert client.set_name(name)["ok"]
         self.chatting = self.pool.submit(self.chat)
         return self
 
     def chat(self) -> None:
-        while self.going:
-            begun, text = time.monotonic(), f"message {len(self.trips)}"
-            speaker = self.people[len(self.trips) % 2]
-            assert speaker.says("msg", {"message": text})["ok"]
-            for person in self.people:
-                heard = person.news.get(timeout=20)
-                assert heard == text, f"a bystander heard {heard!r}, not {text!r}"
-            self.trips.append(time.monotonic() - begun)
+        while self.is_running:
+            begun, text = time.monotonic(), f"message {len(self.latencies)}"
+            sender = self.clients[len(self.latencies) % 2]
+            assert sender.call("msg", {"message": text})["ok"]
+            for client in self.clients:
+                received = client.texts.get(timeout=20)
+                assert received == text, f"a bystander received {received!r}, not {text!r}"
+            self.latencies.append(time.monotonic() - begun)
             time.sleep(0.02)
 
     def __exit__(self, *_: object) -> None:
-        self.going = False
+        self.is_running = False
         self.pool.shutdown()
         self.chatting.result()
 
     def check(self) -> None:
-        """Fail if a message was late, or came twice."""
-        assert all(person.news.empty() for person in self.people)
-        assert max(self.trips) < TRIP_SECONDS, f"a message took {max(self.trips):.1f} s"
+        """Assert that no message came too late or twice."""
+        assert all(client.texts.empty() for client in self.clients)
+        assert max(self.latencies) < MAX_LATENCY, f"a message took {max(self.latencies):.1f} s"
 
     def report(self) -> str:
-        """How long messages took, from being sent until both have heard them."""
-        percentiles = statistics.quantiles(self.trips, n=100, method="inclusive")
-        times = [percentiles[49], percentiles[98], max(self.trips)]
+        """Summarise the latencies, from sending a message until both clients have received it."""
+        percentiles = statistics.quantiles(self.latencies, n=100, method="inclusive")
+        times = [percentiles[49], percentiles[98], max(self.latencies)]
         shown = ", ".join(f"{1000 * seconds:.0f}" for seconds in times)
-        return f"{len(self.trips)} messages of bystanders, none lost (median, p99, max: {shown} ms)"
-
-
-def tracebacks(server: Server) -> list[str]:
-    """Those in the log, but for what a server logs of a request that it can't parse."""
-    found = server.log.read_text(errors="replace").split("Traceback (most recent call last)")[1:]
-    parsing = PARSING.get(server.kind)
-    return [text for text in found if not parsing or f", in {parsing}\n" not in text]
+        return f"{len(self.latencies)} messages of bystanders (median, p99, max: {shown} ms)"
 
 
 def resident_kib(server: Server) -> int:
-    """Return the resident memory of the process that serves, in KiB, without what is free in it.
+    """Return the memory that the worker process uses, in KiB.
 
-    The allocator keeps freed memory for each thread, so that under Flask's server the resident
-    memory grows for long although nothing is left over.
+    The allocator keeps freed memory for each thread, so that the resident memory under Flask's
+    server grows without a leak. `count_alive` makes the process return that memory first.
     """
-    alive(server)
+    count_alive(server)
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
     pid = children.split()[0] if children.split() else server.process.pid
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0])
 
 
-def alive(server: Server) -> dict[str, int]:
-    """What is alive in the process that serves, by kind."""
+def count_alive(server: Server) -> dict[str, int]:
+    """Return the numbers of live objects in the worker process (support.apps.watched)."""
     counts: dict[str, int] = json.loads(request(server, "GET", "/alive")[2])
     return counts
 
 
-def left_over(server: Server, at_first: dict[str, int]) -> dict[str, int]:
-    """What there is more of than `at_first`, once that is nothing or 20 s have gone by."""
+def find_leaks(server: Server, before: dict[str, int]) -> dict[str, int]:
+    """Wait up to 20 s until no more objects are alive than `before`; return the excess."""
     deadline = time.monotonic() + 20
     while True:
-        now = alive(server)
-        more = {kind: now[kind] - at_first[kind] for kind in now if now[kind] > at_first[kind]}
+        now = count_alive(server)
+        more = {kind: now[kind] - before[kind] for kind in now if now[kind] > before[kind]}
         if not more or time.monotonic() > deadline:
             return more
         time.sleep(0.5)
 
 
-def names_left(server: Server) -> int:
+def count_names(server: Server) -> int:
     session = Polling(server)
     session.post('421["join"]')
     return int(session.poll()[1].split('"count":')[1].split(",")[0])
 
 
 def fuzz(server: Server, seed: int, seconds: float, attacks: int) -> str:
-    """Fuzz `server` until either bound is reached; a line on what was seen."""
+    """Fuzz a server until `seconds` or `attacks` is reached, and return a summary."""
     fuzzer, begun = Fuzzer(server, seed), time.monotonic()
-    names_left(server)  # opens what is opened once
-    at_first = alive(server)
+    count_names(server)  # the first request opens files that stay open
+    alive_before = count_alive(server)
     with Bystanders(server) as bystanders:
         share, before = 0.0, 0
-        while (fuzzer.begun < 200 or share < 1) and not bystanders.chatting.done():
+        while (fuzzer.started < 200 or share < 1) and not bystanders.chatting.done():
             fuzzer.attack()
-            share = max(fuzzer.begun / attacks, (time.monotonic() - begun) / seconds)
-            if not before and fuzzer.begun >= 200 and share >= 0.25:  # the log is at its longest
+            share = max(fuzzer.started / attacks, (time.monotonic() - begun) / seconds)
+            has_full_log = fuzzer.started >= 200 and share >= 0.25
+            if not before and has_full_log:
                 before = resident_kib(server)
         after = resident_kib(server)
         fuzzer.end()
     bystanders.check()
-    for person in bystanders.people:
-        person.leaves()
-    found = tracebacks(server)
+    for client in bystanders.clients:
+        client.disconnect()
+    found = server.new_tracebacks()
     assert not found, f"{len(found)} tracebacks; the first:\n{found[0][:3000]}"
-    assert not (more := left_over(server, at_first)), f"left over: {more}"
-    assert names_left(server) == 0
+    assert not (leaks := find_leaks(server, alive_before)), f"leaked: {leaks}"
+    assert count_names(server) == 0
     assert after - before < 20_000, f"resident memory grew by {after - before} KiB"
     return (
-        f"{server.kind}: {fuzzer.begun} attacks, {bystanders.report()}; floods: "
+        f"{server.kind}: {fuzzer.started} attacks, {bystanders.report()}; floods: "
         f"{dict(fuzzer.http.floods)}; resident memory {before} KiB, then {after} KiB; "
-        f"nothing left over of {list(at_first)}"
+        f"no leaks of {list(alive_before)}"
     )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="for each kind of server")
-    parser.add_argument("--attacks", type=int, default=10**9, help="at most")
+    parser.add_argument(
+        "--attacks", type=int, default=10**9, help="at most, for each kind of server"
+    )
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     parser.add_argument("--kind", choices=KINDS, action="append", help="one kind of server only")
     options = parser.parse_args()
@@ -329,7 +331,7 @@ def main() -> int:
             shutil.rmtree(folder)
         except Exception:
             failed = 1
-            print(f"{kind}, see {server.log}:\n{traceback.format_exc()}", flush=True)
+            print(f"{kind} failed, see {server.log}:\n{traceback.format_exc()}", flush=True)
         finally:
             server.stop()
     return failed

@@ -1,6 +1,6 @@
-"""The fuzzer's attacks over HTTP: pipelines, bodies, pieces, floods, connections that end early.
+"""The fuzzer's attacks over HTTP: pipelines, bodies, floods, early disconnects.
 
-An attack is a generator. It yields where others may go on, so that many are under way at once.
+An attack is a generator that yields where another attack may run, so that many run at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from support.raw import (
     TEXT,
     Polling,
     RawWebSocket,
-    fetched,
+    fetch_bytes,
     frame,
     handshake,
 )
@@ -89,29 +89,29 @@ UNITS = {
     "empty fragments": frame(b"", CONT, fin=False),
 }
 METERED = frame(struct.pack("!H", 1008), 8, mask=False)
-"""The frame that closes a connection which has sent too much."""
+"""The close frame of a connection that has sent more than the limit."""
 FLOOD = 15_000
-"""Frames of a flood: more than twice what the meter allows with the fuzzer's settings."""
-MOST_CHUNKS = 10_000
-"""To build more takes so long that the bystanders, who are in the same process, wait for it."""
+"""Frames of a flood: more than twice the limit with the fuzzer's settings."""
+MAX_CHUNKS = 10_000
+"""More would delay the bystanders, which run in the same process."""
 CUT_SECONDS = 30.0
-"""How soon after its end a flood has been cut, on a machine that does other things."""
+"""Seconds after a flood's end within which a busy machine must close its connection."""
 FILE = re.compile(rb"/static/[^\"' ]+")
 
 
 class Survived(Exception):
-    """A flood whose connection wasn't cut."""
+    """The server didn't close the connection of a flood."""
 
 
-class Http:
-    """Attacks over HTTP, with a fuzzer's dice."""
+class HttpAttacks:
+    """Attacks over HTTP, with the fuzzer's random numbers."""
 
     def __init__(self, fuzzer: Fuzzer) -> None:
         self.fuzzer = fuzzer
         self.server = fuzzer.server
         self.random = fuzzer.random
         self.floods: Counter[str] = Counter()
-        found = FILE.findall(fetched(self.server, "GET", "/")[2])
+        found = FILE.findall(fetch_bytes(self.server, "GET", "/")[2])
         self.paths = ["/", "/healthz", "/nothing", "/socket.io/", BASE, f"{BASE}&sid=unknown"]
         self.paths += [path.decode() for path in self.random.sample(found, min(4, len(found)))]
         self.sessions: deque[str] = deque(maxlen=8)
@@ -122,59 +122,59 @@ class Http:
     # The attacks
 
     def pipeline(self) -> Iterator[None]:
-        """Requests one after the other, some of them malformed."""
+        """Pipeline requests, some of them malformed."""
         requests = [self.simple() for _ in range(self.random.choice([1, 2, 5, 20, 100, 300]))]
         if self.random.random() < 0.3:
             place = self.random.randrange(len(requests))
             requests[place] = self.random.choice([*GARBAGE, self.fuzzer.mutated(requests[place])])
         with self.connection() as link:
             yield from self.send(link, b"".join(requests))
-            yield from self.stay(link)
+            yield from self.read_responses(link)
 
     def body(self) -> Iterator[None]:
-        """A request with a body, right or wrong, and another one after it."""
+        """Send a request with a valid or malformed body, and another request after it."""
         with self.connection() as link:
             yield from self.send(link, self.with_body() + self.simple())
-            yield from self.stay(link)
+            yield from self.read_responses(link)
 
     def headers(self) -> Iterator[None]:
-        """Combinations of methods, versions, Connection and Upgrade."""
+        """Combine methods, versions, and Connection and Upgrade headers."""
         with self.connection() as link:
-            requests = [self.odd() for _ in range(self.random.choice([1, 1, 2, 5]))]
+            requests = [self.unusual() for _ in range(self.random.choice([1, 1, 2, 5]))]
             yield from self.send(link, b"".join(requests))
-            yield from self.stay(link)
+            yield from self.read_responses(link)
 
     def pieces(self) -> Iterator[None]:
-        """A request in pieces, which may stop in the middle."""
-        whole = self.random.choice([self.simple, self.with_body, self.odd])()
+        """Send a request in pieces, sometimes only a part of it."""
+        whole = self.random.choice([self.simple, self.with_body, self.unusual])()
         end = self.random.choice([len(whole), self.random.randrange(len(whole) + 1)])
         size = self.random.choice([1, 3, 50, 1000])
         with self.connection() as link:
             for at in range(0, min(end, 100 * size), size):
                 yield from self.send(link, whole[at : min(at + size, end)])
                 yield
-            yield from self.stay(link)
+            yield from self.read_responses(link)
 
     def garbage(self) -> Iterator[None]:
-        """Something that isn't HTTP, alone or after a request."""
-        before = self.random.choice([b"", self.simple(), self.with_body(), self.odd()])
+        """Send bytes that aren't HTTP, alone or after a request."""
+        before = self.random.choice([b"", self.simple(), self.with_body(), self.unusual()])
         after = self.random.choice([*GARBAGE, self.random.randbytes(self.random.randrange(2000))])
         with self.connection() as link:
             yield from self.send(link, before + after)
-            yield from self.stay(link)
+            yield from self.read_responses(link)
 
     def eager(self) -> Iterator[None]:
-        """A WebSocket's handshake and frames, all in one write."""
+        """Send a WebSocket handshake and frames in one write."""
         path = self.random.choice([WEBSOCKET, WEBSOCKET.replace("=4", "=3"), self.session(True)])
         connection = self.random.choice(["Upgrade", "keep-alive, Upgrade", "close, Upgrade"])
         frames = [frame(self.fuzzer.packet()) for _ in range(self.random.choice([1, 3, 30, 300]))]
         whole = handshake(self.server, path, connection) + frame(b"40") + b"".join(frames)
         with self.connection() as link:
             yield from self.send(link, whole)
-            yield from self.stay(link)
+            yield from self.read_responses(link)
 
     def segments(self) -> Iterator[None]:
-        """Frames in tiny segments."""
+        """Send frames in tiny segments."""
         client = self.fuzzer.websocket()
         with client.sock as link:
             link.setblocking(False)
@@ -185,10 +185,10 @@ class Http:
                 yield from self.send(link, whole[at : at + size])
                 if self.random.random() < 0.1:
                     yield
-            yield from self.stay(link)
+            yield from self.read_responses(link)
 
     def connects(self) -> Iterator[None]:
-        """Connections that end as soon as they have begun."""
+        """Open connections and close them at once."""
         for _ in range(self.random.choice([1, 5, 30])):
             with self.connection() as link:
                 if self.random.random() < 0.3:
@@ -198,10 +198,10 @@ class Http:
             yield
 
     def flood(self) -> Iterator[None]:
-        """More frames of one kind than the meter allows.
+        """Send more frames of one kind than the limit allows.
 
         Raises:
-            Survived: the connection goes on.
+            Survived: the server keeps the connection open.
         """
         kind = self.random.choice(list(UNITS))
         client = RawWebSocket(self.server)
@@ -223,10 +223,10 @@ class Http:
                 self.floods["closed with 1008"] += last == METERED
 
     def flood_of_packets(self) -> Iterator[None]:
-        """More packets in a body than the meter allows.
+        """Post more packets in a body than the limit allows.
 
         Raises:
-            Survived: the session goes on.
+            Survived: the server keeps the session open.
         """
         session = Polling(self.server)
         yield
@@ -235,10 +235,10 @@ class Http:
         if status not in (400, 429):
             raise Survived(f"packets: {status}")
 
-    # What they send
+    # Requests
 
     def session(self, websocket: bool = False) -> str:
-        """The path of a session, which may have ended."""
+        """Return the path of a session, which may have ended."""
         if not self.sessions or self.random.random() < 0.3:
             self.sessions.append(Polling(self.server).path)
         path = self.random.choice(self.sessions)
@@ -248,11 +248,11 @@ class Http:
         return self.session() if self.random.random() < 0.2 else self.random.choice(self.paths)
 
     def simple(self) -> bytes:
-        """A request without a body, as a browser might send it."""
+        """Return a valid request without a body."""
         return head("GET", self.path(), "HTTP/1.1", [])
 
-    def odd(self) -> bytes:
-        """A request with an odd method, version or header."""
+    def unusual(self) -> bytes:
+        """Return a request with an unusual method, version or header."""
         headers = [f"Connection: {self.random.choice(CONNECTIONS)}"]
         if self.random.random() < 0.5:
             headers.append(f"Upgrade: {self.random.choice(UPGRADES)}")
@@ -260,11 +260,11 @@ class Http:
             headers.append("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
         path = self.random.choice([self.path(), WEBSOCKET])
         return head(
-            self.random.choice(METHODS), path, self.random.choice(VERSIONS), self.some(headers)
+            self.random.choice(METHODS), path, self.random.choice(VERSIONS), self.sample(headers)
         )
 
     def with_body(self) -> bytes:
-        """A request whose body comes as its headers say, or doesn't."""
+        """Return a request with a body, which may contradict its headers."""
         content = b"\x1e".join(self.fuzzer.packet() for _ in range(self.random.choice([1, 5, 50])))
         content *= self.random.choice([1, 1, 1, 1, 200])
         headers, chunked = [], self.random.random() < 0.5
@@ -272,10 +272,10 @@ class Http:
             headers.append(f"Transfer-Encoding: {self.random.choice(CODINGS)}")
         if not chunked or self.random.random() < 0.1:
             headers.append(f"Content-Length: {self.length(len(content))}")
-        headers += self.some(
+        headers += self.sample(
             ["Expect: 100-continue", "Expect: x", "Content-Type: application/octet-stream"]
         )
-        headers += self.some([f"Connection: {self.random.choice(CONNECTIONS)}"])
+        headers += self.sample([f"Connection: {self.random.choice(CONNECTIONS)}"])
         method, path = (
             self.random.choice(METHODS),
             self.random.choice([self.path(), self.session()]),
@@ -289,27 +289,27 @@ class Http:
         return head(method, path, version, headers) + whole
 
     def length(self, true: int) -> str:
-        """A body's length, or something else."""
+        """Return a body's length, or sometimes a wrong one."""
         wrong = [str(true + 1), str(max(0, true - 1)), "0", self.random.choice(LENGTHS)]
         return self.random.choice([*[str(true)] * 4, *wrong])
 
     def chunks(self, content: bytes) -> bytes:
-        """A body in chunks, which may be malformed."""
+        """Return a chunked body, which may be malformed."""
         size = self.random.choice([1, 1, 7, 1000, len(content)])
-        size = max(1, size, len(content) // MOST_CHUNKS)
+        size = max(1, size, len(content) // MAX_CHUNKS)
         extension = self.random.choice(EXTENSIONS).encode()
         parts = [content[at : at + size] for at in range(0, len(content), size)]
         chunks = [b"%x%b\r\n%b\r\n" % (len(part), extension, part) for part in parts]
         return b"".join(chunks) + self.random.choice(LAST_CHUNKS).encode()
 
-    def some(self, lines: list[str]) -> list[str]:
+    def sample(self, lines: list[str]) -> list[str]:
         return [line for line in lines if self.random.random() < 0.6]
 
-    # How they send it, and what they do about the answers
+    # Sending and receiving
 
     @contextmanager
     def connection(self) -> Iterator[socket.socket]:
-        """A connection that is closed in the end, or reset (as SO_LINGER of 0 s has it)."""
+        """Open a connection and close it at the end, or reset it (SO_LINGER of 0 s)."""
         with socket.socket() as link:
             if self.random.random() < 0.3:
                 link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -323,7 +323,7 @@ class Http:
                     link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def send(self, link: socket.socket, data: bytes) -> Iterator[None]:
-        """Send `data` as fast as the server takes it."""
+        """Send `data` as fast as the server reads it."""
         left = memoryview(data)
         while left:
             try:
@@ -332,7 +332,7 @@ class Http:
                 yield
 
     def receive(self, link: socket.socket, size: int = 65536) -> bytes | None:
-        """What has come; None: nothing yet, b"": the end."""
+        """Return received bytes, None if there are none yet, or b"" at the end."""
         try:
             return link.recv(size)
         except BlockingIOError:
@@ -340,8 +340,8 @@ class Http:
         except ConnectionError:
             return b""
 
-    def stay(self, link: socket.socket) -> Iterator[None]:
-        """Read the answers, all or some, fast or slowly, or none at all."""
+    def read_responses(self, link: socket.socket) -> Iterator[None]:
+        """Read all, some or none of the responses, fast or slowly."""
         if self.random.random() < 0.1:
             link.shutdown(socket.SHUT_WR)
         size = self.random.choice([65536, 65536, 65536, 500, 20, 0])

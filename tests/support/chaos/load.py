@@ -1,4 +1,8 @@
-"""People who say much at once and remember what they were told; whether a server still has it."""
+"""Clients that load a server and record acknowledgements, and a check of its log.
+
+Use `Client` as a simple blocking client. Use `Load` while a server is killed, and `check` on the
+server that is started in its place.
+"""
 
 from __future__ import annotations
 
@@ -15,54 +19,63 @@ SETTINGS = {**UNLIMITED, "RETENTION_MESSAGES": "0", "RETENTION_DAYS": "0"}
 
 
 class Client:
-    """A connection that says things and takes what it hears apart."""
+    """A blocking client that records the messages it receives."""
 
     def __init__(self, server: Server, name: str = "") -> None:
         self.socket = RawWebSocket(server)
-        self.number = 0
-        self.heard: dict[int, tuple[str, str]] = {}
-        self.heard_at: dict[int, float] = {}
+        self.last_request = 0
+        self.received: dict[int, tuple[str, str]] = {}
+        self.received_at: dict[int, float] = {}
         if name:
-            self.asks("setUsername", name)
+            self.call("setUsername", name)
 
-    def emits(self, event: str, *arguments: object) -> int:
-        self.number += 1
-        self.socket.send(f"42{self.number}" + json.dumps([event, *arguments]))
-        return self.number
+    def emit(self, event: str, *arguments: object) -> int:
+        """Send an event and return the number of its acknowledgement."""
+        self.last_request += 1
+        self.socket.send(f"42{self.last_request}" + json.dumps([event, *arguments]))
+        return self.last_request
 
-    def next(self) -> tuple[int, dict] | None:
-        """What the server says next: the number and content of an answer, or None for an event."""
-        text = self.socket.text()
+    def receive(self) -> tuple[int, dict] | None:
+        """Receive one packet; return the number and content of an answer, or None for an event."""
+        text = self.socket.receive_text()
         if text.startswith("43"):
             number, _, answer = text[2:].partition("[")
             return int(number), json.loads("[" + answer)[0]
         if text.startswith('42["newmsg"'):
-            _, said, number = json.loads(text[2:])
-            assert number["id"] not in self.heard, "heard twice"
-            self.heard[number["id"]] = (number.get("key", ""), said["message"])
-            self.heard_at[number["id"]] = time.time()
+            _, content, meta = json.loads(text[2:])
+            assert meta["id"] not in self.received, "a message came twice"
+            self.received[meta["id"]] = (meta.get("key", ""), content["message"])
+            self.received_at[meta["id"]] = time.time()
         return None
 
-    def asks(self, event: str, *arguments: object) -> dict:
-        wanted = self.emits(event, *arguments)
+    def wait_for_answer(self, number: int) -> dict:
+        """Receive packets up to the answer with this number and return the answer."""
         while True:
-            said = self.next()
-            if said and said[0] == wanted:
-                assert said[1]["ok"], said
-                return said[1]
+            answer = self.receive()
+            if answer and answer[0] == number:
+                return answer[1]
 
-    def reads(self, since: int) -> list[tuple[int, str, str]]:
-        """The number, key and text of each message after `since`."""
+    def call(self, event: str, *arguments: object) -> dict:
+        """Send an event and return its answer, which must be a success."""
+        answer = self.wait_for_answer(self.emit(event, *arguments))
+        assert answer["ok"], answer
+        return answer
+
+    def read_history(self, since: int) -> list[tuple[int, str, str]]:
+        """Return the number, key and text of each message after `since`."""
         found, more = [], True
         while more:
-            page = self.asks("history", {"since": since, "limit": 200})
-            found += [(n["id"], n.get("key", ""), said["message"]) for said, n in page["messages"]]
+            page = self.call("history", {"since": since, "limit": 200})
+            found += [
+                (meta["id"], meta.get("key", ""), content["message"])
+                for content, meta in page["messages"]
+            ]
             more, since = page["more"], found[-1][0] if found else since
         return found
 
 
 class Sender(threading.Thread):
-    """Says messages, some in flight, until the server is gone; remembers what was acknowledged."""
+    """Keep IN_FLIGHT messages unacknowledged until the server ends; record acknowledgements."""
 
     def __init__(self, server: Server, name: str) -> None:
         super().__init__()
@@ -75,28 +88,28 @@ class Sender(threading.Thread):
     def run(self) -> None:
         try:
             for _ in range(IN_FLIGHT):
-                self.says()
+                self.send_message()
             while True:
-                said = self.client.next()
-                if said:
-                    number, answer = said
+                received = self.client.receive()
+                if received:
+                    number, answer = received
                     assert answer["ok"], answer
                     self.acknowledged[self.sent[number]] = answer["id"]
                     self.acknowledged_at[self.sent[number]] = time.time()
-                    self.says()
+                    self.send_message()
         except (OSError, AssertionError) as error:
             self.error = error
         finally:
             self.client.socket.close()
 
-    def says(self) -> None:
+    def send_message(self) -> None:
         key = f"{self.key}-{len(self.sent)}"
-        self.sent[self.client.number + 1] = key
-        self.client.emits("msg", {"message": f"text of {key}", "key": key})
+        self.sent[self.client.last_request + 1] = key
+        self.client.emit("msg", {"message": f"text of {key}", "key": key})
 
 
 class Listener(threading.Thread):
-    """Hears the lobby until the server is gone."""
+    """Receive the lobby's messages until the server ends."""
 
     def __init__(self, server: Server) -> None:
         super().__init__()
@@ -105,24 +118,26 @@ class Listener(threading.Thread):
     def run(self) -> None:
         try:
             while True:
-                self.client.next()
+                self.client.receive()
         except (OSError, AssertionError) as error:
             self.error = error
         finally:
             self.client.socket.close()
 
 
-class Seen(NamedTuple):
-    """What clients know. `acknowledged`: the number under each key. `heard`: the key and text of
-    each number. `sent`: the last keys of each sender, some of which may not be acknowledged."""
+class Observed(NamedTuple):
+    """The messages that clients have observed, by key or number."""
 
     acknowledged: dict[str, int]
-    heard: dict[int, tuple[str, str]]
+    """The number of each acknowledged key."""
+    received: dict[int, tuple[str, str]]
+    """The key and the text of each number."""
     sent: dict[str, list[str]]
+    """The last keys of each sender; some of them may not be acknowledged."""
 
 
 class Load:
-    """Many senders and a listener at a server, until it is gone."""
+    """SENDERS senders and one listener, from construction until the server ends."""
 
     def __init__(self, server: Server) -> None:
         self.listener = Listener(server)
@@ -131,14 +146,15 @@ class Load:
             thread.start()
 
     def join(self) -> None:
+        """Wait for the clients, which must all have lost their connections."""
         for thread in (self.listener, *self.senders.values()):
             thread.join(20)
             assert str(thread.error) == "the connection has ended" or isinstance(
                 thread.error, OSError
             ), thread.error
 
-    def seen(self, until: float = float("inf")) -> Seen:
-        """What the clients knew at that time (s since 1970)."""
+    def observed(self, until: float = float("inf")) -> Observed:
+        """Return what the clients had observed at a time (s since 1970)."""
         acknowledged = {
             key: number
             for sender in self.senders.values()
@@ -146,43 +162,48 @@ class Load:
             if sender.acknowledged_at[key] <= until
         }
         client = self.listener.client
-        heard = {n: said for n, said in client.heard.items() if client.heard_at[n] <= until}
+        received = {
+            n: entry for n, entry in client.received.items() if client.received_at[n] <= until
+        }
         sent = {
             name: list(sender.sent.values())[-2 * IN_FLIGHT :]
             for name, sender in self.senders.items()
         }
-        return Seen(acknowledged, heard, sent)
+        return Observed(acknowledged, received, sent)
 
 
-def check(server: Server, seen: Seen, newest: int) -> int:
-    """Whether a server that was started again has what was seen after the message `newest`, and
-    answers those who say it again; the newest number after that."""
+def check(server: Server, observed: Observed, newest: int) -> int:
+    """Assert that a restarted server has the messages that clients observed after `newest`.
+
+    A resent message must keep its number. Return the newest number after that.
+    """
     reader = Client(server)
-    check_log(reader, seen, newest)
-    for name, keys in seen.sent.items():
+    check_log(reader, observed, newest)
+    for name, keys in observed.sent.items():
         again = Client(server, name)
         for key in keys:
-            answer = again.asks("msg", {"message": "said again", "key": key})
-            assert answer["id"] == seen.acknowledged.get(key, answer["id"])
+            answer = again.call("msg", {"message": "sent again", "key": key})
+            assert answer["id"] == observed.acknowledged.get(key, answer["id"])
         again.socket.close()
-    log = reader.reads(newest)
+    log = reader.read_history(newest)
     reader.socket.close()
     return log[-1][0] if log else newest
 
 
-def check_log(reader: Client, seen: Seen, newest: int) -> None:
-    log = reader.reads(newest)
+def check_log(reader: Client, observed: Observed, newest: int) -> None:
+    """Assert that the log is contiguous and has each observed message once."""
+    log = reader.read_history(newest)
     numbers = [entry[0] for entry in log]
     expected = list(range(newest + 1, newest + len(log) + 1))
     assert numbers == expected, "a number is missing or used twice"
     keys = {key: number for number, key, _ in log}
-    assert len(keys) == len(log), "a message is there twice"
-    for key, number in seen.acknowledged.items():
+    assert len(keys) == len(log), "a message is in the log twice"
+    for key, number in observed.acknowledged.items():
         assert keys.get(key) == number, f"{key} was acknowledged as {number}"
     by_number = {number: (key, text) for number, key, text in log}
-    for number, heard in seen.heard.items():
-        assert by_number.get(number) == heard, f"{number} was heard and is not there"
-    since = max(seen.heard, default=newest)
-    joined = reader.asks("join", {"since": since, "limit": 200})
-    missed = [(n["id"], n["key"], said["message"]) for said, n in joined["messages"]]
+    for number, entry in observed.received.items():
+        assert by_number.get(number) == entry, f"{number} was received and is not in the log"
+    since = max(observed.received, default=newest)
+    joined = reader.call("join", {"since": since, "limit": 200})
+    missed = [(meta["id"], meta["key"], content["message"]) for content, meta in joined["messages"]]
     assert missed == [entry for entry in log if entry[0] > since][:200]

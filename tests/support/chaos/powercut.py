@@ -1,9 +1,11 @@
-"""A disk's power is cut under a server: what was not synced is lost, or half of it (make torture).
+"""Power cuts of a disk under a loaded server, simulated from traces of its system calls.
 
-The server runs under strace, which tells each write and each sync, and when. From these the files
-are put together as a disk may have them after a cut at a moment: all that was written before a sync
-that had ended by then, and of what was written after it any sectors, or none. Names of files are
-taken to be on the disk once the file or its folder was synced, as Linux's file systems do it.
+Use `power_cuts` (tests/servers/test_crash.py, `make torture`).
+
+strace records each write and each sync of the server, with its time. `restore` builds the files
+that a disk may have after a power cut at some moment. These have all writes before the last sync
+that had completed, and any subset of the sectors that were written later.
+A file's name is on the disk once the file or its folder was synced, as in Linux's file systems.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from support.chaos.load import SETTINGS, Load, Seen, check
+from support.chaos.load import SETTINGS, Load, Observed, check
 from support.servers import Server
 
 SECTOR = 512
@@ -32,8 +34,10 @@ FD = re.compile(rb"\d+<(?P<path>[^>]*)>[^,]*(?:, (?P<rest>.*))?")
 
 
 class Call(NamedTuple):
-    """A call that may have changed a file. `start`, `end`: s since 1970. `data`: written at
-    `offset`; None: the file was cut or grew to `offset` bytes; for "unlink" the file has gone."""
+    """A system call that may have changed a file, from `start` to `end` (s since 1970).
+
+    `pwrite64` writes `data` at `offset`; `ftruncate` sets the size to `offset` bytes.
+    """
 
     start: float
     end: float
@@ -44,18 +48,18 @@ class Call(NamedTuple):
 
 
 def strace(folder: Path) -> list[str]:
-    """What a command is put behind to have `calls` read what it did."""
+    """Return the strace command that runs another command and writes traces for `calls`."""
     options = ["-ff", "--seccomp-bpf", "-ttt", "-T", "-y", "-xx", "-s", "16777216"]
     return ["strace", *options, "-e", f"trace={CALLS},{OTHERS}", "-o", str(folder / "trace")]
 
 
 def calls(traces: Path, folder: Path) -> list[Call]:
-    """What was done to the files of `folder`, in order."""
-    found = [call for trace in traces.glob("trace.*") for call in read(trace)]
+    """Return the system calls on the files of `folder`, in order."""
+    found = [call for trace in traces.glob("trace.*") for call in parse_trace(trace)]
     return sorted(call for call in found if folder in (call.path, call.path.parent))
 
 
-def read(trace: Path) -> Iterator[Call]:
+def parse_trace(trace: Path) -> Iterator[Call]:
     with trace.open("rb") as lines:
         for text in lines:
             line = LINE.match(text)
@@ -69,10 +73,10 @@ def read(trace: Path) -> Iterator[Call]:
                 if b"O_CREAT" in line["rest"]:
                     yield Call(*when, path_of(line["path"]))
             else:
-                yield from on_file(when, line["rest"])
+                yield from parse_file_call(when, line["rest"])
 
 
-def on_file(when: tuple[float, float, str], arguments: bytes) -> Iterator[Call]:
+def parse_file_call(when: tuple[float, float, str], arguments: bytes) -> Iterator[Call]:
     file = FD.match(arguments)
     assert file, arguments[:80]
     path, rest = path_of(file["path"]), file["rest"]
@@ -97,33 +101,37 @@ def unhex(text: bytes) -> bytes:
     return bytes.fromhex(text.decode().strip('"').replace("\\x", ""))
 
 
-def restore(before: Path, done: list[Call], cut: float, lots: random.Random, into: Path) -> None:
-    """Make `into` the folder that a disk has whose power was cut at `cut`, and that was like
-    `before` at first."""
+def restore(before: Path, done: list[Call], cut: float, rng: random.Random, into: Path) -> None:
+    """Create the folder `into` as a disk may have it after a power cut at `cut`.
+
+    `before` is the folder's state before the calls `done`.
+    """
     into.mkdir()
-    luck = lots.choice([0.0, 0.5, 0.95, 1.0])
+    survival = rng.choice([0.0, 0.5, 0.95, 1.0])
     done = [call for call in done if call.start <= cut]
     for name in ("chat.sqlite3", "chat.sqlite3-wal", "chat.sqlite3-journal"):
         here = [call for call in done if call.path.name == name or call.path.is_dir()]
-        content = replay(before / name, here, cut, lots, luck)
+        content = replay(before / name, here, cut, rng, survival)
         if content is not None:
             (into / name).write_bytes(content)
 
 
 def replay(
-    path: Path, done: list[Call], cut: float, lots: random.Random, luck: float
+    path: Path, done: list[Call], cut: float, rng: random.Random, survival: float
 ) -> bytearray | None:
-    """The content of a file, None if it isn't there. What wasn't synced has happened with the
-    probability `luck`, sector by sector."""
+    """Return the content of a file after the power cut, or None if there is no such file.
+
+    Each sector that wasn't synced has been written with the probability `survival`.
+    """
     content = bytearray(path.read_bytes()) if path.exists() else None
     syncs = [call for call in done if call.name.endswith("sync") and call.end <= cut]
     synced = max((call.start for call in syncs if call.path.name == path.name), default=0)
     named = max((call.start for call in syncs), default=0)
     for call in done:
         until = named if call.name in ("openat", "unlink") else synced
-        kept = call.end <= until
+        is_synced = call.end <= until
         for offset, data in sectors(call):
-            if not kept and lots.random() >= luck:
+            if not is_synced and rng.random() >= survival:
                 continue
             if call.name == "openat":
                 content = bytearray() if content is None else content
@@ -138,7 +146,7 @@ def replay(
 
 
 def sectors(call: Call) -> Iterator[tuple[int, bytes]]:
-    """What of a call may happen without the rest of it."""
+    """Split a call into the parts that a disk writes atomically."""
     ends = [*range(SECTOR - call.offset % SECTOR, len(call.data), SECTOR), len(call.data)]
     start = 0
     for end in ends:
@@ -147,7 +155,7 @@ def sectors(call: Call) -> Iterator[tuple[int, bytes]]:
 
 
 class PowerCut:
-    """A store whose disk's power is cut under load, in rounds."""
+    """A store that goes through rounds of load and power cuts."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder = folder.resolve()
@@ -157,12 +165,14 @@ class PowerCut:
         self.stores = self.newest = self.acknowledged = self.cuts = 0
 
     def round(self, cuts: int) -> None:
-        """Load a server, and look at what it would have after power cuts at random moments; go on
-        with the last of these."""
+        """Load a server, then check its store after power cuts at random moments.
+
+        The next round goes on with the store of the last cut.
+        """
         before, traces = self.folder / "before", self.folder / "traces"
         shutil.copytree(self.store, before)
         traces.mkdir()
-        server = Server("gunicorn", self.store, SETTINGS, under=strace(traces))
+        server = Server("gunicorn", self.store, SETTINGS, wrapper=strace(traces))
         load = Load(server)
         begun = time.time()
         time.sleep(self.random.uniform(0.3, 1.0))
@@ -174,24 +184,24 @@ class PowerCut:
             self.stores += 1
             self.store = self.folder / f"store {self.stores}"
             restore(before, done, cut, self.random, self.store)
-            seen = load.seen(cut)
-            newest = self.look(seen)
-            self.acknowledged += len(seen.acknowledged)
+            observed = load.observed(cut)
+            newest = self.check(observed)
+            self.acknowledged += len(observed.acknowledged)
             self.cuts += 1
         self.newest = newest
         shutil.rmtree(before)
         shutil.rmtree(traces)
 
-    def look(self, seen: Seen) -> int:
+    def check(self, observed: Observed) -> int:
         server = Server("gunicorn", self.store, SETTINGS)
         try:
-            return check(server, seen, self.newest)
+            return check(server, observed, self.newest)
         finally:
             server.stop()
 
 
 def kill(server: Server) -> None:
-    """End the server's processes, and have strace write down all that they did."""
+    """Kill the server's processes, and wait until strace has written their traces."""
     for master in children(server.process.pid):
         workers = children(master)
         for pid in (master, *workers):
@@ -204,11 +214,11 @@ def children(pid: int) -> list[int]:
 
 
 def power_cuts(folder: Path, rounds: int, cuts: int, seed: int) -> str:
-    """`rounds` of PowerCut; a line on what was seen."""
+    """Run `rounds` of `PowerCut` and return a summary."""
     store = PowerCut(folder, seed)
     for _ in range(rounds):
         store.round(cuts)
     return (
-        f"power cut {store.cuts} times; {store.acknowledged} messages acknowledged by then, all "
-        f"there, each once and under its number, in a log of {store.newest}"
+        f"{store.cuts} power cuts: {store.acknowledged} acknowledged messages, each in the "
+        f"log once under its number; the log has {store.newest}"
     )

@@ -1,6 +1,7 @@
-"""A server is killed again and again under load, and its disk's power cut, a cluster's parts fail
-with the bounds of real life, and nothing that was acknowledged is lost (make torture). Bounded in
-rounds; talks to this machine alone.
+"""Kill servers, cut their power and break clusters under load (`make torture`).
+
+It fails if an acknowledged message is lost, repeated or reordered. It runs a set number of rounds
+and connects to 127.0.0.1 only.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from pathlib import Path
 from support.chaos import faults
 from support.chaos.load import SETTINGS, Load, check
 from support.chaos.powercut import power_cuts
-from support.servers import Server, launch
+from support.servers import Server, start_process
 
 
 class Torture:
-    """A server with its store, killed in rounds."""
+    """A server that is loaded and killed in rounds, and keeps its store."""
 
     def __init__(self, folder: Path, seed: int, kind: str = "gunicorn") -> None:
         self.random = random.Random(seed)
@@ -32,27 +33,27 @@ class Torture:
         self.acknowledged = 0
 
     def round(self) -> None:
-        """Load it, kill it at a random moment, start it, and look at what it has."""
+        """Load the server, kill it at a random moment, restart it and check its log."""
         load = Load(self.server)
         time.sleep(self.random.uniform(0.1, 0.8))
         os.killpg(self.server.process.pid, signal.SIGKILL)
         load.join()
         self.start()
-        self.newest = check(self.server, load.seen(), self.newest)
-        self.acknowledged += len(load.seen().acknowledged)
+        self.newest = check(self.server, load.observed(), self.newest)
+        self.acknowledged += len(load.observed().acknowledged)
 
     def start(self) -> None:
         self.server.process.wait()
         kind, log, port = self.server.kind, self.server.log, self.server.port
-        self.server.process = launch(kind, log, port, SETTINGS)
+        self.server.process = start_process(kind, log, port, SETTINGS)
         deadline = time.monotonic() + 20
-        while not self.server.answers():
+        while not self.server.is_ready():
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.02)
 
 
 def torture(folder: Path, rounds: int, seed: int, kind: str = "gunicorn") -> str:
-    """`rounds` of Torture; a line on what was seen."""
+    """Run `rounds` of `Torture` and return a summary."""
     torture = Torture(folder, seed, kind)
     try:
         for _ in range(rounds):
@@ -60,27 +61,27 @@ def torture(folder: Path, rounds: int, seed: int, kind: str = "gunicorn") -> str
     finally:
         torture.server.stop()
     return (
-        f"{kind}: killed {rounds} times; {torture.acknowledged} messages acknowledged meanwhile, "
-        f"all there, each once and under its number, in a log of {torture.newest}"
+        f"{kind} killed {rounds} times: {torture.acknowledged} acknowledged messages, each in the "
+        f"log once under its number; the log has {torture.newest}"
     )
 
 
 def clusters(folder: Path, rounds: int) -> Iterator[str]:
-    """A cluster's parts fail, `rounds` times each; a line on what was seen of each."""
-    lease, hold = 15.0, 30.0  # seconds, as they are unless set
+    """Run each fault of a cluster `rounds` times and yield a summary of each."""
+    lease, hold = 15.0, 30.0  # seconds, the defaults of NODE_LEASE and NAME_HOLD
     for number in range(rounds):
         for fault in faults.FAULTS:
             for pause in (4.0, lease + 5):
                 (place := folder / f"{fault.__name__}-{pause:g}-{number}").mkdir()
                 with faults.cluster(place) as cluster:
-                    yield faults.goes_on_after(cluster, fault, pause)
+                    yield faults.check_recovery(cluster, fault, pause)
         (place := folder / f"killed-{number}").mkdir()
         with faults.cluster(place) as cluster:
-            yield faults.a_node_is_killed(cluster, lease, hold)
-        (place := folder / f"still-{number}").mkdir()
+            yield faults.check_killed_node(cluster, lease, hold)
+        (place := folder / f"paused-{number}").mkdir()
         with faults.cluster(place) as cluster:
-            yield faults.a_node_stands_still(cluster, lease)
-            yield faults.two_hundred_want_a_name(cluster, 100)
+            yield faults.check_paused_node(cluster, lease)
+            yield faults.check_name_race(cluster, 100)
 
 
 def main() -> None:

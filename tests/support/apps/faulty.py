@@ -1,4 +1,7 @@
-"""The page, and behind it a server that answers whatever a test has it answer."""
+"""The page in front of a Socket.IO server whose answers a test sets.
+
+Use it to test how the page handles malformed, missing and unexpected answers.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from chatapp import create_app
 from support.servers import free_port
 
 NEVER = object()
-"""An answer that isn't given."""
+"""An answer that the server never sends."""
 
 
 def named(name: str, *_: Any) -> dict[str, Any]:
@@ -23,7 +26,7 @@ def named(name: str, *_: Any) -> dict[str, Any]:
 
 
 def read(asked: dict[str, Any] | None = None) -> dict[str, Any]:
-    """What `join` and `history` are well answered with, for a room where nothing was said."""
+    """Return a valid answer to `join` or `history` in an empty room."""
     room = (asked or {}).get("room", "lobby")
     return {
         "ok": True,
@@ -40,15 +43,15 @@ def said(asked: dict[str, Any]) -> dict[str, Any]:
     return {"ok": True, "room": asked["room"], "id": 1, "at": 1}
 
 
-class OddServer:
-    """A Socket.IO server whose `answers` are set by event: a value, or a function of the arguments.
+class FaultyServer:
+    """A Socket.IO server whose `answers` a test may replace; the default ones are valid.
 
-    `asked` counts what it was asked. Until told otherwise it answers well.
+    An answer, by event, is a value or a function of the arguments. `asked` counts the events.
     """
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
-        self.behaves()
+        self.reset()
         self._sio = socketio.Server(async_mode="threading", async_handlers=False)
         self._sio.on("*", self._answer)
         app = socketio.WSGIApp(self._sio, create_app({"STORE": "memory:"}))
@@ -60,7 +63,8 @@ class OddServer:
         )
         self._thread.start()
 
-    def behaves(self) -> None:
+    def reset(self) -> None:
+        """Give valid answers again."""
         self.answers: dict[str, Any] = {
             "setUsername": named,
             "join": read,
@@ -70,12 +74,12 @@ class OddServer:
             "typing": {"ok": True},
         }
 
-    def tells(self, event: str, *arguments: Any) -> None:
-        """Emit an event to all who are connected."""
+    def emit(self, event: str, *arguments: Any) -> None:
+        """Emit an event to all clients."""
         self._sio.emit(event, arguments)
 
-    def cuts_off(self) -> None:
-        """Tell all who are connected to go, as Socket.IO does."""
+    def disconnect_all(self) -> None:
+        """Disconnect all clients with Socket.IO's DISCONNECT packet."""
         for sid, _ in list(self._sio.manager.get_participants("/", None)):
             self._sio.disconnect(sid)
 

@@ -1,4 +1,4 @@
-"""The chat, with a look at how long its loop leaves something undone that is due."""
+"""The chat with a page that measures how long its event loop is blocked."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import gevent
 
 from wsgi import app
 
-BEAT = 0.002  # seconds
+INTERVAL = 0.002  # seconds
 lags: list[float] = []
 
 
-def beat() -> None:
+def measure() -> None:
     while True:
-        due = time.perf_counter() + BEAT
-        gevent.sleep(BEAT)
+        due = time.perf_counter() + INTERVAL
+        gevent.sleep(INTERVAL)
         lags.append(time.perf_counter() - due)
 
 
 @app.get("/lag")
 def lag() -> dict[str, float]:
-    """The greatest since the last request, in milliseconds; the first begins to look."""
+    """Return the longest lag since the last request in ms; the first one starts measuring."""
     if not lags:
-        gevent.spawn(beat)
+        gevent.spawn(measure)
         lags.append(0)
     worst = max(lags) * 1000
     lags[:] = [0]
