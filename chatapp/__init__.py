@@ -1,86 +1,30 @@
-"""A chat over Socket.IO: `create_app` builds the whole of it."""
+"""A chat over Socket.IO: `create_app` creates the Flask application that serves it."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from flask import Flask
+    from chatapp.chat.people.usernames import UsernameSet
+    from chatapp.factory import create_app
+    from chatapp.web.namespace import ChatNamespace
 
-HERE = Path(__file__).parent
-COMPRESSION = {"COMPRESS_ALGORITHM_STREAMING": ["br", "zstd", "deflate"], "COMPRESS_BR_LEVEL": 5}
-"""Defaults for Flask-Compress: answers are smaller than with its own, in the same time."""
-EXPORTED = {
+__all__ = ["ChatNamespace", "UsernameSet", "create_app"]
+
+HOMES = {
     "ChatNamespace": "chatapp.web.namespace",
     "UsernameSet": "chatapp.chat.people.usernames",
+    "create_app": "chatapp.factory",
 }
+"""The modules that define what this package exports."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is exported only when it is asked for (PEP 562), after gevent has patched."""
-    if name not in EXPORTED:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(EXPORTED[name]), name)
+    """Import an export at its first use (PEP 562).
 
-
-def create_app(config: Mapping[str, Any] | None = None) -> Flask:
-    """Create a Flask application that serves the chat.
-
-    `config` has settings by their names without CHATAPP_ (docs/operating.md), which take precedence
-    over the environment, and the keys of Flask and its extensions. The application's SocketIO is
-    `app.extensions["socketio"]`. No file or connection is opened, and applications share nothing.
-
-    Raises:
-        errors.SettingError: a setting's value is bad; one line that says what is expected.
+    gunicorn's master reads `chatapp.serve`, and so this package, before gevent has patched.
     """
-    # Imported here, as a server reads chatapp.serve before gevent has patched the process.
-    from flask import Flask
-    from flask_compress import Compress
-
-    from chatapp.chat.rules import Chat
-    from chatapp.config import read
-    from chatapp.store import store_of
-    from chatapp.transport.http.accepting import bound_threads
-    from chatapp.transport.loop.meter import MeterRate
-    from chatapp.transport.sio.server import SocketIO
-    from chatapp.web import pages, security
-    from chatapp.web.audience import SocketAudience
-    from chatapp.web.namespace import ChatNamespace
-
-    settings = read(config)
-    places = (HERE / "templates", HERE.parent / "templates")  # in a wheel, and in this tree
-    templates = next(place for place in places if place.is_dir())
-    app = Flask(__name__, template_folder=str(templates), static_url_path=pages.static_path())
-    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = None if app.debug else pages.FOR_EVER
-    app.config.from_mapping(config)
-    for name, value in COMPRESSION.items():
-        app.config.setdefault(name, value)
-    Compress(app)
-
-    socketio = SocketIO(
-        app,
-        origin_allowed=security.origin_rule(settings.allowed_origins),
-        ping_interval=settings.ping_interval,
-        ping_timeout=settings.ping_timeout,
-        max_http_buffer_size=settings.max_frame_bytes,
-        max_connections=settings.max_connections,
-        max_connections_per_address=settings.max_connections_per_address,
-        limit_loopback=settings.limit_loopback,
-        packet_limit=MeterRate(*settings.packet_limit) if settings.packet_limit else None,
-        allow_eio3=settings.allow_eio3,
-    )
-    audience = SocketAudience(socketio.server)
-    log, roster, broadcaster = store_of(settings, Path(app.instance_path), audience)
-    chat = app.extensions["chat"] = Chat(log, roster, broadcaster, audience, settings)
-    socketio.on_namespace(ChatNamespace("/", chat))
-    app.register_blueprint(pages.blueprint(log, settings.title, settings.max_message_chars))
-    security.init_app(app, settings.trusted_proxies)
-    if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
-        # Longer than a request's body may take: Werkzeug logs a read that times out.
-        patience = settings.ping_interval + settings.ping_timeout
-        bound_threads(max(patience, 2 * socketio.server.eio.runtime.limits.request_timeout))
-    return app
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(HOMES[name]), name)

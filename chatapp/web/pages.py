@@ -66,11 +66,8 @@ def static_path() -> str:
     return f"/static/{digest.hexdigest()[:12]}"
 
 
-def blueprint(log: Log, title: str, max_message_chars: int) -> Blueprint:
-    """Create the blueprint: `/`, `/r/NAME`, `/manifest.webmanifest`, `/healthz` and `/readyz`.
-
-    docs/wire.md, HTTP, has what they answer.
-    """
+def page_blueprint(title: str, max_message_chars: int) -> Blueprint:
+    """Create the blueprint of the page: `/`, `/r/NAME` and `/manifest.webmanifest`."""
     pages = Blueprint("pages", __name__)
     in_order = {language: modules(language) for language in LANGUAGES}
 
@@ -106,14 +103,21 @@ def blueprint(log: Log, title: str, max_message_chars: int) -> Blueprint:
         text = render_template("manifest.webmanifest", title=title)
         return Response(text, mimetype="application/manifest+json")
 
-    @pages.get("/healthz")
+    return pages
+
+
+def health_blueprint(log: Log) -> Blueprint:
+    """Create the blueprint of `/healthz` and `/readyz` (docs/wire.md, HTTP)."""
+    health = Blueprint("health", __name__)
+
+    @health.get("/healthz")
     def healthz() -> Response:
         return Response("ok\n", mimetype="text/plain")
 
-    @pages.get("/readyz")
+    @health.get("/readyz")
     def readyz() -> Response:
         if log.available():
             return Response("ok\n", mimetype="text/plain")
         return Response("the store takes no messages now\n", 503, mimetype="text/plain")
 
-    return pages
+    return health
