@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,12 @@ HERE = Path(__file__).parent
 # A busy machine makes any example slow; `timeout` in pyproject.toml bounds the test as a whole.
 hypothesis.settings.register_profile("chatapp", deadline=None)
 hypothesis.settings.load_profile("chatapp")
+
+
+def pytest_configure() -> None:
+    """Let servers receive SIGINT, which a shell ignores in background jobs and their children."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
