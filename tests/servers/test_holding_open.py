@@ -124,6 +124,19 @@ def development():
     del type(server).verify_request
 
 
+def test_development_server_sends_small_writes_at_once(development):
+    """gunicorn's sockets do so already."""
+    with contextlib.ExitStack() as links:
+        client, served = (links.enter_context(link) for link in tcp_pair())
+        assert development.verify_request(served, client.getsockname())
+        assert served.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def tcp_pair() -> tuple[socket.socket, socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return socket.create_connection(listener.getsockname()), listener.accept()[0]
+
+
 def test_development_server_limits_its_threads(development, monkeypatch):
     monkeypatch.setattr(accepting, "MAX_THREADS", threading.active_count() + 3)
     with contextlib.ExitStack() as links:

@@ -66,6 +66,9 @@ def bound_threads(seconds: float, server_class: type = ThreadedWSGIServer) -> No
 
     def verify_request(_server: Any, request: socket.socket, _address: Any) -> bool:
         request.settimeout(seconds)
+        if request.family in (socket.AF_INET, socket.AF_INET6):
+            # Else the kernel holds back small writes until a delayed ACK comes (RFC 9293, 3.7.4).
+            request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return threading.active_count() < MAX_THREADS
 
     server_class.verify_request = verify_request  # type: ignore[attr-defined]
