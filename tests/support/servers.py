@@ -82,7 +82,7 @@ class Server:
         self.url = f"{scheme}://127.0.0.1:{self.port}"
         self.log = folder / "log"
         self._checked = 0
-        self._is_terminating = False
+        self._terminated: subprocess.Popen | None = None  # the process that got the signal
         self.process = start_process(
             kind, self.log, self.port, settings, *arguments, module=module, wrapper=wrapper
         )
@@ -123,9 +123,9 @@ class Server:
         return [each for each in found if not parsing or f", in {parsing}\n" not in each]
 
     def terminate(self) -> None:
-        """Send the signal for a graceful shutdown, once."""
-        if self.process.poll() is None and not self._is_terminating:
-            self._is_terminating = True
+        """Send the process the signal for a graceful shutdown, once."""
+        if self.process.poll() is None and self.process is not self._terminated:
+            self._terminated = self.process
             self.process.send_signal(signal.SIGINT if self.kind == "flask" else signal.SIGTERM)
 
     def stop(self) -> int:

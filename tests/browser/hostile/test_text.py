@@ -230,7 +230,8 @@ def test_page_opens_no_room_with_an_invalid_name(trapped, url):
         """async (names) => {
           const main = document.querySelector("script[type=module]").src;
           const { Router } = await import(new URL("router.js", main));
-          const router = new Router("", () => {});
+          const roomName = new RegExp(`^${document.body.dataset.roomPattern}$`);
+          const router = new Router("", roomName, () => {});
           return names.flatMap((name) => [encodeURIComponent(name), encodeURI(name), name])
             .filter((path) => router.currentRoom(`/r/${path}`) !== null);
         }""",
