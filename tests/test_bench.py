@@ -389,9 +389,12 @@ def test_attack_ends_if_the_server_does_not_read():
 def test_each_attack_sends_its_handshake_within_its_rate(port, name, monkeypatch):
     monkeypatch.setattr("bench.attacker.large_file", lambda _port: "/large")
     attack = ATTACKS[name]
-    began = time.monotonic()
-    found = flood(port, attack, 0.15)
-    elapsed = time.monotonic() - began
+    for seconds in (0.15, 1, 5):  # a busy machine may not send anything in a short time
+        began = time.monotonic()
+        found = flood(port, attack, seconds)
+        elapsed = time.monotonic() - began
+        if found.bytes:
+            break
     assert 0 < found.bytes <= attack.rate * elapsed + attack.connections * LARGEST_PIECE
     assert found.connects == attack.connections
     assert all(data.startswith(attack.handshake or (b"GET ", b"POST ")) for data in port.received)
