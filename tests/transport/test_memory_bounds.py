@@ -11,7 +11,6 @@ from support.raw import RawWebSocket, handshake, request
 from werkzeug.serving import make_server
 
 from chatapp import create_app
-from chatapp.transport.eio import limiter
 from chatapp.transport.sio import environ
 
 MARK = "mallory"
@@ -118,22 +117,3 @@ def test_shared_values_are_bounded_in_count_and_length():
     assert environ._first.cache_info() == before
     environ.shared(longest)
     assert environ._first.cache_info().misses == before.misses + 1
-
-
-@pytest.mark.parametrize(
-    ("address", "is_loopback"),
-    [
-        ("127.0.0.1", True),
-        ("::1", True),
-        ("203.0.113.9", False),
-        ("fe80::1%" + "e" * 8000, False),
-        ("::1%" + "e" * 8000, True),
-        ("x" * 8000, True),
-        ("", True),
-    ],
-)
-def test_long_address_is_parsed_and_not_remembered(address, is_loopback):
-    before = limiter._remembered.cache_info()
-    assert limiter.is_loopback(address) is is_loopback
-    after = limiter._remembered.cache_info()
-    assert (before == after) is (len(address) > limiter.MAX_REMEMBERED_CHARS)

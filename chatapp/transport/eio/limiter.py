@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
-from functools import lru_cache
 
 from chatapp.transport.eio.http_errors import STOPPING, TOO_MANY, EngineHTTPError
+from chatapp.transport.http.addresses import is_local, networks, normalize
 
 RETRY = ("Retry-After", "5")
 BESIDE_SESSIONS = 32
@@ -21,8 +20,9 @@ class ConnectionLimiter:
     more. So an address may have more connections than sessions (see `connect`). A connection that
     is a WebSocket counts only as its session.
 
-    Loopback addresses have no bound of their own unless `limit_loopback` is true. `refused` counts
-    what is refused. All bounds are security limits.
+    An IPv6 address counts with all others of its network of 64 bits, and addresses that can't be
+    read count together. Loopback addresses have no bound of their own unless `limit_loopback` is
+    true. `refused` counts what is refused. All bounds are security limits.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class ConnectionLimiter:
         self._max_per_address = max_sessions_per_address
         self._limit_loopback = limit_loopback
         self.sessions = 0
-        self._addresses: Counter[str] = Counter()
+        self._networks: Counter[str] = Counter()
         self._connections: Counter[str] = Counter()
         self.stopping = False
 
@@ -50,61 +50,45 @@ class ConnectionLimiter:
         if self.stopping:
             raise EngineHTTPError(STOPPING, "503 Service Unavailable", RETRY)
         over = self._max_sessions and self.sessions >= self._max_sessions
+        network = counted_network(address)
         if self._is_bounded(address):
-            over = over or self._addresses[address] >= self._max_per_address
+            over = over or self._networks[network] >= self._max_per_address
         if over:
             self._refused["sessions"] += 1
             raise EngineHTTPError(TOO_MANY, "429 Too Many Requests", RETRY)
         self.sessions += 1
-        self._addresses[address] += 1
+        self._networks[network] += 1
 
     def leave(self, address: str) -> None:
         """Stop counting a session from `address`."""
         self.sessions -= 1
-        uncount(self._addresses, address)
+        uncount(self._networks, counted_network(address))
 
     def connect(self, address: str) -> bool:
         """Count a connection from `address`. Return false if there are too many."""
+        network = counted_network(address)
         bound = 2 * self._max_per_address + BESIDE_SESSIONS
-        if self._is_bounded(address) and self._connections[address] >= bound:
+        if self._is_bounded(address) and self._connections[network] >= bound:
             self._refused["connections"] += 1
             return False
-        self._connections[address] += 1
+        self._connections[network] += 1
         return True
 
     def disconnect(self, address: str) -> None:
         """Stop counting a connection from `address`."""
-        uncount(self._connections, address)
+        uncount(self._connections, counted_network(address))
 
     def _is_bounded(self, address: str) -> bool:
-        return self._max_per_address > 0 and (self._limit_loopback or not is_loopback(address))
+        has_bound = self._max_per_address > 0
+        return has_bound and (self._limit_loopback or not is_local(normalize(address)))
 
 
-def uncount(counter: Counter[str], address: str) -> None:
-    counter[address] -= 1
-    if not counter[address]:
-        del counter[address]
+def counted_network(address: str) -> str:
+    """Return what an address is counted under: itself, or its IPv6 network of 64 bits."""
+    return networks(normalize(address))[0]
 
 
-MAX_REMEMBERED_CHARS = 64
-"""Characters of an address that is remembered.
-
-An IPv6 address has up to 45, and may be followed by its interface. A proxy's header may claim an
-address of any length.
-"""
-
-
-def is_loopback(address: str) -> bool:
-    """Return whether an address is loopback or a Unix socket's, so that it has no bound."""
-    parse = _remembered if len(address) <= MAX_REMEMBERED_CHARS else _is_loopback
-    return parse(address)
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return True
-
-
-_remembered = lru_cache(1024)(_is_loopback)
+def uncount(counter: Counter[str], network: str) -> None:
+    counter[network] -= 1
+    if not counter[network]:
+        del counter[network]
