@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wsgi import get_host
+
+from chatapp.web.proxies import TrustedProxies
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -33,8 +34,7 @@ def init_app(app: Flask, trusted_proxies: int) -> None:
     """Wrap the WSGI application of `app`. Call it after Socket.IO has wrapped that."""
     wrapped: WSGIApplication = SecurityHeaders(app.wsgi_app)
     if trusted_proxies:
-        count = trusted_proxies
-        wrapped = ProxyFix(wrapped, x_for=count, x_proto=count, x_host=count, x_prefix=count)
+        wrapped = TrustedProxies(wrapped, trusted_proxies)
     app.wsgi_app = wrapped  # type: ignore[assignment, method-assign]
 
 
@@ -56,7 +56,7 @@ def origin_rule(allowed: frozenset[str]) -> Callable[[str | None, WSGIEnvironmen
 
     The server's own origin may connect, and those in `allowed`, where `*` is any. So may a client
     without an origin, which is a program. The server's own origin is that of the request, after
-    ProxyFix has applied the headers of trusted proxies.
+    TrustedProxies has applied the headers of trusted proxies.
     """
     if "*" in allowed:
         logger.warning("ALLOWED_ORIGINS has *: any page may connect in its visitors' names")
