@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 from werkzeug.wsgi import get_host
 
+from chatapp.transport.logs import LimitedLog
 from chatapp.web.proxies import TrustedProxies
 
 if TYPE_CHECKING:
@@ -28,6 +29,12 @@ HEADERS = [
     ("Referrer-Policy", "same-origin"),
 ]
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+REFUSED_ORIGIN = (
+    "Refused a page of the origin %.99a, as this server is %.99a to it. If the page may connect, "
+    "add its origin to CHATAPP_ALLOWED_ORIGINS. If a proxy is in front, set "
+    "CHATAPP_TRUSTED_PROXIES, and let the proxy set X-Forwarded-Proto and pass on Host with its "
+    "port (docs/operating.md, Behind a proxy)"
+)
 
 
 def init_app(app: Flask, trusted_proxies: int) -> None:
@@ -60,6 +67,7 @@ def origin_rule(allowed: frozenset[str]) -> Callable[[str | None, WSGIEnvironmen
     """
     if "*" in allowed:
         logger.warning("ALLOWED_ORIGINS has *: any page may connect in its visitors' names")
+    refusals = LimitedLog(logger)
 
     def may_connect(origin: str | None, environ: WSGIEnvironment) -> bool:
         if not origin:
@@ -67,10 +75,13 @@ def origin_rule(allowed: frozenset[str]) -> Callable[[str | None, WSGIEnvironmen
         origin = origin.lower()
         scheme = environ["wsgi.url_scheme"]
         own = f"{scheme}://{get_host(environ)}".lower()
-        return (
+        if (
             "*" in allowed
             or origin in allowed
             or origin.removesuffix(DEFAULT_PORTS.get(origin.partition(":")[0], "\0")) == own
-        )
+        ):
+            return True
+        refusals.warning(REFUSED_ORIGIN, origin, own)
+        return False
 
     return may_connect

@@ -166,6 +166,24 @@ def test_star_allows_any_origin_and_is_logged(caplog):
     assert "any page may connect" in caplog.text
 
 
+def test_refused_origin_is_logged_once_a_minute(app, caplog):
+    for number in range(3):
+        connect(app, HTTP_HOST="chat.example", HTTP_ORIGIN=f"https://{number}.example")
+    (line,) = caplog.messages
+    assert "'https://0.example'" in line
+    assert "'http://chat.example'" in line
+    assert "CHATAPP_TRUSTED_PROXIES" in line
+    assert "CHATAPP_ALLOWED_ORIGINS" in line
+
+
+def test_text_of_a_client_is_escaped_in_the_log(app, caplog):
+    connect(app, HTTP_HOST="x" * 9000, HTTP_ORIGIN="http://a\n\x1b[31m\xff" + "y" * 9000)
+    (line,) = caplog.messages
+    assert "'http://a\\n\\x1b[31m\\xff" in line
+    assert line.isprintable()
+    assert len(line) < 600
+
+
 def test_forwarded_headers_are_believed_only_from_trusted_proxies():
     environ = {
         "HTTP_HOST": "inner:3000",
