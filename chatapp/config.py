@@ -17,6 +17,7 @@ from chatapp.setting_types import (
     Address,
     StoreURL,
     parse_address,
+    parse_hosts,
     parse_origins,
     parse_rate,
     parse_seconds,
@@ -81,6 +82,13 @@ class Settings:
         "origins such as https://example.org, comma-separated; null; or *",
         "Origins whose pages may connect, besides the server's own. `null` is a page opened "
         "from a file. `*` is any origin.",
+    )
+    hosts: frozenset[str] = setting(
+        parse_hosts,
+        "",
+        "names of hosts such as chat.test, comma-separated, without scheme and port",
+        "Names under which the server may be addressed, besides `localhost` and loopback "
+        "addresses. They are checked if it listens on a loopback address and trusts no proxy.",
     )
     allow_eio3: bool = setting(
         parse_switch, "1", SWITCH, "Whether clients of socket.io 2 (Engine.IO 3) may connect."

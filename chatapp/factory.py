@@ -44,7 +44,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     socketio.on_namespace(ChatNamespace("/", chat))
     app.register_blueprint(pages.page_blueprint(settings.title, settings.max_message_chars))
     app.register_blueprint(pages.health_blueprint(log))
-    security.init_app(app, settings.trusted_proxies)
+    security.init_app(app, settings.trusted_proxies, settings.hosts)
     if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
         # Longer than a request's body may take: Werkzeug logs a read that times out.
         patience = settings.ping_interval + settings.ping_timeout

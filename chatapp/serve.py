@@ -139,11 +139,14 @@ def worker_int(worker: Any) -> None:
 
 
 def hand_over_socket(_server: Any, handler: Any) -> bool:
-    """Give the application a request's socket and body (gevent-websocket's pre_start_hook).
+    """Complete the environment of a request (gevent-websocket's pre_start_hook).
 
     The result tells the worker that the application does the handshake. The body ends where the
     request does: for an upgrade, gevent would pass the raw bytes of the connection instead.
+    SERVER_NAME is the address that the server listens on, as under gunicorn's own worker.
     """
+    if handler.server.server_host:
+        handler.environ["SERVER_NAME"] = handler.server.server_host
     handler.environ["gunicorn.sock"] = handler.socket
     handler.environ["wsgi.input"] = handler.wsgi_input
     handler.environ["wsgi.input_terminated"] = True

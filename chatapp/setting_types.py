@@ -100,6 +100,14 @@ def parse_origins(text: str | Iterable[str]) -> frozenset[str]:
     return found
 
 
+def parse_hosts(text: str | Iterable[str]) -> frozenset[str]:
+    items = text.split(",") if isinstance(text, str) else text
+    found = frozenset(item.strip().lower() for item in items if item.strip())
+    if not all(re.fullmatch(r"[a-z0-9][a-z0-9._-]*", host) for host in found):
+        raise ValueError
+    return found
+
+
 def parse_seconds(text: str | float) -> float:
     number = float(text)
     if not 0.01 <= number <= 86400:

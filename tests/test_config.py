@@ -31,6 +31,7 @@ BAD = {
     "NAME_HOLD": ["", "0", "-1", "a while", "1e9"],
     "RETENTION_DAYS": ["", "-1", "1.5", "some"],
     "ALLOWED_ORIGINS": ["example.org", "https://a/path", "ftp://a", "https://a b"],
+    "HOSTS": ["http://chat.test", "chat.test:3000", "chat test", "*", "[::1]", "chat.test/x"],
     "ALLOW_EIO3": ["", "2", "-1", "maybe", "10", "y"],
     "PING_INTERVAL": ["", "0", "-1", "soon", "nan", "inf", "100000"],
     "PING_TIMEOUT": ["", "0", "x"],
@@ -194,3 +195,8 @@ def test_settings_command_refuses_a_bad_value_in_one_line():
     result = CliRunner().invoke(main, ["settings"], env={"CHATAPP_TITLE": " "})
     assert (result.exit_code, result.stderr.count("\n"), result.stdout) == (1, 1, "")
     assert result.stderr.startswith("CHATAPP_TITLE=' ' should be ")
+
+
+def test_hosts():
+    assert read({}, {"CHATAPP_HOSTS": " Chat.test, box ,"}).hosts == {"chat.test", "box"}
+    assert read({"HOSTS": ["Chat.test"]}, {}).hosts == {"chat.test"}

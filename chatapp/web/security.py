@@ -10,6 +10,7 @@ from flask import Flask
 from werkzeug.wsgi import get_host
 
 from chatapp.transport.logs import LimitedLog
+from chatapp.web.hosts import HostCheck
 from chatapp.web.proxies import TrustedProxies
 
 if TYPE_CHECKING:
@@ -37,12 +38,16 @@ REFUSED_ORIGIN = (
 )
 
 
-def init_app(app: Flask, trusted_proxies: int) -> None:
+def init_app(app: Flask, trusted_proxies: int, hosts: frozenset[str]) -> None:
     """Wrap the WSGI application of `app`. Call it after Socket.IO has wrapped that."""
-    wrapped: WSGIApplication = SecurityHeaders(app.wsgi_app)
+    wrapped: WSGIApplication = app.wsgi_app
+    if not trusted_proxies:
+        guard = app.extensions["socketio"].server.eio.guard
+        wrapped = HostCheck(wrapped, hosts, guard.answer)
+    wrapped = SecurityHeaders(wrapped)
     if trusted_proxies:
         wrapped = TrustedProxies(wrapped, trusted_proxies)
-    app.wsgi_app = wrapped  # type: ignore[assignment, method-assign]
+    app.wsgi_app = wrapped  # type: ignore[method-assign]
 
 
 class SecurityHeaders:

@@ -150,10 +150,10 @@ def start_process(
     """Start a server process in its own process group, without waiting until it is ready.
 
     It serves the `app` of `module`, but the kind "command" always serves the chat. `wrapper` is a
-    command that runs another.
+    command that runs another. Requests may be for the host x, which many tests use.
     """
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CHATAPP_")}
-    settings = {"STORE": f"sqlite:{log.parent}/chat.sqlite3", **settings}
+    settings = {"STORE": f"sqlite:{log.parent}/chat.sqlite3", "HOSTS": "x", **settings}
     environ |= {"CHATAPP_" + name: value for name, value in settings.items()}
     environ |= {"PYTHONUNBUFFERED": "1", "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"}
     if kind == "command":

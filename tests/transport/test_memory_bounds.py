@@ -20,7 +20,8 @@ MARK = "mallory"
 @pytest.fixture
 def served():
     """The chat, served by this process on `port`."""
-    server = make_server("127.0.0.1", 0, create_app({"TESTING": True}), threaded=True)
+    app = create_app({"TESTING": True, "HOSTS": [f"{MARK}-{n}" for n in range(3)]})
+    server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
