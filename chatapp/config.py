@@ -7,14 +7,15 @@ A setting comes from the environment (`CHATAPP_TITLE`) or from the mapping given
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from chatapp.errors import SettingError
 from chatapp.limits import Rate
 from chatapp.setting_types import (
     Address,
+    Setting,
     StoreURL,
     parse_address,
     parse_hosts,
@@ -24,6 +25,7 @@ from chatapp.setting_types import (
     parse_store,
     parse_switch,
     parse_title,
+    setting,
     whole_number,
 )
 
@@ -34,26 +36,6 @@ MIN_FRAMES = 4
 RATE = "COUNT/SECONDS such as 20/10, or empty for no limit"
 SECONDS = "seconds, from 0.01 to 86400"
 SWITCH = "1 or 0, true or false, yes or no, on or off"
-
-
-class Setting(NamedTuple):
-    """What a setting's declaration says.
-
-    `expected` completes the sentence "NAME=value should be …". `default` and `in_tests`, the
-    default where TESTING is true, are values as the environment has them. `doc` is one line.
-    """
-
-    parse: Callable[[Any], Any]
-    default: str
-    expected: str
-    doc: str
-    unit: str = ""
-    in_tests: str | None = None
-
-
-def setting(*arguments: Any, **options: Any) -> Any:
-    """Declare a field of Settings; the arguments are those of Setting."""
-    return field(metadata={"setting": Setting(*arguments, **options)})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,4 @@
-"""The types of settings, and the functions that parse their values.
+"""How a setting is declared, and the types and parsers of settings' values.
 
 A parser takes a string of the environment or a value of `create_app`'s mapping. It raises
 ValueError, TypeError, AttributeError or LookupError for a bad value; `config.read` turns these into
@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from chatapp.errors import SettingError
@@ -23,6 +24,26 @@ SWITCH = dict.fromkeys(["1", "true", "yes", "on"], True) | dict.fromkeys(
 FILE = "chat.sqlite3"
 REDIS_URL = re.compile(r"rediss?://[^/?#\s]+(/\d*)?(\?ssl_[^#\s]*)?")
 PASSWORD = re.compile(r"(?<=://)([^/?#@:]*:)[^/?#]*(?=@)")
+
+
+class Setting(NamedTuple):
+    """What a setting's declaration says.
+
+    `expected` completes the sentence "NAME=value should be …". `default` and `in_tests`, the
+    default where TESTING is true, are values as the environment has them. `doc` is one line.
+    """
+
+    parse: Callable[[Any], Any]
+    default: str
+    expected: str
+    doc: str
+    unit: str = ""
+    in_tests: str | None = None
+
+
+def setting(*arguments: Any, **options: Any) -> Any:
+    """Declare a field of Settings; the arguments are those of Setting."""
+    return field(metadata={"setting": Setting(*arguments, **options)})
 
 
 class Address(NamedTuple):
