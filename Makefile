@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NODE_MODULES := tests/node_modules/.package-lock.json
 PROGRAMS := chromium chromium-headless-shell nginx node npm redis-server strace
+FULL_PROGRAMS := $(PROGRAMS) caddy haproxy
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 JAVASCRIPT_TESTS := node --test --test-reporter=dot tests/js/*.test.mjs
 ESLINT := tests/node_modules/.bin/eslint
@@ -25,7 +26,7 @@ test: $(VENV)/.test $(NODE_MODULES) ## Run the tests, with real servers and a br
 	@$(PYTEST) -m "not full" $(ARGS)
 
 test-full: $(VENV)/.test $(NODE_MODULES) ## Run the slow tests that `make test` leaves out, and the unit tests on other Pythons
-	@tests/need.sh $(PROGRAMS)
+	@tests/need.sh $(FULL_PROGRAMS)
 	@$(PYTEST) -m full $(ARGS)
 	@tests/all-pythons.sh $$($(BIN)/python -c 'import sys; print(sys.version_info.minor)')
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import statistics
 import threading
 import time
+from pathlib import Path
 
 import pytest
-import requests
 import socketio
 from support.chaos.faults import Cluster, cluster
 from support.chaos.reconnecting import ClientGroup, read_log
-from support.nginx import Nginx
-from support.raw import Polling, RawWebSocket, eventually, exchange, request
+from support.raw import Polling, RawWebSocket, eventually, exchange, refused_upgrade, request
+from support.reverse_proxies import Nginx, exchange_messages, replace
 from support.servers import Server
 
 RECONNECT_DELAY = (0.5, 1.5)
@@ -35,40 +35,6 @@ def test_all_transports_work_at_all_places(behind):
     _, nginx = behind
     for place in PLACES:
         exchange_messages(nginx, "tls" in place, "/chat" if "path" in place else "")
-
-
-def exchange_messages(nginx: Nginx, is_tls: bool, prefix: str) -> None:
-    """Load the page, and exchange messages between clients of all transports."""
-    site = f"https://127.0.0.1:{nginx.tls_port}" if is_tls else f"http://127.0.0.1:{nginx.port}"
-    web = requests.Session()
-    web.trust_env, web.verify = False, str(nginx.authority)
-    page = web.get(site + prefix + "/r/tea", timeout=10)
-    assert page.status_code == 200
-    assert f'data-socket-path="{prefix}/socket.io/"' in page.text
-    handshake = f"{site}{prefix}/socket.io/?EIO=4&transport=polling"
-    assert web.get(handshake, headers={"Origin": site}, timeout=10).status_code == 200
-    people = {}
-    for transports in (["websocket"], ["polling"], ["polling", "websocket"]):
-        person = socketio.SimpleClient(http_session=web)
-        person.connect(site, transports=transports, socketio_path=prefix + "/socket.io")
-        assert person.transport == transports[-1]
-        name = "By " + " then ".join(transports)
-        assert person.call("setUsername", name)["ok"]
-        people[name] = person
-    for name, person in people.items():
-        assert person.call("msg", {"message": "hi"})["ok"]
-        for other in people.values():
-            assert next_message(other) == (name, "hi")
-    for person in people.values():
-        person.disconnect()
-
-
-def next_message(person: socketio.SimpleClient) -> tuple[str, str]:
-    """Return the user and the text of the next message."""
-    while True:
-        event, *arguments = person.receive(timeout=10)
-        if event == "newmsg":
-            return arguments[0]["user"], arguments[0]["message"]
 
 
 def test_port_80_redirects_to_tls(tmp_path, behind):
@@ -96,6 +62,33 @@ def test_forwarding_headers_of_clients_are_dropped(behind):
         assert request(nginx, "GET", handshake, **claims)[0] == status
     for _ in range(2):
         assert request(nginx, "GET", handshake, X_Forwarded_For="203.0.113.9")[0] == 200
+
+
+class StrictNginx(Nginx):
+    """nginx with a low bound on what one client has open."""
+
+    bound = 5
+
+    def configuration(self, text: str, folder: Path, redirects: bool) -> str:
+        text = super().configuration(text, folder, redirects)
+        return replace(text, {"limit_conn clients 544;": f"limit_conn clients {self.bound};"})
+
+
+def test_connections_of_one_client_are_bounded(tmp_path, behind):
+    found, _ = behind
+    (tmp_path / "another").mkdir()
+    nginx = StrictNginx(tmp_path / "another", found.nodes)
+    path = "/socket.io/?EIO=4&transport=websocket"
+    try:
+        open_ones = [RawWebSocket(nginx) for _ in range(nginx.bound)]
+        assert refused_upgrade(nginx, path)[0] == 429
+        assert request(nginx, "GET", "/healthz")[0] == 429
+        open_ones.pop().close()
+        eventually(lambda: request(nginx, "GET", "/healthz")[0] == 200)
+        for one in open_ones:
+            one.close()
+    finally:
+        nginx.stop()
 
 
 def test_large_bodies_are_refused_by_the_chat(behind):
