@@ -16,12 +16,13 @@ INPUT_BOUND = 256
 
 PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")
 """A name that the profiles don't change, case aside: visible ASCII with single spaces."""
+
+SPACES = re.compile("[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 EMOJI_VARIATION = "\ufe0f"
 UNSEEN = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc\U0001d159\U00013441\U00013442")
 """Characters that are letters or symbols in Unicode, but show nothing."""
 
-_shown_profile = get_profile("NicknameCasePreserved")
-_compared_profile = get_profile("NicknameCaseMapped:CaseFold")
+_freeform = get_profile("NicknameCasePreserved").base
 
 
 def display_form(text: str, max_chars: int = 32) -> str:
@@ -44,15 +45,14 @@ def display_form(text: str, max_chars: int = 32) -> str:
 
 @lru_cache(maxsize=256)  # a claim prepares its name several times
 def _prepare(text: str, max_chars: int) -> str:
-    """Return the shown form of any text, by the PRECIS profile (see `display_form`)."""
-    text = text.replace(EMOJI_VARIATION, "")
-    if not text.strip():
+    """Return the shown form of any text (see `display_form`)."""
+    shown = _normalize(text.replace(EMOJI_VARIATION, ""))
+    if not shown:
         raise NameInvalid("The name is empty.")
+    if len(shown) > max_chars:  # before it is examined, as NFKC makes it up to 18 times as long
+        raise NameInvalid(f"The name is too long: {max_chars} characters are allowed.")
     try:
-        shown: str = _shown_profile.enforce(text)
-        if len(shown) > max_chars:  # before `canonical` caches it
-            raise NameInvalid(f"The name is too long: {max_chars} characters are allowed.")
-        canonical(shown)
+        _freeform.enforce(shown)
     except UnicodeEncodeError as error:
         raise NameInvalid(f"The name has {_describe(error)}, which names can't have.") from None
     if any(char in UNSEEN for char in shown):
@@ -60,6 +60,11 @@ def _prepare(text: str, max_chars: int) -> str:
     if not visible(shown):
         raise NameInvalid("The name has nothing in it that can be seen.")
     return shown
+
+
+def _normalize(text: str) -> str:
+    """Apply NFKC, and make one space of several."""
+    return SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip(" ")
 
 
 def visible(text: str) -> bool:
@@ -86,11 +91,19 @@ def canonical(shown: str) -> str:
     prototype (UTS 39, section 4). ASCII is kept, so that two ASCII names are equal only if their
     case-folded forms are.
     """
-    if PLAIN.fullmatch(shown):
-        return shown.lower()
-    compared = _compared_profile.enforce(shown)
-    skeleton = unicodedata.normalize("NFD", compared).translate(_prototypes())
-    return unicodedata.normalize("NFD", skeleton).casefold()
+    return shown.lower() if PLAIN.fullmatch(shown) else _fold(shown)
+
+
+def _fold(text: str) -> str:
+    for _ in range(2):  # case folding may undo NFKC
+        text = unicodedata.normalize("NFKC", text.casefold())
+    return _skeleton(text).casefold()
+
+
+def _skeleton(text: str) -> str:
+    """Return `text` with each look-alike replaced by its prototype (UTS 39, section 4)."""
+    skeleton = unicodedata.normalize("NFD", text).translate(_prototypes())
+    return unicodedata.normalize("NFD", skeleton)
 
 
 @cache
