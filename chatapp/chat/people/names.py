@@ -24,6 +24,12 @@ PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")
 """A name that the profiles don't change, case aside: visible ASCII with single spaces."""
 
 SPACES = re.compile("[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
+EDGES = re.compile(f"{SPACES.pattern}|[\u061c\u200b\u200e\u200f\u2060\u2066-\u2069\ufeff]")
+"""A space or an invisible character that is often copied along with a name.
+
+A name copied from the page may have directional isolates around it.
+"""
+
 JAMO = re.compile("([\u3131-\u3163\u3165-\u318e]+)")
 """Korean letters outside of syllables, as in ㅋㅋ. NFKC would make them parts of syllables."""
 
@@ -51,7 +57,7 @@ def display_form(text: str, max_chars: int = 32) -> str:
 @lru_cache(maxsize=256)  # a claim prepares its name several times
 def _prepare(text: str, max_chars: int) -> str:
     """Return the shown form of any text (see `display_form`)."""
-    shown = _normalize(drop_emoji_selectors(text))
+    shown = _normalize(_trim(drop_emoji_selectors(text)))
     if not shown:
         raise NameInvalid("The name is empty.")
     if len(shown) > max_chars:  # before it is examined, as NFKC makes it up to 18 times as long
@@ -67,6 +73,16 @@ def _prepare(text: str, max_chars: int) -> str:
     if not visible(rest):
         raise NameInvalid("The name has nothing in it that can be seen.")
     return shown
+
+
+def _trim(text: str) -> str:
+    """Remove spaces and invisible characters at both ends, unless there is nothing else."""
+    start, end = 0, len(text)
+    while start < end and EDGES.match(text[start]):
+        start += 1
+    while start < end and EDGES.match(text[end - 1]):
+        end -= 1
+    return text[start:end] or text
 
 
 def _normalize(text: str) -> str:
