@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import unicodedata
 
 import pytest
 
 from chatapp.chat.people import names
+from chatapp.chat.people.characters import check_marks
 from chatapp.chat.people.names import display_form
 from chatapp.errors import NameInvalid
 
@@ -22,6 +25,9 @@ REFUSED = {
         "Ann\uffa0",
         "\u2800",
         "Ann\ufffc",
+    ],
+    "a note, a hieroglyph or a letter that shows nothing": [
+        *("Ann\U0001d159", "Ann\U00013441", "契\U00016fe4"),
     ],
     "a joiner at an end": [
         *("Ann\u200d", "\u200dAnn", "Ann\u200c", "\u200cAnn", "क\u094d\u200d", "क\u094d\u200c"),
@@ -43,6 +49,20 @@ REFUSED = {
         *("A\U000e0100", "葛\U000e0100\U000e0101", "か\U000e0100", "\U000e0100葛", "葛\ufe00"),
         *("ᠠ\u180b", "A\ufe00"),
     ],
+    "a mark of another script than its letter": [
+        *("Ann\u0e4d", "A\u0eccnn", "Ann\u093c", "Ann\u064b", "क\u09bc", "क\u0e34", "ก\u093f"),
+        *("Ann\u05b0", "Аn\u05bfn", "α\u064b", "李\u3099", "ა\u0e31", "A\u1039nn", "م\u05b0"),
+        *("ש\u064e", "Ann\u3099", "Ann\u0b3c", "ক\u0a3c", "ก\u0eb4", "Ann\u102f", "က\u17b7"),
+    ],
+    "a mark that joins nothing": [
+        *("က\u1039", "က\u1039\u1039က", "ក\u17d2", "ក\u17d2A", "ᨠ\u1a60", "ꯀ\uaaf6", "ⴰ\u2d7f"),
+        *("𑄇\U00011133", "က\u1039 က", "\u1039က"),
+    ],
+    "a mark that lies on another": [
+        *("Ann\u0301\u0301", "a\u0323\u0323b", "ก\u0e34\u0e34", "क\u093c\u093c", "م\u064e\u064e"),
+        *("a\u0300\u0301\u0302\u0303\u0304", "a\u0323\u0331\u0324\u0325\u0330"),
+    ],
+    "a mark that can't be seen": ["A\u034fnn", "ក\u17b4", "ក\u17b5"],
     "a control or a format character": [
         *(
             "A\u200bnn",
@@ -65,6 +85,15 @@ REFUSED = {
         *("A\U000e0041nn", "A\u180enn", "A\ufff9nn", "A\U0001d173nn", "A\U000e0001nn"),
     ],
     "a part of a syllable": ["\u1100", "\u110b\u110b", "A\u1161", "가\u11a8\u11a8"],
+    "nothing that can be seen": [
+        "\u0301",
+        "",
+        " ",
+        "\u200b",
+        "\u2068\u2069",
+        "\ufe0f",
+        "\u200b\ufe0f ",
+    ],
 }
 
 
@@ -109,6 +138,28 @@ def test_name_that_could_be_taken_for_another_is_refused(name):
 )
 def test_display_form_keeps_what_a_script_needs(name, shown):
     assert display_form(name) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "char"),
+    [
+        ("A\u200bnn", "U+200B (ZERO WIDTH SPACE)"),
+        ("A\u2068nn", "U+2068 (FIRST STRONG ISOLATE)"),
+        ("Ann\u200d", "U+200D (ZERO WIDTH JOINER)"),
+        ("Ann\u0e4d", "U+0E4D (THAI CHARACTER NIKHAHIT)"),
+        ("က\u1039", "U+1039 (MYANMAR SIGN VIRAMA)"),
+        ("a\u0323\u0323", "U+0323 (COMBINING DOT BELOW)"),
+    ],
+)
+def test_refusal_names_the_character(name, char):
+    with pytest.raises(NameInvalid, match=re.escape(char)):
+        display_form(name)
+
+
+def test_each_character_is_allowed_with_the_marks_that_it_consists_of():
+    for point in range(sys.maxunicode + 1):
+        if unicodedata.decomposition(chr(point)):
+            check_marks(unicodedata.normalize("NFKC", chr(point)))
 
 
 class Counter:

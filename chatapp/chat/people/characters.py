@@ -1,4 +1,4 @@
-"""Joiners and variation selectors: where in a name they are allowed."""
+"""Joiners, variation selectors and marks: where in a name they are allowed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,17 @@ IDEOGRAPHIC_SELECTOR = "[\U000e0100-\U000e01ef]"
 INVISIBLE = re.compile(f"[{ZWNJ}{ZWJ}{EMOJI_SELECTOR}]|{IDEOGRAPHIC_SELECTOR}")
 """Invisible characters that are allowed in some places, and ignored in comparing."""
 
-FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc\U0001d159\U00013441\U00013442")
-"""Characters that are letters or symbols in Unicode, but show nothing."""
+FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc\U00016fe4\U0001d159\U00013441\U00013442")
+"""Characters that are letters, marks or symbols in Unicode, but show nothing."""
+
+STACKERS = frozenset(
+    "\u1039\u17d2\u1a60\u1bab\u2d7f\uaaf6\U00010a3f\U0001107f\U00011133\U000113d0\U0001193e"
+    "\U00011a47\U00011a99\U00011d45\U00011d97\U00011f42"
+)
+"""Marks that show nothing but join the letter or digit after them to the one before.
+
+They are Indic_Syllabic_Category=Invisible_Stacker and Number_Joiner, and the Tifinagh joiner.
+"""
 
 CURSIVE = frozenset(
     {
@@ -37,6 +46,9 @@ CURSIVE = frozenset(
     }
 )
 """Scripts whose letters are joined (Joining_Type)."""
+
+MAX_MARKS = 4
+"""Nonspacing marks in a row (UTS 39, section 5.4)."""
 
 # A character of the blocks that have all emoji with joiners, then a selector or a skin tone.
 _PICTOGRAPH = (
@@ -95,6 +107,32 @@ def _without_marks(text: str) -> str:
 def _is_letter(char: str, scripts: frozenset[str] | set[str]) -> bool:
     """Return whether `char` is a letter or digit of one of `scripts`."""
     return char != "" and unicodedata.category(char)[0] in "LN" and bool(scripts & scripts_of(char))
+
+
+def check_marks(text: str) -> None:
+    """Refuse marks of another script than their letter's, and marks that show nothing there.
+
+    Raises:
+        NameInvalid: there is such a mark.
+    """
+    decomposed = unicodedata.normalize("NFD", text)
+    base: frozenset[str] = frozenset()
+    marks: list[str] = []
+    for index, char in enumerate(decomposed):
+        category, scripts = unicodedata.category(char), scripts_of(char)
+        if category[0] != "M":
+            base, marks = scripts, []
+            continue
+        if scripts and base and not scripts & base:
+            raise NameInvalid(f"The name has {describe(char)}, which isn't of its letter's script.")
+        if char in STACKERS:
+            after = decomposed[index + 1 : index + 2]
+            if not (scripts & base and _is_letter(after, scripts)):
+                raise NameInvalid(f"The name has {describe(char)}, which can't stand there.")
+        if category != "Mc":
+            if marks[-1:] == [char] or len(marks) == MAX_MARKS:
+                raise NameInvalid(f"The name has {describe(char)} on too many other marks.")
+            marks.append(char)
 
 
 def describe(char: str) -> str:

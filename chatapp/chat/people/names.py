@@ -11,6 +11,7 @@ from precis_i18n import get_profile
 
 from chatapp.chat.people.characters import (
     FILLERS,
+    check_marks,
     describe,
     drop_emoji_selectors,
     strip_invisible,
@@ -70,6 +71,7 @@ def _prepare(text: str, max_chars: int) -> str:
         raise NameInvalid(f"The name has {describe(char)}, which names can't have.") from None
     if any(char in FILLERS for char in rest):
         raise NameInvalid("The name has a character that can't be seen.")
+    check_marks(rest)
     if not visible(rest):
         raise NameInvalid("The name has nothing in it that can be seen.")
     return shown
