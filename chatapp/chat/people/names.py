@@ -11,6 +11,7 @@ from precis_i18n import get_profile
 
 from chatapp.chat.people.characters import (
     FILLERS,
+    INVISIBLE,
     check_marks,
     describe,
     drop_emoji_selectors,
@@ -33,6 +34,12 @@ A name copied from the page may have directional isolates around it.
 
 JAMO = re.compile("([\u3131-\u3163\u3165-\u318e]+)")
 """Korean letters outside of syllables, as in ㅋㅋ. NFKC would make them parts of syllables."""
+
+SOFT_DOT = re.compile("(?<=[ij])\u0307")
+"""A dot above a letter that has one anyway (UTS 39, section 5.4)."""
+
+MAX_ROUNDS = 8
+"""Rounds of folding: a bound. Each character of the table is stable after 1."""
 
 _freeform = get_profile("NicknameCasePreserved").base
 
@@ -111,19 +118,44 @@ def visible(text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def canonical(shown: str) -> str:
-    """Return the form that all names share which a person can't tell apart.
+    """Return the key of a name: case is folded, then look-alikes are replaced.
 
     Case and width are folded (RFC 8266, section 2.4). Then each look-alike is replaced by its
     prototype (UTS 39, section 4). ASCII is kept, so that two ASCII names are equal only if their
-    case-folded forms are.
+    case-folded forms are. Held names are stored by this key.
     """
     return shown.lower() if PLAIN.fullmatch(shown) else _fold(shown)
+
+
+@lru_cache(maxsize=4096)
+def keys(shown: str) -> tuple[str, ...]:
+    """Return the keys of a name. Two names are equal if they have a key in common.
+
+    The first is `canonical(shown)`. The other is the key of what the name looks like: look-alikes
+    are replaced before case is folded, and invisible characters are left out. One key isn't enough:
+    a capital Nu of Greek looks like `N`, the small one like `v`, but `N` and `v` aren't equal.
+    """
+    if PLAIN.fullmatch(shown):
+        return (shown.lower(),)
+    folded, likeness = canonical(shown), _fold_likeness(shown)
+    return (folded,) if folded == likeness else (folded, likeness)
 
 
 def _fold(text: str) -> str:
     for _ in range(2):  # case folding may undo NFKC
         text = unicodedata.normalize("NFKC", text.casefold())
     return _skeleton(text).casefold()
+
+
+def _fold_likeness(shown: str) -> str:
+    """Return the key of what a name looks like."""
+    folded = _skeleton(INVISIBLE.sub("", shown))
+    for _ in range(MAX_ROUNDS):
+        likeness = folded
+        folded = SOFT_DOT.sub("", _fold(likeness))
+        if folded == likeness:
+            break
+    return folded
 
 
 def _skeleton(text: str) -> str:
