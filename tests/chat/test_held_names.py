@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from msgspec import UNSET
+from msgspec import UNSET, structs
 from support.chat import ChatHarness
 
 from chatapp.chat.client import DisconnectReason
@@ -64,6 +64,17 @@ def test_held_name_is_reclaimed_without_an_announcement(room):
     room.wait(60)
     assert watcher.joins().users == ["Ann", "Watcher"]
     assert news(watcher) == []
+
+
+def test_held_name_is_held_for_its_look_alikes_too(room):
+    ann = room.connects("\u039dina", hold=True)
+    ann.breaks_off()
+    for name in ("Nina", "Vina", "\u03bdina"):
+        assert room.connects().tries(name) == "name_taken"
+    assert room.connects().tries("Nina", token=ann.token) == "name_taken"
+    room.wait(31)
+    room.connects("Nina")
+    room.connects("Vina")
 
 
 def test_hold_expires(room):
@@ -237,6 +248,38 @@ def test_held_names_survive_a_restart():
     back.joins("tea")
     again.audience.wait(60)
     assert news(watcher) == []
+
+
+def test_hold_stored_under_a_key_of_an_earlier_version_is_reclaimed():
+    kept = Kept()
+    token = ChatHarness(kept).connects("Вob", hold=True).token
+    hold = kept.kept.pop("ʙob")
+    kept.kept["old key"] = structs.replace(hold, folded="old key")
+    again = ChatHarness(kept)
+    for name in ("Вob", "Bob"):
+        with pytest.raises(NameTaken):
+            again.connects(name)
+    assert kept.kept == {"ʙob": hold}
+    back = again.connects("Вob", token=token, hold=True)
+    assert back.token == token
+    back.goes()
+    assert kept.kept == {}
+    again.connects("Bob")
+
+
+def test_names_that_look_alike_but_were_held_before_are_both_reclaimed():
+    """Earlier versions gave them to two clients."""
+    kept, other = Kept(), Kept()
+    tokens = {
+        "Вob": ChatHarness(kept).connects("Вob", hold=True).token,
+        "Bob": ChatHarness(other).connects("Bob", hold=True).token,
+    }
+    kept.kept |= other.kept
+    again = ChatHarness(kept)
+    for name, token in tokens.items():
+        assert again.connects(name, token=token, hold=True).token == token
+    with pytest.raises(NameTaken):
+        again.connects("ВOB")
 
 
 def test_name_held_since_the_start_expires():

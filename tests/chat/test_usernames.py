@@ -43,7 +43,7 @@ def test_empty_name_is_refused(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["a\nb", "a\tb", "a\0", "\u202eabc", "a\u200bb", "a\u200d", "a\u2028", "a\ufffe", "\u2066a"],
+    ["a\nb", "a\tb", "a\0", "\u202eabc", "a\u200bb", "a\u200d", "a\u2028", "a\ufffe", "a\u2066b"],
 )
 def test_refusal_names_the_invisible_character(name):
     with pytest.raises(NameInvalid, match=r"U\+[0-9A-F]{4}"):
@@ -186,6 +186,81 @@ def test_refused_claim_changes_nothing():
     assert usernames.release("b") == Release(user="Bo")
 
 
+CYRILLIC, GREEK = "\u0412ob", "\u039dina"  # with a capital Ve and a capital Nu
+
+
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [
+        ("Bob", [CYRILLIC]),
+        (CYRILLIC, ["Bob", "\u0432ob"]),
+        (GREEK, ["Nina", "vina", "\u03bdina"]),
+        ("vina", [GREEK, "\u03bdina"]),
+    ],
+    ids=ascii,
+)
+def test_name_with_a_key_in_common_is_taken(name, others):
+    usernames = UsernameSet()
+    usernames.claim(name, "a")
+    assert names_taken(usernames, *others) == others
+    usernames.claim("Ann", "a")
+    assert names_taken(usernames, name) == []
+
+
+def test_released_name_frees_both_its_keys():
+    usernames = UsernameSet()
+    for _ in range(2):
+        usernames.claim(GREEK, "a")
+        usernames.release("a")
+        usernames.claim("Nina", "a")
+        usernames.claim("Vina", "b")
+        usernames.release("a")
+        usernames.release("b")
+
+
+def test_own_name_cannot_be_spelled_like_anothers():
+    usernames = UsernameSet()
+    usernames.claim("Nina", "a")
+    usernames.claim(GREEK.lower(), "b")
+    with pytest.raises(NameTaken):
+        usernames.claim(GREEK, "b")
+    usernames.claim("Nora", "a")
+    usernames.claim(GREEK, "b")
+    assert names_taken(usernames, "Nina") == ["Nina"]
+    usernames.claim(GREEK.lower(), "b")
+    assert names_taken(usernames, "Nina") == []
+
+
+def test_own_name_can_be_spelled_with_look_alikes():
+    usernames = UsernameSet()
+    usernames.claim("Bob", "a")
+    assert usernames.claim(CYRILLIC, "a").previous == "Bob"
+    assert usernames.claim("Bob", "a").previous == CYRILLIC
+    assert names_taken(usernames, CYRILLIC) == [CYRILLIC]
+
+
+def test_token_does_not_open_a_look_alike():
+    usernames = UsernameSet()
+    token = usernames.claim("Bob", "a", hold=True).token
+    with pytest.raises(NameTaken):
+        usernames.claim(CYRILLIC, "b", token)
+
+
+def test_names_that_look_alike_are_given_to_one_client(room):
+    bob = room.connects(CYRILLIC)
+    for name in ("Bob", "BOB", "\u0432ob"):
+        assert room.connects().tries(name) == "name_taken"
+    bob.sets("\u0432ob")
+    latin = room.connects("Bob")
+    assert bob.tries(CYRILLIC) == "name_taken"
+    latin.sets("Rob")
+    bob.sets(CYRILLIC)
+    assert latin.tries("Bob") == "name_taken"
+    bob.goes()
+    latin.sets("Bob")
+    assert room.names() == ["Bob"]
+
+
 def test_release_frees_the_name_once():
     usernames = UsernameSet()
     usernames.claim("Ann", "a")
@@ -218,6 +293,33 @@ def test_one_of_fifty_threads_gets_a_name():
         thread.join()
     assert len(winners) == rounds
     assert names_taken(usernames, "Ann") == []
+
+
+@pytest.mark.parametrize("names", [("Nina", GREEK), (GREEK, "Vina"), (CYRILLIC, "BOB")], ids=ascii)
+def test_one_of_two_threads_gets_names_that_look_alike(names):
+    rounds = 300
+    usernames = UsernameSet()
+    barrier = threading.Barrier(2)
+    had: list[str] = []
+
+    def ask(name: str) -> None:
+        for _ in range(rounds):
+            barrier.wait()
+            try:
+                usernames.claim(name, name)
+                had.append(name)
+            except NameTaken:
+                pass
+            barrier.wait()
+            usernames.release(name)
+
+    asking = [threading.Thread(target=ask, args=(name,)) for name in names]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    assert len(had) == rounds
+    assert names_taken(usernames, *names[:1]) == []
 
 
 def test_name_refused_as_too_long_is_not_cached():

@@ -24,6 +24,7 @@ from chatapp.store.redis.log import RedisLog
 from chatapp.store.redis.scripts import (
     DUE,
     EPOCH,
+    LIKENESSES,
     NAMES,
     NEWEST,
     NODES,
@@ -340,6 +341,7 @@ RECORDS = [
     record(rooms="tea"),
     record(rooms={"tea": "x"}),
     record(rooms=["tea"]),
+    record(likeness=1),
 ]
 
 
@@ -397,7 +399,7 @@ def test_damaged_name_does_not_stop_others_from_expiring(nodes, client):
     look(one, two)
 
 
-@pytest.mark.parametrize("key", [USERS, DUE])
+@pytest.mark.parametrize("key", [USERS, DUE, LIKENESSES])
 def test_list_of_wrong_type_does_not_affect_names(nodes, client, caplog, key):
     one, two = nodes
     watcher = two.connects("Watcher")

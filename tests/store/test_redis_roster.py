@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 
+import msgspec
 import pytest
 import redis
 from support.chat import AHEAD, LATER, NodeHarness
@@ -15,7 +16,7 @@ from support.servers import RedisProcess
 from chatapp.chat.client import DisconnectReason
 from chatapp.errors import NameLost, NameTaken, Unavailable
 from chatapp.store.redis import tasks as redis_tasks
-from chatapp.store.redis.scripts import EPOCH, NAMES, NODES, PREFIX, SCHEMA
+from chatapp.store.redis.scripts import EPOCH, LIKENESSES, NAMES, NODES, PREFIX, SCHEMA
 
 pytestmark = pytest.mark.server
 
@@ -379,3 +380,24 @@ def test_names_that_redis_has_lost_are_free(stoppable, own):
     ann.breaks_off()
     eventually(lambda: two.connects().tries("Ann") == "")
     assert one.log.server.client.hlen(NAMES) == 1
+
+
+def test_name_given_by_an_earlier_version_is_reclaimed(nodes):
+    """Its record has no other key."""
+    one, two = nodes
+    bob = one.connects("\u0412ob", hold=True)  # Cyrillic
+    bob.breaks_off()
+    client = one.log.server.client
+    (key, packed), *others = client.hgetall(NAMES).items()
+    record = msgspec.msgpack.decode(packed)
+    assert (record.pop("likeness"), others) == ("bob", [])
+    client.hset(NAMES, key, msgspec.msgpack.encode(record))
+    client.delete(LIKENESSES)
+    latin = two.connects("Bob")
+    back = two.connects("\u0412ob", token=bob.token, hold=True)
+    assert back.token == bob.token
+    latin.goes()
+    assert two.connects().tries("Bob") == "name_taken"
+    back.goes()
+    two.connects("Bob").goes()
+    assert not client.exists(NAMES, LIKENESSES)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from support.chat import AHEAD, LATER
 
 from chatapp.chat.people.holds import hashed
-from chatapp.chat.people.names import canonical
+from chatapp.chat.people.names import canonical, keys
 from chatapp.store.redis.roster import sorted_entry
-from chatapp.store.redis.scripts import DUE, EPOCH, NAMES, at_key, users_key
+from chatapp.store.redis.scripts import DUE, EPOCH, LIKENESSES, NAMES, at_key, users_key
 
 pytestmark = pytest.mark.server
 
@@ -25,7 +25,8 @@ LEASES = {"one": 5_000, "two": 60_000, "three": 10**9}  # ms
 people = st.sampled_from([f"{node} {n}" for node in LEASES for n in range(2)])
 room = st.sampled_from(["cafe", "tea"])
 rooms = st.lists(room, unique=True)
-names = st.sampled_from(["Ann", "ann", "ANN", "Bo"])
+cyrillic = ["Вo", "вo", "ВO"]
+names = st.sampled_from(["Ann", "ann", "ANN", "Bo", *cyrillic])
 holds = st.sampled_from([0, 3_000, 30_000])
 nodes = st.sampled_from(list(LEASES))
 steps = st.one_of(
@@ -80,6 +81,7 @@ class Cluster:
             folded=folded,
             user=name,
             entry=sorted_entry(name),
+            likeness=keys(name)[-1],
             known_hash=known,
             new_hash=new,
             hold=hold,
@@ -111,6 +113,13 @@ class Cluster:
         """Check that the other keys are those that follow from the records."""
         found = self.client.hgetall(NAMES).items()
         records = {name.decode(): msgspec.msgpack.decode(packed) for name, packed in found}
+        taken = [key for record in records.values() for key in keys(record["user"])]
+        assert len(taken) == len({*taken}), "two names have a key in common"
+        found = self.client.hgetall(LIKENESSES).items()
+        likenesses = {key.decode(): name.decode() for key, name in found}
+        assert likenesses == {
+            record["likeness"]: name for name, record in records.items() if "likeness" in record
+        }
         users, at, due, holders = defaultdict(set), defaultdict(set), {}, []
         for folded, record in records.items():
             waiting = dict(record["rooms"])

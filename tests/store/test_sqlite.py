@@ -14,6 +14,8 @@ import pytest
 from support.log_contract import ALL, DAY, Clock, LogContract
 
 from chatapp.chat.log import Draft, Retention
+from chatapp.chat.people.names import canonical
+from chatapp.chat.people.usernames import UsernameSet
 from chatapp.errors import StoreError, Unavailable
 from chatapp.store.batch import Batches
 from chatapp.store.sqlite.check import check
@@ -61,6 +63,21 @@ def test_entries_and_keys_survive_restart(make_log, path):
     assert again.read("tea").entries == [entry]
     assert again.append(Draft("tea", "ANN", "y", "key-0001")) == entry
     assert again.append(Draft("tea", "Ann", "y")).id == 2
+
+
+def test_hold_under_a_key_of_an_earlier_version_is_stored_under_todays(make_log, path):
+    first = make_log(path=path)
+    token = UsernameSet(holds=first).claim("Владимир", "a", hold=True).token
+    first.close()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE holds SET folded = 'old key'")
+    again = make_log(path=path)
+    names = UsernameSet(holds=again)
+    assert [hold.user for hold in names.restore()] == ["Владимир"]
+    assert names.claim("Владимир", "b", token, hold=True).token == token
+    assert rows(path, "SELECT folded FROM holds") == [(canonical("Владимир"),)]
+    names.release("b")
+    assert rows(path, "SELECT * FROM holds") == []
 
 
 def test_numbers_and_times_go_on_after_all_expired(make_log, path):

@@ -35,7 +35,7 @@ class LocalRoster(Roster):
             self._await_owner(hold.user, hold, [LOBBY, *hold.rooms])
 
     def claim(self, client: Client, name: str, token: str = "", *, hold: bool = False) -> Named:
-        with self._usernames.changing(client, self._usernames.folded(name)):
+        with self._usernames.changing(client, *self._usernames.keys(name)):
             rooms = self._rooms_to_keep(client.user)
             claim = self._usernames.claim(name, client, token, hold=hold, rooms=rooms)
             self._list(client, claim)

@@ -57,6 +57,9 @@ local function is_record(record)
       return false
     end
   end
+  if record.likeness ~= nil and not is_text(record.likeness) then
+    return false
+  end
   return is_text(record.user) and is_text(record.entry) and is_text(record.node) and
     is_text(record.holder) and is_text(record.token) and type(record.hold) == 'number' and
     type(record.ends) == 'number'

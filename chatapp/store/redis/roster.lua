@@ -6,18 +6,19 @@
 -- scripts.py lists the keys. A record in `names` has these fields; times are Redis's own, in ms since
 -- 1970:
 --
---   user    the name as shown
---   entry   the name as sorted in its rooms: without case, NUL, as shown
---   holder  the connection that has the name; '' while the name is held for its owner
---   node    the node of that connection; '' while the name is held
---   token   the hash of the token that takes the name over; '' for none
---   hold    for how long the name is held when its connection breaks; 0: it isn't
---   ends    when the hold ends; 0 while a connection has the name
---   rooms   for each room, when the name leaves it unless its owner is back there; 0: it stays
+--   user      the name as shown
+--   entry     the name as sorted in its rooms: without case, NUL, as shown
+--   likeness  the name's other key (names.py, `keys`); missing if it has none
+--   holder    the connection that has the name; '' while the name is held for its owner
+--   node      the node of that connection; '' while the name is held
+--   token     the hash of the token that takes the name over; '' for none
+--   hold      for how long the name is held when its connection breaks; 0: it isn't
+--   ends      when the hold ends; 0 while a connection has the name
+--   rooms     for each room, when the name leaves it unless its owner is back there; 0: it stays
 --
 -- A record that can't be parsed is an error of the request for its name, raised before anything is
--- changed. The keys `users:`, `at:` and `due` follow from the records. One that has a wrong type is
--- skipped and noted, so that names go on. Only entering such a room is an error.
+-- changed. The keys `likenesses`, `users:`, `at:` and `due` follow from the records. One that has
+-- a wrong type is skipped and noted, so that names go on. Only entering such a room is an error.
 --
 -- ARGV: the task, and its arguments as a map in MessagePack. All tasks have `node`, those for a
 -- connection also `holder` and its name `folded` (as compared).
@@ -27,6 +28,7 @@
 local arguments = cmsgpack.unpack(ARGV[2])
 local node, holder, folded = arguments.node, arguments.holder, arguments.folded
 local names, nodes, due = PREFIX .. 'names', PREFIX .. 'nodes', PREFIX .. 'due'
+local likenesses = PREFIX .. 'likenesses'
 local epoch = call('GET', PREFIX .. 'epoch') or ''
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -119,11 +121,18 @@ local function save(name, record)
   end
 end
 
+local function delete_likeness(name, record)
+  if record.likeness and call_or_note('HGET', likenesses, record.likeness) == name then
+    redis.call('HDEL', likenesses, record.likeness)
+  end
+end
+
 -- Remove a name from its rooms, and delete its record.
 local function release(name, record)
   for _, room in ipairs(sorted(record.rooms)) do
     leave_room(room, record)
   end
+  delete_likeness(name, record)
   redis.call('HDEL', names, name)
   call_or_note('ZREM', due, name)
   call_or_note('SREM', at_key(record.node), name)
@@ -220,21 +229,34 @@ local function give_up(previous, new)
   end
 end
 
--- Return the record of the claimed name after what has expired, or nil if it is free.
-local function claimed_record(may_expire_nodes)
-  local record = find(folded)
-  if record and record.holder ~= '' and may_expire_nodes then
+-- Return the record of a name after what has expired, or nil if the name is free.
+local function current_record(name, record)
+  if record and record.holder ~= '' and arguments.may_expire_nodes then
     local lease = lease_end(record.node)
     if lease <= now then
-      record = expire_holder(folded, record, lease)
+      record = expire_holder(name, record, lease)
     end
   end
-  return record and expire(folded, record)
+  return record and expire(name, record)
+end
+
+-- Return whether a name that the connection doesn't have has a key in common with the claimed name.
+local function is_like_another(likeness)
+  for _, key in ipairs({folded, likeness}) do
+    for _, name in ipairs({key, call_or_note('HGET', likenesses, key) or key}) do
+      local record = name ~= folded and current_record(name, find_or_note(name))
+      if record and record.holder ~= holder and (name == key or record.likeness == key) then
+        return true
+      end
+    end
+  end
+  return false
 end
 
 local tasks = {}
 
--- Give a name to the connection. `user` and `entry`: as in the record. `known_hash`: the hash of
+-- Give a name to the connection. `user` and `entry`: as in the record. `likeness`: the name's other
+-- key, or `folded` if it has none. `known_hash`: the hash of
 -- the token that was sent, if it fits the record; `new_hash`: of the token that is set otherwise.
 -- `hold`: as in the record. `previous`: the name that the connection gives up, or ''. `rooms`: the
 -- rooms that it is in. `may_expire_nodes`: whether a node without a lease is dead.
@@ -244,10 +266,14 @@ function tasks.claim()
   if lease_end(node) <= now then
     return 'lost'
   end
-  local current = claimed_record(arguments.may_expire_nodes)
+  local likeness = arguments.likeness ~= folded and arguments.likeness or nil
+  local current = current_record(folded, find(folded))
   local fits = current and current.token ~= '' and current.token == arguments.known_hash
   local is_own = current and current.holder == holder
   if current and not is_own and not fits then
+    return 'taken'
+  end
+  if not (current and current.user == arguments.user) and is_like_another(likeness) then
     return 'taken'
   end
 
@@ -256,8 +282,9 @@ function tasks.claim()
     token = fits and arguments.known_hash or arguments.new_hash
   end
   local record = {
-    user = arguments.user, entry = arguments.entry, holder = holder, node = node,
-    token = token, hold = hold, ends = 0, rooms = {}
+    user = arguments.user, entry = arguments.entry, likeness = likeness,
+    holder = holder, node = node, token = token, hold = hold, ends = 0,
+    rooms = {}
   }
   if current and not is_own and current.holder ~= '' then
     take_over(current)
@@ -270,6 +297,12 @@ function tasks.claim()
   give_up(arguments.previous, record)
   for _, room in ipairs(arguments.rooms) do
     enter_room(room, record)
+  end
+  if current then
+    delete_likeness(folded, current)
+  end
+  if likeness then
+    call_or_note('HSET', likenesses, likeness, folded)
   end
   call_or_note('SADD', at_key(node), folded)
   save(folded, record)

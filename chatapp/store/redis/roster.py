@@ -11,7 +11,7 @@ from chatapp.chat.audience import Audience
 from chatapp.chat.client import Client, DisconnectReason
 from chatapp.chat.people.crowd import Announcer
 from chatapp.chat.people.holds import TOKEN_BYTES, hashed, is_token
-from chatapp.chat.people.names import canonical, display_form
+from chatapp.chat.people.names import canonical, display_form, keys
 from chatapp.chat.people.roster import Named, Roster
 from chatapp.errors import Damaged, NameLost, NameTaken, TakenOver, Unavailable
 from chatapp.store.redis.damage import DamagedKey, reading_key
@@ -84,6 +84,7 @@ class RedisRoster(Roster):
                 folded=folded,
                 user=user,
                 entry=sorted_entry(user),
+                likeness=keys(user)[-1],
                 known_hash=known_hash,
                 new_hash=hashed(new_token).hex(),
                 hold=round(self._name_hold * 1000) if hold else 0,

@@ -9,6 +9,7 @@ This format is that of existing data. All keys begin with PREFIX.
 - `log:ROOM`: a stream, in which message N has the id N-0.
 - `keys:ROOM`: a hash from `NAME KEY` (name as compared, idempotency key) to message numbers.
 - `names`: a hash from names as compared to their records in MessagePack (roster.lua).
+- `likenesses`: a hash from the other key of a name (names.py, `keys`) to the name as compared.
 - `users:ROOM`: a sorted set of the names in a room, each as its record's `entry`.
 - `nodes`: a sorted set of nodes, by the end of their leases (ms).
 - `at:NODE`: a set of the names as compared whose holders are connected to that node.
@@ -34,6 +35,7 @@ TRIAL = f"{PREFIX}trial"
 NEWEST = f"{PREFIX}newest"
 NAMES = f"{PREFIX}names"
 NODES = f"{PREFIX}nodes"
+LIKENESSES = f"{PREFIX}likenesses"
 DUE = f"{PREFIX}due"
 
 
