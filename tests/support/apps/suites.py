@@ -18,7 +18,7 @@ from chatapp.transport.sio.server import SocketIO
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-PING_INTERVAL, PING_TIMEOUT = 0.3, 0.2  # seconds
+PING_INTERVAL, PING_TIMEOUT = 0.3, 0.6  # seconds; together less than CONNECT_TIMEOUT
 MAX_PAYLOAD = 1_000_000
 OPTIONS = {
     "ping_interval": PING_INTERVAL,
