@@ -86,14 +86,14 @@ class Chat:
         """
         self._sequencer.end(client, reason)
 
-    def turn(self, client: Client, do: Callable[[], T], *, beside: bool = False) -> T:
+    def run(self, client: Client, do: Callable[[], T], *, overlaps: bool = False) -> T:
         """Run `do` for `client`, after what runs for it already (Sequencer.run).
 
         Raises:
             RateLimited: the client exceeds its rate of all events.
         """
         try:
-            return self._sequencer.run(client, do, beside)
+            return self._sequencer.run(client, do, overlaps)
         except NameLost:
             self.audience.close(client.id)
             raise

@@ -77,8 +77,8 @@ class ChatNamespace(Namespace):  # type: ignore[misc]
         known = EVENTS.get(event)
         may_overlap = known is not None and known.may_overlap
         try:
-            return self.chat.turn(
-                client, lambda: self._handle(client, known, arguments), beside=may_overlap
+            return self.chat.run(
+                client, lambda: self._handle(client, known, arguments), overlaps=may_overlap
             )
         except ChatError as refusal:
             return self._refuse(client, event, refusal)

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 from support.browser.keyboard import others_join, typist  # noqa: F401
 from support.browser.screens import busy_room, join, visit_still  # noqa: F401
+from support.browser.windows import load, windows
 from support.servers import UNLIMITED
 
 OFFLINE_ARGS = [
@@ -36,19 +37,15 @@ def browser(playwright):
 def visit(browser):
     """Open a URL in a new window. Errors of the page fail the test."""
     errors: list[str] = []
-    contexts = []
+    with windows(browser) as open_window:
 
-    def visit(url: str, **options) -> Page:
-        contexts.append(browser.new_context(**options))
-        page = contexts[-1].new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(url)
-        page.wait_for_selector("body.is-ready")
-        return page
+        def visit(url: str, **options) -> Page:
+            page = open_window(**options)
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            load(page, url)
+            return page
 
-    yield visit
-    for context in contexts:
-        context.close()
+        yield visit
     assert errors == []
 
 

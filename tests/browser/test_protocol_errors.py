@@ -11,12 +11,14 @@ from playwright.sync_api import Page, expect
 from support.apps.faulty import NEVER, FaultyServer, read
 from support.browser.windows import (
     enter_name,
+    load,
     message_texts,
     messages,
     send,
     unsent_messages,
     user_names,
     wait_until_connected,
+    windows,
 )
 
 PROTOCOL_ERROR = "The server said something that this page doesn't understand."
@@ -44,19 +46,15 @@ def server(running) -> FaultyServer:
 @pytest.fixture
 def visit(browser):
     """Open a URL in a window, whose errors don't fail the test."""
-    contexts = []
+    with windows(browser) as open_window:
 
-    def visit(url: str) -> Page:
-        contexts.append(browser.new_context())
-        page = contexts[-1].new_page()
-        page.set_default_timeout(10000)
-        page.goto(url)
-        page.wait_for_selector("body.is-ready")
-        return page
+        def visit(url: str) -> Page:
+            page = open_window()
+            page.set_default_timeout(10000)
+            load(page, url)
+            return page
 
-    yield visit
-    for context in contexts:
-        context.close()
+        yield visit
 
 
 @pytest.fixture

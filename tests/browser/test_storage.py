@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from support.browser.windows import enter_name, message_texts, send
+from support.browser.windows import enter_name, message_texts, send, windows
 
 STORAGE_ALERT = "This browser keeps nothing for this page: your name and settings last"
 
@@ -83,17 +83,15 @@ def lobby(url) -> str:
 @pytest.fixture
 def visit_with(browser):
     """Open a URL in a window that runs a script first. Errors of the page fail the test."""
-    contexts = []
     errors: list[str] = []
+    with windows(browser) as open_window:
 
-    def visit(url: str, script: str) -> Page:
-        contexts.append(browser.new_context())
-        contexts[-1].add_init_script(script)
-        return open_page(contexts[-1].new_page(), url, errors)
+        def visit(url: str, script: str) -> Page:
+            page = open_window()
+            page.add_init_script(script)
+            return open_page(page, url, errors)
 
-    yield visit
-    for context in contexts:
-        context.close()
+        yield visit
     assert errors == []
 
 

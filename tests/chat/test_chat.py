@@ -185,7 +185,7 @@ def test_disconnect_during_an_event_releases_the_name_after_it(room):
         ann.goes()
         ann.sets("Ann")
 
-    ann.node.chat.turn(ann.client, leaves_and_claims)
+    ann.node.chat.run(ann.client, leaves_and_claims)
     assert room.names() == []
     assert room.connects().joins().users == []
 
@@ -255,9 +255,9 @@ def test_client_at_twice_its_event_rate_is_closed():
     taken: list[int] = []
     for n in range(6):
         with suppress(RateLimited):
-            room.chat.turn(ann.client, lambda n=n: taken.append(n))
+            room.chat.run(ann.client, lambda n=n: taken.append(n))
     assert (taken, room.audience.closed) == ([0, 1, 2], [])
     with pytest.raises(RateLimited):
-        room.chat.turn(ann.client, lambda: taken.append(6))
+        room.chat.run(ann.client, lambda: taken.append(6))
     assert len(taken) == 3
     assert room.audience.closed == [ann.id]

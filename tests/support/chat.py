@@ -182,7 +182,7 @@ class Person:
 
     def says(self, message: str, **fields) -> wire.Posted:
         chat, request = self.node.chat, wire.Msg(message, **fields)
-        return chat.turn(self.client, lambda: chat.handle(self.client, request), beside=True)
+        return chat.run(self.client, lambda: chat.handle(self.client, request), overlaps=True)
 
     def joins(self, room: str = "lobby", **fields) -> wire.Joined:
         return self.node.chat.handle(self.client, wire.Join(room, **fields))

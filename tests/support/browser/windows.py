@@ -1,10 +1,32 @@
-"""Actions of a user in a window of the page."""
+"""Windows of the page, and actions of a user in one."""
 
 from __future__ import annotations
 
-from playwright.sync_api import Locator, Page, expect
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from playwright.sync_api import Browser, Locator, Page, expect
 
 MESSAGES = "#message-container .message:not(.unsent)"
+
+
+@contextmanager
+def windows(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens a window, with a context's options; close all in the end."""
+    with ExitStack() as contexts:
+
+        def open_window(**options) -> Page:
+            context = browser.new_context(**options)
+            contexts.callback(context.close)
+            return context.new_page()
+
+        yield open_window
+
+
+def load(page: Page, url: str) -> None:
+    """Open the chat's page, and wait until it can be used."""
+    page.goto(url)
+    page.wait_for_selector("body.is-ready")
 
 
 def enter_name(page: Page, name: str) -> None:
